@@ -1,0 +1,212 @@
+//! Settings: one table says each one's name, type, default, bounds, unit and whether it
+//! can change while the plugin runs. Registration with lightningd, `revenue-config`,
+//! `setconfig`, validation and the generated documentation all read that table.
+
+mod table;
+mod value;
+
+pub use table::{Config, SETTINGS};
+pub use value::{Kind, Value};
+
+use std::fmt;
+
+/// What lightningd's names for our options begin with.
+pub const OPTION_PREFIX: &str = "revenue-ops-";
+
+/// One row of the table.
+pub struct Setting {
+    /// The name in `revenue-config`.
+    pub key: &'static str,
+    /// The name as a lightningd option, without [`OPTION_PREFIX`]; none for
+    /// settings that only `revenue-config` knows.
+    pub option: Option<&'static str>,
+    /// One sentence with the unit.
+    pub doc: &'static str,
+    /// Type and bounds.
+    pub kind: Kind,
+    /// Whether `revenue-config set` and `setconfig` may change it.
+    pub mutable: bool,
+    /// Reads it.
+    pub get: fn(&Config) -> Value,
+    /// Writes a value that `kind` has accepted.
+    set: fn(&mut Config, Value),
+}
+
+/// A refused change: one sentence that names setting, value and what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Setting {
+    /// The full name of the option, if it is one.
+    pub fn option_name(&self) -> Option<String> {
+        self.option.map(|name| format!("{OPTION_PREFIX}{name}"))
+    }
+
+    /// Whether `name` means this setting: its key, its option with or without the
+    /// prefix, hyphens and underscores alike.
+    fn is_called(&self, name: &str) -> bool {
+        let plain = name.to_ascii_lowercase().replace('-', "_");
+        let plain = plain.strip_prefix("revenue_ops_").unwrap_or(&plain);
+        plain == self.key || self.option.is_some_and(|option| option.replace('-', "_") == plain)
+    }
+}
+
+/// The setting with this key or option name.
+pub fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.is_called(name))
+}
+
+impl Config {
+    /// A copy with one setting changed, or why that cannot be. `shown_as` is the name
+    /// that the caller used, for the error's sentence.
+    pub fn with(&self, setting: &Setting, raw: &Value, shown_as: &str) -> Result<Config, ConfigError> {
+        let value = setting.kind.accept(raw).map_err(|allowed| {
+            ConfigError(format!("{shown_as}: '{raw}' is not allowed: use {allowed}; nothing was changed"))
+        })?;
+        let mut changed = self.clone();
+        (setting.set)(&mut changed, value);
+        changed.check_pairs(shown_as)?;
+        Ok(changed)
+    }
+
+    /// All settings from texts by option name, as lightningd gives them at the start.
+    /// Pairs are checked once, at the end, so that their order does not matter.
+    pub fn from_options<'a>(options: impl IntoIterator<Item = (&'a str, Value)>) -> Result<Config, ConfigError> {
+        let mut config = Config::default();
+        for (name, raw) in options {
+            let setting = find(name).ok_or_else(|| ConfigError(format!("{name}: there is no such option")))?;
+            let value = setting
+                .kind
+                .accept(&raw)
+                .map_err(|allowed| ConfigError(format!("{name}: '{raw}' is not allowed: use {allowed}")))?;
+            (setting.set)(&mut config, value);
+        }
+        config.check_pairs("options")?;
+        Ok(config)
+    }
+
+    /// Pairs of settings that contradict each other.
+    fn check_pairs(&self, shown_as: &str) -> Result<(), ConfigError> {
+        let pairs = [
+            ("min_fee_ppm", self.min_fee_ppm as f64, "max_fee_ppm", self.max_fee_ppm as f64),
+            (
+                "rebalance_min_amount",
+                self.rebalance_min_amount as f64,
+                "rebalance_max_amount",
+                self.rebalance_max_amount as f64,
+            ),
+            (
+                "low_liquidity_threshold",
+                self.low_liquidity_threshold,
+                "high_liquidity_threshold",
+                self.high_liquidity_threshold,
+            ),
+            ("sink_threshold", self.sink_threshold, "source_threshold", self.source_threshold),
+        ];
+        match pairs.iter().find(|(_, low, _, high)| low > high) {
+            None => Ok(()),
+            Some((low_key, low, high_key, high)) => Err(ConfigError(format!(
+                "{shown_as}: {low_key} ({low}) must not be above {high_key} ({high}); nothing was changed"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn set(config: &Config, name: &str, value: &str) -> Result<Config, ConfigError> {
+        config.with(find(name).expect(name), &Value::Text(value.to_owned()), name)
+    }
+
+    #[test]
+    fn names_are_unique_and_documented() {
+        let mut names = BTreeSet::new();
+        for setting in SETTINGS {
+            assert!(names.insert(setting.key.to_owned()), "{} twice", setting.key);
+            if let Some(option) = setting.option
+                && option.replace('-', "_") != setting.key
+            {
+                assert!(names.insert(option.replace('-', "_")), "{option} twice");
+            }
+            assert!(setting.doc.ends_with('.'), "{}: {}", setting.key, setting.doc);
+        }
+    }
+
+    #[test]
+    fn every_default_is_within_its_own_bounds() {
+        let config = Config::default();
+        for setting in SETTINGS {
+            let value = (setting.get)(&config);
+            assert_eq!(setting.kind.accept(&value), Ok(value), "{}", setting.key);
+        }
+        assert!(config.check_pairs("defaults").is_ok());
+    }
+
+    #[test]
+    fn both_names_of_a_setting_find_it() {
+        for name in ["vegas-decay", "vegas_decay_rate", "revenue-ops-vegas-decay", "VEGAS_DECAY"] {
+            assert_eq!(find(name).expect(name).key, "vegas_decay_rate");
+        }
+        assert!(find("nope").is_none());
+    }
+
+    #[test]
+    fn values_are_read_as_old_config_files_write_them() {
+        let config = Config::default();
+        assert!(!set(&config, "vegas-reflex", "False").expect("a bool").enable_vegas_reflex);
+        assert!(set(&config, "vegas-reflex", "1").expect("a bool").enable_vegas_reflex);
+        assert_eq!(set(&config, "min-fee-ppm", " 25 ").expect("an integer").min_fee_ppm, 25);
+        assert_eq!(set(&config, "scarcity-threshold", ".5").expect("a number").scarcity_threshold, 0.5);
+    }
+
+    #[test]
+    fn refusals_name_setting_value_and_range() {
+        let config = Config::default();
+        for (name, value, expect) in [
+            ("revenue-ops-max-fee-ppm", "200000", "1 to 100000"),
+            ("fee_interval", "-5", "60 to 86400"),
+            ("fee_interval", "0", "60 to 86400"),
+            ("vegas-reflex", "ture", "true or false"),
+            ("scarcity-threshold", "NaN", "0 to 1"),
+            ("rebalancer", "circular", "sling"),
+            ("min_fee_ppm", "90000", "must not be above max_fee_ppm (5000)"),
+        ] {
+            let error = set(&config, name, value).expect_err(name).to_string();
+            assert!(error.contains(name) && error.contains(value) && error.contains(expect), "{error}");
+        }
+    }
+
+    #[test]
+    fn options_may_come_in_any_order() {
+        let options = [("revenue-ops-min-fee-ppm", "6000"), ("revenue-ops-max-fee-ppm", "7000")];
+        let read = |options: &[(&'static str, &str)]| {
+            Config::from_options(options.iter().map(|(name, text)| (*name, Value::Text((*text).to_owned()))))
+        };
+        assert_eq!(read(&options).expect("min below max").min_fee_ppm, 6000);
+        assert!(read(&options[..1]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_leaves_a_config_out_of_bounds(index in 0..SETTINGS.len(), text in "\\PC{0,12}|-?[0-9]{1,20}(\\.[0-9]{1,4})?") {
+            let setting = &SETTINGS[index];
+            if let Ok(config) = Config::default().with(setting, &Value::Text(text), setting.key) {
+                let value = (setting.get)(&config);
+                prop_assert_eq!(setting.kind.accept(&value), Ok(value));
+                prop_assert!(config.check_pairs("").is_ok());
+            }
+        }
+    }
+}

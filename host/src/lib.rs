@@ -1,0 +1,8 @@
+//! cl-revenue-ops: a Core Lightning plugin that runs a routing node's business.
+//!
+//! Layers import downwards only:
+//! `rpc -> cycles -> node | store | engine | clock -> guard | econ -> model | config`.
+//! `docs/architecture.md` says what each is for and what must stay true.
+
+pub mod config;
+pub mod model;

@@ -1,0 +1,172 @@
+//! A fee on its way from a wish to the node.
+
+use super::{ChannelId, Msat, PeerId, Ppm, Scid, StrategyName};
+use std::fmt;
+
+/// Who wants a fee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A strategy, on behalf of the peer's policy.
+    Strategy(StrategyName),
+    /// A person or program that called `revenue-set-fee`.
+    Operator {
+        /// The caller asked to go beyond the configured bounds.
+        force: bool,
+    },
+}
+
+/// A wanted fee, before any limit has looked at it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeeProposal {
+    pub channel_id: ChannelId,
+    pub origin: Origin,
+    pub fee: Ppm,
+    pub base_fee: Option<Msat>,
+    pub htlc_max: Option<Msat>,
+    /// Why, in the strategy's own word.
+    pub reason: String,
+    pub factors: Vec<(String, f64)>,
+}
+
+/// Why a proposal did not become the node's fee. Each has a code for programs
+/// and a sentence for people.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// The node does not see the present chain.
+    NodeSyncing(String),
+    /// lightningd knows no such channel, or it is not open.
+    ChannelNotOpen(String),
+    /// The fee is in force already.
+    Unchanged,
+    /// The change is too small to tell the network.
+    Suppressed { change_pct: f64, gate_pct: f64 },
+    /// The channel's fee changed often enough for one day.
+    RateLimited { updates: u32, most: u32 },
+    /// The policy says hands off.
+    PolicyPassive,
+    /// Outside the operator's bounds, and not forced.
+    OutOfBounds { min: Ppm, max: Ppm },
+    /// Beyond what the protocol's field, or sense, can hold.
+    Absurd { most: Ppm },
+}
+
+impl Refusal {
+    /// The code for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Refusal::NodeSyncing(_) => "node_syncing",
+            Refusal::ChannelNotOpen(_) => "channel_not_open",
+            Refusal::Unchanged => "unchanged",
+            Refusal::Suppressed { .. } => "suppressed",
+            Refusal::RateLimited { .. } => "rate_limited",
+            Refusal::PolicyPassive => "policy_passive",
+            Refusal::OutOfBounds { .. } => "out_of_bounds",
+            Refusal::Absurd { .. } => "absurd",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NodeSyncing(why) => write!(f, "the node is not in step with the chain: {why}"),
+            Refusal::ChannelNotOpen(state) => write!(f, "the channel does not forward now: {state}"),
+            Refusal::Unchanged => write!(f, "the fee is in force already"),
+            Refusal::Suppressed { change_pct, gate_pct } => {
+                write!(f, "a change of {change_pct:.1} % is below the gossip gate of {gate_pct:.0} %")
+            }
+            Refusal::RateLimited { updates, most } => {
+                write!(f, "{updates} changes in the last 24 hours; the limit is {most}")
+            }
+            Refusal::PolicyPassive => write!(f, "the peer's policy is passive"),
+            Refusal::OutOfBounds { min, max } => {
+                write!(f, "outside the allowed {} to {} ppm; force=true overrides", min.0, max.0)
+            }
+            Refusal::Absurd { most } => write!(f, "above {} ppm, the most that is ever set", most.0),
+        }
+    }
+}
+
+/// A limit that moved a proposal to the nearest allowed value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The operator's or the policy's lowest fee.
+    MinFee(Ppm),
+    /// The operator's or the policy's highest fee.
+    MaxFee(Ppm),
+    /// What it costs to open and close a channel at the present feerate.
+    ChainCost(Ppm),
+    /// The largest change in one step.
+    StepUp(Ppm),
+    /// The largest change in one step, downwards.
+    StepDown(Ppm),
+    /// The policy names the exact fee.
+    Exact(Ppm),
+}
+
+impl Limit {
+    /// The code for programs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Limit::MinFee(_) => "min_fee",
+            Limit::MaxFee(_) => "max_fee",
+            Limit::ChainCost(_) => "chain_cost",
+            Limit::StepUp(_) => "step_up",
+            Limit::StepDown(_) => "step_down",
+            Limit::Exact(_) => "exact",
+        }
+    }
+
+    /// The value it moved the proposal to.
+    pub const fn value(self) -> Ppm {
+        match self {
+            Limit::MinFee(ppm)
+            | Limit::MaxFee(ppm)
+            | Limit::ChainCost(ppm)
+            | Limit::StepUp(ppm)
+            | Limit::StepDown(ppm)
+            | Limit::Exact(ppm) => ppm,
+        }
+    }
+}
+
+/// What lightningd is asked to do for one channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetFee {
+    pub channel_id: ChannelId,
+    pub peer_id: PeerId,
+    /// The name given to setchannel.
+    pub scid: Scid,
+    pub old_fee: Ppm,
+    pub fee: Ppm,
+    pub base_fee: Msat,
+    pub htlc_max: Option<Msat>,
+}
+
+/// What became of an approved fee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// In force, by lightningd's own answer.
+    Applied,
+    /// lightningd's answer was lost, and its list shows the fee in force.
+    Reconciled,
+    /// Not sent: the plugin runs dry.
+    DryRun,
+    /// lightningd refused, or the fee in force is another one.
+    Failed(String),
+    /// Not known yet whether lightningd did it.
+    Unknown(String),
+}
+
+impl Outcome {
+    /// The code for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Outcome::Applied => "applied",
+            Outcome::Reconciled => "reconciled",
+            Outcome::DryRun => "dry_run",
+            Outcome::Failed(_) => "failed",
+            Outcome::Unknown(_) => "unknown",
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Plain types that every layer shares: no I/O, no clock, no SQL, no JSON values.
+
+pub mod amount;
+pub mod channel;
+pub mod fee;
+pub mod flow;
+pub mod forward;
+pub mod ids;
+pub mod policy;
+pub mod strategy;
+pub mod time;
+
+pub use amount::{Msat, Ppm};
+pub use channel::{Channel, ChannelState, Htlcs, NodeSnapshot, Opener};
+pub use ids::{ChannelId, Digest, ParseIdError, PeerId, Scid};
+pub use policy::{Policy, RebalanceMode, StrategyName};
+pub use time::{Tick, UnixTime};

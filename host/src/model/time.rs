@@ -1,0 +1,45 @@
+//! Instants, and the tick that a cycle runs on.
+
+use std::fmt;
+
+/// Seconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixTime(pub u64);
+
+impl UnixTime {
+    /// One hour, one day, in seconds.
+    pub const HOUR: u64 = 3_600;
+    /// One day in seconds.
+    pub const DAY: u64 = 86_400;
+
+    /// Seconds from `earlier` to this instant; zero if it is later.
+    pub const fn since(self, earlier: UnixTime) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// This instant, `seconds` earlier.
+    pub const fn minus(self, seconds: u64) -> UnixTime {
+        UnixTime(self.0.saturating_sub(seconds))
+    }
+
+    /// This instant, `seconds` later.
+    pub const fn plus(self, seconds: u64) -> UnixTime {
+        UnixTime(self.0.saturating_add(seconds))
+    }
+}
+
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// The time and the randomness of one cycle, taken once and stored with it, so
+/// that the cycle can be run again to the same result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// The instant that counts as "now" throughout the cycle.
+    pub now: UnixTime,
+    /// Below 2^53, so that any guest language can hold it.
+    pub seed: u64,
+}
