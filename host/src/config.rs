@@ -93,6 +93,26 @@ impl Config {
         Ok(config)
     }
 
+    /// A copy with these values by key laid over it. A value that its setting does not
+    /// accept is left out and told; so are all of them when they contradict each other.
+    pub fn overlaid<'a>(&self, values: impl IntoIterator<Item = (&'a str, Value)>) -> (Config, Vec<ConfigError>) {
+        let (mut config, mut refused) = (self.clone(), Vec::new());
+        for (key, raw) in values {
+            match find(key).map(|setting| (setting, setting.kind.accept(&raw))) {
+                Some((setting, Ok(value))) if setting.mutable => (setting.set)(&mut config, value),
+                Some((_, Err(allowed))) => refused.push(ConfigError(format!("{key}: '{raw}' is not allowed: use {allowed}"))),
+                Some((_, Ok(_))) | None => refused.push(ConfigError(format!("{key}: there is no such setting to change"))),
+            }
+        }
+        match config.check_pairs("stored settings") {
+            Ok(()) => (config, refused),
+            Err(contradiction) => {
+                refused.push(contradiction);
+                (self.clone(), refused)
+            }
+        }
+    }
+
     /// Pairs of settings that contradict each other.
     fn check_pairs(&self, shown_as: &str) -> Result<(), ConfigError> {
         let pairs = [
@@ -196,6 +216,16 @@ mod tests {
         };
         assert_eq!(read(&options).expect("min below max").min_fee_ppm, 6000);
         assert!(read(&options[..1]).is_err());
+    }
+
+    #[test]
+    fn stored_values_are_checked_again() {
+        let values = [("min_fee_ppm", "20"), ("max_fee_ppm", "0"), ("snapshot", "x"), ("dry_run", "true")];
+        let (config, refused) = Config::default().overlaid(values.map(|(key, text)| (key, Value::Text(text.to_owned()))));
+        assert_eq!((config.min_fee_ppm, config.max_fee_ppm, config.dry_run), (20, 5_000, false));
+        assert_eq!(refused.len(), 3, "{refused:?}");
+        let contradiction = [("min_fee_ppm", Value::Int(300)), ("max_fee_ppm", Value::Int(200))];
+        assert_eq!(Config::default().overlaid(contradiction).0, Config::default());
     }
 
     proptest! {

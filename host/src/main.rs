@@ -1,1 +1,74 @@
-fn main() {}
+//! The binary: the plugin when lightningd starts it, a small tool box when a person does.
+
+use clap::{CommandFactory, Parser, Subcommand};
+use cl_revenue_ops::{app, cli, engine};
+use std::process::ExitCode;
+
+/// A Core Lightning plugin that runs a routing node's business.
+///
+/// lightningd starts it without arguments. The commands below are for people.
+#[derive(Parser)]
+#[command(name = "cl-revenue-ops", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Tool>,
+}
+
+#[derive(Subcommand)]
+enum Tool {
+    /// Run the plugin on a simulated node and watch it set fees.
+    Demo(cli::demo::Options),
+    /// Call a method of a lightningd, or of the demo's simulated node.
+    Rpc(cli::rpc::Options),
+    /// Print the tables of options or commands, as in docs/.
+    Docs(cli::docs::Options),
+}
+
+fn main() -> ExitCode {
+    // First of all, since the child limits itself before there is anything else in it.
+    if std::env::args_os().nth(1).is_some_and(|first| first == engine::COMPILE_SUBCOMMAND) {
+        return engine::compile_child_main();
+    }
+    let arguments = Arguments::parse();
+    let run: std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>>>> = match arguments.command {
+        Some(Tool::Demo(options)) => Box::pin(cli::demo::run(options)),
+        Some(Tool::Rpc(options)) => Box::pin(cli::rpc::run(options)),
+        Some(Tool::Docs(options)) => {
+            print!("{}", cli::docs::render(options.table));
+            return ExitCode::SUCCESS;
+        }
+        None if started_by_lightningd() => Box::pin(app::run()),
+        None => {
+            // A person without a command wants to know what there is.
+            return match Arguments::command().print_help() {
+                Ok(()) => ExitCode::from(2),
+                Err(_) => ExitCode::FAILURE,
+            };
+        }
+    };
+    block_on(run)
+}
+
+/// lightningd names itself in the environment of its plugins.
+fn started_by_lightningd() -> bool {
+    std::env::var_os("LIGHTNINGD_PLUGIN").is_some()
+}
+
+fn block_on(run: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match &runtime {
+        Ok(runtime) => runtime.block_on(run),
+        Err(error) => Err(anyhow::anyhow!("no threads to run on: {error}")),
+    };
+    if let Ok(runtime) = runtime {
+        // A blocked thread must not keep an ended plugin alive.
+        runtime.shutdown_background();
+    }
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cl-revenue-ops: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -89,12 +89,7 @@ fn jacobi(mut a: Limbs, mut n: Limbs) -> i32 {
 }
 
 fn halve(a: Limbs) -> Limbs {
-    [
-        a[0] >> 1 | a[1] << 63,
-        a[1] >> 1 | a[2] << 63,
-        a[2] >> 1 | a[3] << 63,
-        a[3] >> 1,
-    ]
+    [a[0] >> 1 | a[1] << 63, a[1] >> 1 | a[2] << 63, a[2] >> 1 | a[3] << 63, a[3] >> 1]
 }
 
 #[cfg(test)]

@@ -24,14 +24,7 @@ impl<'a> Decision<'a> {
         let mut states = Blobs::empty();
         states.ends.reserve(input.channels.len());
         states.bytes.reserve(input.states.bytes.len());
-        Self {
-            input,
-            proposals: Vec::new(),
-            factors: Vec::new(),
-            states,
-            node_state: None,
-            fault: None,
-        }
+        Self { input, proposals: Vec::new(), factors: Vec::new(), states, node_state: None, fault: None }
     }
 
     /// Proposes a rate, ppm, for a row. `reason` is a position in

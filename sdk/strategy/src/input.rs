@@ -217,10 +217,8 @@ mod tests {
 
     #[test]
     fn offsets_that_make_no_sense_read_as_empty() {
-        let mut input = InputBuilder::new()
-            .channel(ChannelBuilder::new())
-            .channel(ChannelBuilder::new())
-            .build();
+        let mut input =
+            InputBuilder::new().channel(ChannelBuilder::new()).channel(ChannelBuilder::new()).build();
         input.channels[0].intervals_end = 9;
         input.states = Blobs { bytes: vec![1], ends: vec![7] };
         let rows: Vec<Row<'_>> = input.rows().collect();

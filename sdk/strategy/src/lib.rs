@@ -91,8 +91,8 @@ pub mod bindings {
 }
 
 pub use bindings::revenue_ops::strategy::types::{
-    Blobs, Channel, Description, Factor, FeeDecision, FeeInput, FeeInterval, FlowClass, Opener,
-    Param, ParamSpec, ParamValue, Proposal, Signal, Verdict,
+    Blobs, Channel, Description, Factor, FeeDecision, FeeInput, FeeInterval, FlowClass, Opener, Param,
+    ParamSpec, ParamValue, Proposal, Signal, Verdict,
 };
 
 /// A strategy that sets fees.
@@ -131,7 +131,7 @@ macro_rules! export {
                 }
             }
 
-            $crate::bindings::export!(Component with_types_in $crate::bindings);
+    $crate::bindings::export!(Component with_types_in $crate::bindings);
         };
     };
 }

@@ -12,8 +12,8 @@ impl Rng {
     /// A stream for one channel in one cycle: `seed` from the snapshot,
     /// `pseudonym` from the channel. Streams of different pairs are unrelated.
     pub fn new(seed: u64, pseudonym: u64) -> Self {
-        let mut outer = Self { state: seed };
-        Self { state: outer.next_u64() ^ Self { state: pseudonym }.next_u64() }
+        let cycle = Self { state: seed }.next_u64();
+        Self { state: Self { state: cycle ^ pseudonym }.next_u64() }
     }
 
     /// The next 64 bits.

@@ -50,7 +50,7 @@ pub trait State: Sized {
     /// Replaces the writer's content by the bytes to keep: one buffer serves
     /// many rows.
     fn encode_into(&self, writer: &mut Writer) {
-        writer.bytes.clear();
+        writer.clear();
         writer.u8(Self::VERSION);
         self.write(writer);
     }
@@ -79,6 +79,11 @@ impl Writer {
         &self.bytes
     }
 
+    /// Forgets what was written; keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
     /// Appends bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -95,6 +100,16 @@ impl<'a> Reader<'a> {
     /// Reads from the beginning of some bytes.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { left: bytes }
+    }
+
+    /// True if nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// Takes all that is left, as it is.
+    pub fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.left)
     }
 
     /// Takes `count` bytes as they are.

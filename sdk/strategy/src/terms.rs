@@ -15,11 +15,7 @@ pub fn scarcity(local_share: f64, threshold: f64) -> f64 {
 /// [`scarcity`] is 3 to the power of it.
 pub fn scarcity_depth(local_share: f64, threshold: f64) -> f64 {
     // Written so that a NaN on either side gives 0.
-    if local_share < threshold && threshold > 0.0 {
-        1.0 - (local_share / threshold).max(0.0)
-    } else {
-        0.0
-    }
+    if local_share < threshold && threshold > 0.0 { 1.0 - (local_share / threshold).max(0.0) } else { 0.0 }
 }
 
 /// The fuller direction's share of HTLC slots in use, 0 to 1; 0 for a channel

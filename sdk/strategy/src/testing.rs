@@ -5,8 +5,8 @@
 
 use crate::state::State;
 use crate::{
-    Blobs, Channel, FeeDecision, FeeInput, FeeInterval, FeeStrategy, FlowClass, Opener, Param,
-    ParamValue, Signal, Verdict,
+    Blobs, Channel, FeeDecision, FeeInput, FeeInterval, FeeStrategy, FlowClass, Opener, Param, ParamValue,
+    Signal, Verdict,
 };
 
 /// The instant of a snapshot that names none, seconds since 1970.
@@ -204,8 +204,7 @@ impl ChannelBuilder {
             c.local_msat = sat * 1000;
             let reserve = c.capacity_msat / 100;
             c.spendable_msat = c.local_msat.saturating_sub(reserve);
-            c.receivable_msat =
-                c.capacity_msat.saturating_sub(c.local_msat).saturating_sub(reserve);
+            c.receivable_msat = c.capacity_msat.saturating_sub(c.local_msat).saturating_sub(reserve);
         })
     }
 

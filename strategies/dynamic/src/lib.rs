@@ -1,1 +1,122 @@
+//! The built-in strategy `dynamic`: the Alpha Sequence.
+//!
+//! For each channel, in this order:
+//!
+//! 1. **Congestion.** When the HTLC slots of one direction are used up, the
+//!    highest rate that the host accepts; afterwards the price from before.
+//! 2. **Vegas reflex.** A feerate spike raises the floor for everything below.
+//! 3. **Scarcity.** Below a share of the capacity our liquidity costs up to
+//!    three times the base price.
+//! 4. **Climbing.** The base price moves towards what earns most per hour.
+//!
+//! Each term works on the base price, never on the rate in force, so none
+//! compounds. A rate that the host would suppress is not proposed; the base
+//! price and the observations are kept all the same.
 
+mod climb;
+mod demand;
+mod evidence;
+mod grid;
+mod memory;
+mod price;
+mod propose;
+mod settings;
+mod vegas;
+
+use revenue_strategy::state::{State, Writer};
+use revenue_strategy::{Decision, Description, FeeInput, FeeStrategy, Rng, Row, Signals};
+
+use crate::evidence::Evidence;
+use crate::memory::Memory;
+use crate::settings::Settings;
+use crate::vegas::Vegas;
+
+pub use crate::settings::{factor, reason};
+
+/// The strategy.
+#[derive(Debug)]
+pub struct Dynamic;
+
+impl FeeStrategy for Dynamic {
+    fn describe() -> Description {
+        settings::description()
+    }
+
+    fn decide(input: &FeeInput) -> Result<Decision<'_>, String> {
+        let settings = Settings::of(input);
+        let vegas = Vegas::decode(&input.node_state).unwrap_or_default().next(input, &settings);
+        let cycle = Cycle { input, settings, vegas, market: input.signal(settings::MARKET) };
+        let mut decision = Decision::new(input);
+        decision.set_node_state(vegas.encode());
+        let mut buffer = Writer::default();
+        for row in input.rows() {
+            cycle.decide_row(&row, &mut decision, &mut buffer);
+        }
+        Ok(decision)
+    }
+}
+
+revenue_strategy::export!(Dynamic);
+
+/// What all channels of a cycle share.
+struct Cycle<'a> {
+    input: &'a FeeInput,
+    settings: Settings,
+    vegas: Vegas,
+    market: Signals<'a>,
+}
+
+impl Cycle<'_> {
+    fn decide_row(&self, row: &Row<'_>, decision: &mut Decision<'_>, buffer: &mut Writer) {
+        let mut memory = Memory::decode(row.state).unwrap_or_else(|| self.first_sight(row));
+        let moved = row.fee_ppm != memory.seen_ppm;
+        let before = (memory.base_ppm, memory.depth.to_bits());
+        propose::adopt(&mut memory, row);
+        price::note_congestion(&mut memory, row, &self.settings);
+        price::note_scarcity(&mut memory, row, &self.settings, self.input.now_s);
+        let evidence = self.climb(&mut memory, row);
+        if before != (memory.base_ppm, memory.depth.to_bits()) {
+            memory.priced_ppm = price::priced(&memory);
+        }
+        let wanted = price::wanted(&memory, row, self.vegas, self.input.feerate_perkb);
+        memory.seen_ppm = row.fee_ppm;
+        if self.worth_proposing(&memory, row, &wanted, moved) {
+            self.propose(&memory, row, &wanted, evidence.as_deref(), decision);
+            memory.asked_ppm = wanted.ppm as u32;
+            memory.asked_s = self.input.now_s;
+        }
+        memory.encode_into(evidence.as_deref(), buffer);
+        decision.keep(row, buffer.as_bytes());
+    }
+
+    /// A channel without a state begins with the rate in force. If that was
+    /// never ours to choose, the market's is better, where it is known.
+    fn first_sight(&self, row: &Row<'_>) -> Memory<'static> {
+        let untouched = row.last_change_s == 0 && row.forwards_out_total == 0;
+        let market = self.market_ppm(row).filter(|_| untouched);
+        let start = match market {
+            Some(ppm) => ppm as u64,
+            None if row.fee_ppm == 0 => self.settings.prior_ppm as u64,
+            None => u64::from(row.fee_ppm),
+        };
+        let base = row.clamp_ppm(start).max(1) as u32;
+        let mut memory = Memory::new(base, climb::first_hold_s(&self.settings));
+        memory.seen_ppm = row.fee_ppm;
+        memory
+    }
+
+    fn market_ppm(&self, row: &Row<'_>) -> Option<f64> {
+        self.market.get(row.index).filter(|ppm| (1.0..=1e6).contains(ppm))
+    }
+
+    fn climb(&self, memory: &mut Memory<'_>, row: &Row<'_>) -> Option<Box<Evidence>> {
+        let scene = climb::Scene {
+            now_s: self.input.now_s,
+            intervals: row.intervals,
+            prior_ppm: self.market_ppm(row).unwrap_or(self.settings.prior_ppm),
+            bounds_ppm: (row.min_fee_ppm, row.max_fee_ppm),
+        };
+        let rng = || Rng::new(self.input.seed, row.pseudonym);
+        climb::climb(memory, &scene, &self.settings, rng)
+    }
+}

@@ -12,9 +12,7 @@ const RATE: &str = "host.hive-fee-ppm";
 
 impl FeeStrategy for Hive {
     fn describe() -> Description {
-        Description::new("hive", env!("CARGO_PKG_VERSION"))
-            .reasons(["fleet"])
-            .factors(["fleet-ppm"])
+        Description::new("hive", env!("CARGO_PKG_VERSION")).reasons(["fleet"]).factors(["fleet-ppm"])
     }
 
     fn decide(input: &FeeInput) -> Result<Decision<'_>, String> {

@@ -12,9 +12,7 @@ const TARGET: u32 = 0;
 
 impl FeeStrategy for Static {
     fn describe() -> Description {
-        Description::new("static", env!("CARGO_PKG_VERSION"))
-            .reasons(["target"])
-            .factors(["target-ppm"])
+        Description::new("static", env!("CARGO_PKG_VERSION")).reasons(["target"]).factors(["target-ppm"])
     }
 
     fn decide(input: &FeeInput) -> Result<Decision<'_>, String> {

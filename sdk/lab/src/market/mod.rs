@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 pub use accept::Acceptance;
 pub use channel::{Direction, Fee, MarketChannel};
-pub use event::{Forward, Micros, Refusal, Status, micros, seconds};
 use demand::{Demand, Sender};
+pub use event::{Forward, Micros, Refusal, Status, micros, seconds};
 pub use spec::{Burst, ChannelSpec, DemandSpec, FeerateStep, MarketSpec, Opener, Shift};
 
 /// After a liquidity failure senders avoid the channel for up to this long, seconds.
@@ -194,6 +194,15 @@ impl Market {
             self.channels[channel].resolve(held.direction, held.msat, false);
         }
         gone.len()
+    }
+
+    /// Takes the next HTLC ids of two channels, incoming of the first and outgoing of the second,
+    /// for a forward that is only written down.
+    pub(crate) fn reserve_ids(&mut self, input: usize, output: usize) -> (u64, u64) {
+        let (in_id, out_id) = (self.channels[input].next_in_id, self.channels[output].next_out_id);
+        self.channels[input].next_in_id += 1;
+        self.channels[output].next_out_id += 1;
+        (in_id, out_id)
     }
 
     /// HTLCs under way in every channel: channel, direction, id, msat.

@@ -98,10 +98,11 @@ fn old_fees_live_on_until_senders_hear_of_the_change() {
     let seen = market.advance(START + 2.0 * DAY);
     let ppm = |f: &&Forward| (f.fee_msat() as f64 * 1e6 / f.out_msat as f64).round() as u32;
     let share_of_old = |from: f64, to: f64| {
-        let here = |f: &&Forward| (micros(START + DAY + from)..micros(START + DAY + to)).contains(&f.received_us);
+        let here =
+            |f: &&Forward| (micros(START + DAY + from)..micros(START + DAY + to)).contains(&f.received_us);
         let here: Vec<_> = seen.iter().filter(|f| f.status == Status::Settled).filter(here).collect();
         assert!(here.len() > 5);
-        here.iter().filter(|f| ppm(*f) == 100).count() as f64 / here.len() as f64
+        here.iter().filter(|f| ppm(f) == 100).count() as f64 / here.len() as f64
     };
     assert_eq!(share_of_old(0.0, 600.0), 1.0);
     let half_way = share_of_old(6600.0, 8400.0);
@@ -120,7 +121,9 @@ fn an_enforced_raise_refuses_old_fees_and_senders_try_again() {
     assert!(refused.len() > 50, "{}", refused.len());
     assert!(refused.iter().all(|f| f.received_us > micros(START + 600.0)));
     let again = |old: &&&Forward| {
-        seen.iter().any(|f| f.received_us == old.received_us && f.out_msat == old.out_msat && f.fee_msat() > old.fee_msat())
+        seen.iter().any(|f| {
+            f.received_us == old.received_us && f.out_msat == old.out_msat && f.fee_msat() > old.fee_msat()
+        })
     };
     assert!(refused.iter().filter(again).count() * 10 > refused.len() * 9);
 }
@@ -159,13 +162,14 @@ fn each_forward_has_one_identity_and_one_end() {
     for states in life.values() {
         let fine = matches!(
             states.as_slice(),
-            [Status::Offered | Status::LocalFailed]
-                | [Status::Offered, Status::Settled | Status::Failed]
+            [Status::Offered | Status::LocalFailed] | [Status::Offered, Status::Settled | Status::Failed]
         );
         assert!(fine, "{states:?}");
     }
     assert!(count(&seen, Status::LocalFailed) > 20, "the demo shows depletion");
-    assert!(seen.windows(2).all(|w| w[0].resolved_us.unwrap_or(w[0].received_us) <= w[1].resolved_us.unwrap_or(w[1].received_us)));
+    assert!(seen.windows(2).all(
+        |w| w[0].resolved_us.unwrap_or(w[0].received_us) <= w[1].resolved_us.unwrap_or(w[1].received_us)
+    ));
 }
 
 #[test]

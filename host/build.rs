@@ -1,0 +1,117 @@
+//! Builds the strategies that the binary carries, as WebAssembly components,
+//! with a cargo of their own: they are another target, and must come out the
+//! same whatever flags the host is built with.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const STRATEGIES: [&str; 4] = ["dynamic", "static", "passive", "hive"];
+
+fn main() {
+    let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let root = manifest.parent().expect("the host is a folder of the workspace");
+    components(root);
+}
+
+/// Builds all strategies of the workspace at `root`, and tells the compiler of
+/// the host where each one is, as COMPONENT_<NAME>.
+pub(crate) fn components(root: &Path) {
+    for source in ["strategies", "sdk/strategy", "wit", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", root.join(source).display());
+    }
+    need_target();
+    let out = PathBuf::from(variable("OUT_DIR"));
+    // <target>/<profile>/build/<package>/out; next to the profiles, so that
+    // all of them share one build.
+    let built = out.ancestors().nth(4).expect("OUT_DIR is four levels below the target directory").join("components");
+    build(root, &built);
+    for name in STRATEGIES {
+        let from = built.join(TARGET).join("component").join(format!("strategy_{name}.wasm"));
+        let to = out.join(format!("{name}.wasm"));
+        std::fs::copy(&from, &to).unwrap_or_else(|error| panic!("the component {}: {error}", from.display()));
+        println!("cargo::rustc-env=COMPONENT_{}={}", name.to_uppercase(), to.display());
+    }
+}
+
+fn build(root: &Path, target_dir: &Path) {
+    let mut cargo = Command::new(variable("CARGO"));
+    cargo.current_dir(root).args(["build", "--locked", "--profile", "component", "--target", TARGET]);
+    cargo.arg("--target-dir").arg(target_dir);
+    for name in STRATEGIES {
+        cargo.arg("--package").arg(format!("strategy-{name}"));
+    }
+    for (key, _) in env::vars_os().filter(|(key, _)| belongs_to_the_host(key)) {
+        cargo.env_remove(key);
+    }
+    // Turns the linker's output into a component; comes with the toolchain.
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
+    // Paths of this machine must not change the component.
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", remap(root));
+    let status = cargo.status().unwrap_or_else(|error| panic!("cargo could not be started: {error}"));
+    assert!(status.success(), "the built-in strategies did not build: see the messages above ({status})");
+}
+
+fn remap(root: &Path) -> String {
+    let mut flags = vec![format!("--remap-path-prefix={}=/src", root.display())];
+    if let Some(home) = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(default_cargo_home) {
+        flags.push(format!("--remap-path-prefix={}=/cargo", home.display()));
+    }
+    flags.join(" ")
+}
+
+fn default_cargo_home() -> Option<PathBuf> {
+    env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"))
+}
+
+/// Settings of the build of the host that must not reach that of the
+/// strategies. What says where registries are, and that they are not to be
+/// asked, does reach it.
+fn belongs_to_the_host(key: &OsStr) -> bool {
+    const KEPT: [&str; 7] = [
+        "CARGO_HOME",
+        "CARGO_MAKEFLAGS",
+        "CARGO_NET_",
+        "CARGO_HTTP_",
+        "CARGO_REGISTR",
+        "CARGO_SOURCE_",
+        "CARGO_TERM_",
+    ];
+    const CLEARED: [&str; 13] = [
+        "RUSTC",
+        "RUSTC_LINKER",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTDOC",
+        "RUSTFLAGS",
+        "RUSTDOCFLAGS",
+        "TARGET",
+        "PROFILE",
+        "OPT_LEVEL",
+        "DEBUG",
+        "OUT_DIR",
+        "CLIPPY_ARGS",
+    ];
+    let Some(key) = key.to_str() else { return false };
+    let cargo = key.starts_with("CARGO") && !KEPT.iter().any(|kept| key.starts_with(kept));
+    cargo || CLEARED.contains(&key)
+}
+
+fn need_target() {
+    let rustc = variable("RUSTC");
+    let output = Command::new(&rustc)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .unwrap_or_else(|error| panic!("{rustc} could not be started: {error}"));
+    let libraries = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    assert!(
+        output.status.success() && libraries.is_dir(),
+        "the built-in strategies need the standard library for {TARGET}; run: rustup target add {TARGET}"
+    );
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|error| panic!("cargo sets {name}: {error}"))
+}

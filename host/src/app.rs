@@ -1,0 +1,261 @@
+//! Wiring: options and commands to lightningd, services to jobs, and the end of it all.
+
+use crate::clock::Clock;
+use crate::config::{Config, SETTINGS, Value as Setting};
+use crate::cycles::lifecycle::{Lifecycle, Phase};
+use crate::cycles::schedule::{JobName, Jobs, run_job};
+use crate::cycles::settings::Settings;
+use crate::cycles::{Parts, Services};
+use crate::engine::{Engine, EngineOptions};
+use crate::node::{Node, Patience};
+use crate::rpc::{self, COMMANDS};
+use crate::store::Store;
+use anyhow::{Context, Result, anyhow};
+use cln_plugin::options::{ConfigOption, Value as OptionValue};
+use cln_plugin::{Builder, ConfiguredPlugin, Plugin, RpcMethodBuilder};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{Stdin, Stdout};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long the end of the plugin waits for work under way. lightningd kills a plugin that
+/// takes 30 s.
+const END_PATIENCE: Duration = Duration::from_secs(3);
+
+/// After a failed start the next try comes after this long.
+const START_RETRY: Duration = Duration::from_secs(10);
+
+/// What every handler gets.
+#[derive(Clone)]
+struct App {
+    lifecycle: Lifecycle,
+    settings: Arc<Settings>,
+    stop: CancellationToken,
+}
+
+/// Runs the plugin on standard input and output until lightningd ends it.
+pub async fn run() -> Result<()> {
+    let Some(configured) = builder().configure().await? else { return Ok(()) };
+    let config = match read_options(&configured) {
+        Ok(config) => config,
+        Err(error) => return configured.disable(&error.to_string()).await,
+    };
+    let environment = Environment::of(&configured)?;
+    let clock = match Clock::for_network(&environment.network) {
+        Ok(clock) => clock,
+        Err(error) => return configured.disable(&format!("{error:#}")).await,
+    };
+    let (phase, lifecycle) = Lifecycle::starting();
+    let settings = Arc::new(Settings::new(config));
+    let app = App { lifecycle: lifecycle.clone(), settings: settings.clone(), stop: CancellationToken::new() };
+    let plugin = configured.start(app.clone()).await?;
+    let tasks = TaskTracker::new();
+    tasks.spawn(start_up(environment, clock, settings, phase, tasks.clone(), app.stop.clone()));
+    tokio::select! {
+        () = app.stop.cancelled() => {}
+        ended = plugin.join() => ended?,
+    }
+    app.stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(END_PATIENCE, tasks.wait()).await.is_err() {
+        tracing::warn!("ending with work under way; the next start looks at what became of it");
+    }
+    if let Some(services) = lifecycle.services_now() {
+        let store = services.store.clone();
+        tokio::task::spawn_blocking(move || store.close()).await??;
+    }
+    Ok(())
+}
+
+fn builder() -> Builder<App, Stdin, Stdout> {
+    let builder = Builder::new(tokio::io::stdin(), tokio::io::stdout()).dynamic();
+    let builder = SETTINGS.iter().fold(builder, |builder, setting| {
+        let Some(name) = setting.option_name() else { return builder };
+        let default = (setting.get)(&Config::default()).to_string();
+        let option = ConfigOption::new_str_with_default(&name, &default, setting.doc);
+        builder.option(if setting.mutable { option.dynamic() } else { option })
+    });
+    let builder = COMMANDS.iter().fold(builder, |builder, command| {
+        let method = RpcMethodBuilder::new(command.name, move |plugin: Plugin<App>, params| async move {
+            Ok(rpc::answer(command, plugin.state().lifecycle.clone(), params).await)
+        });
+        builder.rpcmethod_from_builder(method.description(command.description).usage(command.usage))
+    });
+    builder
+        .setconfig_callback(set_config)
+        .subscribe("forward_event", forward_event)
+        .subscribe("shutdown", |plugin: Plugin<App>, _| async move {
+            plugin.state().stop.cancel();
+            Ok(())
+        })
+}
+
+async fn forward_event(plugin: Plugin<App>, payload: Value) -> Result<()> {
+    match plugin.state().lifecycle.services_now() {
+        // The first reading of the list finds it.
+        None => Ok(()),
+        Some(services) => services.forward_event(&payload).await,
+    }
+}
+
+/// lightningd's `setconfig` for a dynamic option: an error is an RPC error here, so that
+/// lightningd keeps the old value too.
+async fn set_config(plugin: Plugin<App>, request: Value) -> Result<Value> {
+    let name = request["config"].as_str().unwrap_or_default();
+    let refused = |why: String| anyhow!(json!({ "code": -32602, "message": why }).to_string());
+    let setting = crate::config::find(name).ok_or_else(|| refused(format!("{name}: there is no such option")))?;
+    let raw = Setting::Text(request["val"].as_str().map_or_else(|| request["val"].to_string(), str::to_owned));
+    let app = plugin.state();
+    let services = app.lifecycle.services_now();
+    let store = services.as_ref().map(|services| &services.store);
+    app.settings.set_option(store, setting, &raw).await.map_err(|error| refused(error.to_string()))?;
+    Ok(json!({}))
+}
+
+/// The options as lightningd gave them; what nobody set has its default.
+fn read_options(plugin: &ConfiguredPlugin<App, Stdin, Stdout>) -> Result<Config> {
+    let mut values = Vec::new();
+    for name in SETTINGS.iter().filter_map(|setting| setting.option_name()) {
+        let value = match plugin.option_str(&name)? {
+            Some(OptionValue::String(text)) => Setting::Text(text),
+            Some(OptionValue::Integer(number)) => Setting::Int(number),
+            Some(OptionValue::Boolean(flag)) => Setting::Bool(flag),
+            Some(_) | None => continue,
+        };
+        values.push((name, value));
+    }
+    Ok(Config::from_options(values.iter().map(|(name, value)| (name.as_str(), value.clone())))?)
+}
+
+/// Where lightningd lives.
+struct Environment {
+    /// The network's own directory.
+    lightning_dir: PathBuf,
+    socket: PathBuf,
+    network: String,
+}
+
+impl Environment {
+    fn of(plugin: &ConfiguredPlugin<App, Stdin, Stdout>) -> Result<Environment> {
+        let configuration = plugin.configuration();
+        let lightning_dir = PathBuf::from(&configuration.lightning_dir);
+        Ok(Environment {
+            socket: lightning_dir.join(&configuration.rpc_file),
+            network: configuration.network.clone(),
+            lightning_dir,
+        })
+    }
+
+    /// Our own directory: strategies, cache and, by default, the database.
+    fn data_dir(&self) -> PathBuf {
+        self.lightning_dir.join("revenue-ops")
+    }
+
+    fn db_path(&self, config: &Config) -> PathBuf {
+        let home = || std::env::var_os("HOME").map(PathBuf::from);
+        match config.db_path.as_str() {
+            "" => self.data_dir().join("revenue_ops.db"),
+            path => match (path.strip_prefix("~/"), home()) {
+                (Some(rest), Some(home)) => home.join(rest),
+                _ => self.lightning_dir.join(path),
+            },
+        }
+    }
+}
+
+/// Our database at the configured path, or beside it when another program's file is there.
+fn own_db_path(configured: &Path) -> PathBuf {
+    if Store::is_foreign(configured) { configured.with_extension("v2.db") } else { configured.to_owned() }
+}
+
+/// Makes the services ready, trying until they are, and starts the jobs.
+async fn start_up(
+    environment: Environment,
+    clock: Clock,
+    settings: Arc<Settings>,
+    phase: watch::Sender<Phase>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    let services = loop {
+        match services(&environment, clock, &settings).await {
+            Ok(services) => break Arc::new(services),
+            Err(error) => {
+                tracing::warn!("not ready yet: {error:#}");
+                phase.send_replace(Phase::Starting(format!("{error:#}")));
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(START_RETRY) => {}
+        }
+    };
+    for job in JobName::ALL {
+        let services = services.clone();
+        let run = {
+            let services = services.clone();
+            move |trigger| {
+                let services = services.clone();
+                async move {
+                    match job {
+                        JobName::Forwards => services.ingest_forwards().await.map(|ingested| ingested.to_string()),
+                        JobName::Flow => services.flow_cycle().await,
+                        JobName::Fees => services.fee_cycle(trigger).await,
+                        JobName::Upkeep => services.upkeep().await,
+                    }
+                }
+            }
+        };
+        tasks.spawn(run_job(job, services.jobs.clone(), clock, services.settings.watch(), stop.clone(), run));
+    }
+    tasks.spawn(follow_settings(services.clone(), stop));
+    phase.send_replace(Phase::Ready(services));
+}
+
+async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settings>) -> Result<Services> {
+    let config = settings.current();
+    let node = Node::new(environment.socket.clone(), patience(&config));
+    let identity = node.identity().await.context("asking lightningd who it is")?;
+    let path = own_db_path(&environment.db_path(&config));
+    let (node_id, network) = (identity.node_id, identity.network.clone());
+    let store = tokio::task::spawn_blocking(move || Store::open(&path, &node_id, &network)).await??;
+    for refused in settings.load_overrides(&store).await? {
+        tracing::warn!("a stored setting is left out: {refused}");
+    }
+    let pseudonym_key = store.read(|conn| Ok(crate::store::meta::pseudonym_key(conn)?)).await?;
+    let mut options = EngineOptions::in_dir(&environment.data_dir())?;
+    options.interpreted = interpreted(&settings.current());
+    let engine = tokio::task::spawn_blocking(move || Engine::new(options)).await??;
+    let jobs = Arc::new(Jobs::default());
+    Ok(Services::new(Parts { identity, node, store, engine, clock, settings: settings.clone(), jobs, pseudonym_key }))
+}
+
+fn patience(config: &Config) -> Patience {
+    Patience {
+        timeout: Duration::from_secs(config.rpc_timeout_seconds),
+        rest: Duration::from_secs(config.rpc_circuit_breaker_seconds),
+    }
+}
+
+fn interpreted(config: &Config) -> std::collections::BTreeSet<String> {
+    config.interpreted_modules.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+/// Carries changed settings to those who keep a copy, and has the fees looked at.
+async fn follow_settings(services: Arc<Services>, stop: CancellationToken) {
+    let mut settings = services.settings.watch();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = settings.changed() => if changed.is_err() { return },
+        }
+        let config = settings.borrow_and_update().clone();
+        services.node.set_patience(patience(&config));
+        services.engine.set_interpreted(interpreted(&config));
+        services.visit_all();
+    }
+}

@@ -1,0 +1,62 @@
+//! What the store knows that a fee depends on, read at one moment.
+
+use crate::cycles::Services;
+use crate::model::flow::FlowState;
+use crate::model::strategy::FeeInterval;
+use crate::model::{ChannelId, Digest, NodeSnapshot, PeerId, Policy, UnixTime};
+use crate::store::changes::FeeChange;
+use crate::store::flow::{FlowSums, FlowTotals};
+use crate::store::{changes, feerates, flow, intervals, modules, policies};
+use anyhow::Result;
+use std::collections::{HashMap, HashSet};
+
+/// How far back intervals of constant fee are handed to strategies.
+const INTERVALS_S: u64 = 45 * UnixTime::DAY;
+/// Most intervals of one channel.
+const MOST_INTERVALS: usize = 24;
+
+/// The store's side of a fee cycle.
+pub(in crate::cycles) struct Facts {
+    pub policies: HashMap<PeerId, Policy>,
+    pub flow: HashMap<ChannelId, FlowState>,
+    pub day: HashMap<ChannelId, FlowSums>,
+    pub week: HashMap<ChannelId, FlowSums>,
+    pub totals: HashMap<ChannelId, FlowTotals>,
+    pub intervals: HashMap<ChannelId, Vec<FeeInterval>>,
+    /// Changes in the last 24 hours that count against the daily limit.
+    pub updates: HashMap<ChannelId, u32>,
+    pub last_changes: HashMap<ChannelId, FeeChange>,
+    pub feerate_mean_day: Option<u32>,
+    pub feerate_hours: Vec<u32>,
+    pub quarantined: HashSet<Digest>,
+}
+
+impl Facts {
+    /// The policy in force for a peer.
+    pub fn policy(&self, peer: PeerId, now: UnixTime) -> Policy {
+        crate::guard::policy::in_force(self.policies.get(&peer).cloned(), peer, now)
+    }
+}
+
+impl Services {
+    pub(super) async fn facts(&self, snapshot: &NodeSnapshot) -> Result<Facts> {
+        let now = snapshot.now();
+        self.store
+            .read(move |conn| {
+                Ok(Facts {
+                    policies: policies::load_all(conn)?.into_iter().map(|policy| (policy.peer_id, policy)).collect(),
+                    flow: flow::load_states(conn)?,
+                    day: flow::sums(conn, now.minus(UnixTime::DAY))?,
+                    week: flow::sums(conn, now.minus(7 * UnixTime::DAY))?,
+                    totals: flow::totals(conn)?,
+                    intervals: intervals::load(conn, now.minus(INTERVALS_S), MOST_INTERVALS, now)?,
+                    updates: changes::updates_in(conn, now.minus(UnixTime::DAY))?,
+                    last_changes: changes::last_per_channel(conn)?,
+                    feerate_mean_day: feerates::day_mean(conn, now)?,
+                    feerate_hours: feerates::hours(conn, now)?,
+                    quarantined: modules::quarantined(conn)?.into_iter().collect(),
+                })
+            })
+            .await
+    }
+}

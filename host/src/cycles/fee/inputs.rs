@@ -1,0 +1,196 @@
+//! What a strategy is told: snapshot and facts as rows without names.
+
+use super::facts::Facts;
+use crate::config::Config;
+use crate::guard::fee::{GOSSIP_GATE, bounds};
+use crate::model::flow::FlowClass;
+use crate::model::strategy::{ChannelRow, FeeInput, LastVerdict, ParamValue};
+use crate::model::{Channel, ChannelId, Digest, Msat, NodeSnapshot, PeerId, Policy, UnixTime};
+use crate::store::states::StoredState;
+use hmac::{Hmac, Mac};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// What a strategy stored in earlier cycles.
+pub(super) struct Remembered {
+    pub channels: HashMap<ChannelId, StoredState>,
+    pub node: Vec<u8>,
+}
+
+/// What an input is built from.
+pub(super) struct Sources<'a> {
+    pub snapshot: &'a NodeSnapshot,
+    pub facts: &'a Facts,
+    pub config: &'a Config,
+    pub channels: &'a [(Channel, Policy)],
+    pub remembered: Remembered,
+    pub pseudonym_key: &'a [u8; 32],
+}
+
+/// The input of one call, rows in the order of `channels`.
+pub(super) fn build(mut sources: Sources<'_>) -> FeeInput {
+    let (snapshot, facts) = (sources.snapshot, sources.facts);
+    let feerate = snapshot.feerate_perkb.unwrap_or(0);
+    let sum = |amount: fn(&Channel) -> Msat| snapshot.open_channels().map(amount).sum();
+    let node_state = std::mem::take(&mut sources.remembered.node);
+    FeeInput {
+        now: snapshot.now(),
+        cycle_s: u32::try_from(sources.config.fee_interval).unwrap_or(u32::MAX),
+        seed: snapshot.tick.seed,
+        block_height: snapshot.blockheight,
+        feerate_perkb: feerate,
+        feerate_mean_day_perkb: facts.feerate_mean_day.unwrap_or(feerate),
+        feerate_hours_perkb: facts.feerate_hours.clone(),
+        node_capacity: sum(|channel| channel.total),
+        node_local: sum(|channel| channel.to_us),
+        node_earned_day: facts.day.values().map(|window| window.earned).sum(),
+        node_earned_week: facts.week.values().map(|window| window.earned).sum(),
+        params: params(sources.config),
+        channels: sources.channels.iter().map(|(channel, policy)| row(channel, policy, &mut sources.remembered, &Context {
+            snapshot,
+            facts,
+            config: sources.config,
+            pseudonym_key: sources.pseudonym_key,
+        })).collect(),
+        signals: Vec::new(),
+        node_state,
+    }
+}
+
+/// The host's settings, under the names in the contract.
+fn params(config: &Config) -> Vec<(String, ParamValue)> {
+    use ParamValue::{Flag, Integer, Number};
+    let integer = |value: u64| Integer(i64::try_from(value).unwrap_or(i64::MAX));
+    [
+        ("host.htlc-congestion-threshold", Number(config.htlc_congestion_threshold)),
+        ("host.vegas-reflex", Flag(config.enable_vegas_reflex)),
+        ("host.vegas-decay", Number(config.vegas_decay_rate)),
+        ("host.scarcity-pricing", Flag(config.enable_scarcity_pricing)),
+        ("host.scarcity-threshold", Number(config.scarcity_threshold)),
+        ("host.hive-fee-ppm", integer(u64::from(config.hive_fee_ppm))),
+        ("host.target-flow-sats", integer(config.target_flow)),
+        ("host.gossip-gate", Number(GOSSIP_GATE)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+struct Context<'a> {
+    snapshot: &'a NodeSnapshot,
+    facts: &'a Facts,
+    config: &'a Config,
+    pseudonym_key: &'a [u8; 32],
+}
+
+fn row(channel: &Channel, policy: &Policy, remembered: &mut Remembered, context: &Context<'_>) -> ChannelRow {
+    let Context { snapshot, facts, config, pseudonym_key } = *context;
+    let id = &channel.channel_id;
+    let (day, week) = (facts.day.get(id).copied().unwrap_or_default(), facts.week.get(id).copied().unwrap_or_default());
+    let totals = facts.totals.get(id).copied().unwrap_or_default();
+    let flow = facts.flow.get(id);
+    let stored = remembered.channels.remove(id).unwrap_or_default();
+    let bounds = bounds(policy, config, snapshot.feerate_perkb);
+    let updates = facts.updates.get(id).copied().unwrap_or(0);
+    ChannelRow {
+        pseudonym: pseudonym(pseudonym_key, &id.0),
+        peer_pseudonym: peer_pseudonym(pseudonym_key, &channel.peer_id),
+        opener: channel.opener,
+        public: !channel.private,
+        connected: channel.peer_connected,
+        age_blocks: channel.age_blocks(snapshot.blockheight),
+        capacity: channel.total,
+        local: channel.to_us,
+        spendable: channel.spendable,
+        receivable: channel.receivable,
+        htlcs_in: channel.htlcs.incoming,
+        htlcs_out: channel.htlcs.outgoing,
+        htlc_slots: channel.htlcs.slots,
+        fee: channel.fee_ppm,
+        base_fee: channel.fee_base,
+        htlc_max: channel.htlc_max,
+        peer_fee: channel.peer_fee_ppm,
+        min_fee: bounds.exact.unwrap_or(bounds.min),
+        max_fee: bounds.exact.unwrap_or(bounds.max),
+        target: policy.fee_ppm_target,
+        in_day: day.in_msat,
+        out_day: day.out_msat,
+        in_week: week.in_msat,
+        out_week: week.out_msat,
+        earned_day: day.earned,
+        earned_week: week.earned,
+        sourced_week: week.sourced,
+        forwards_out_week: week.out_count,
+        forwards_in_week: week.in_count,
+        forwards_out_total: totals.sums.out_count,
+        last_out: totals.last_out,
+        flow: flow.map_or(FlowClass::Balanced, |flow| flow.class),
+        flow_ratio: flow.map_or(0.0, |flow| flow.flow_ratio),
+        velocity: flow.map_or(0.0, |flow| flow.velocity),
+        confidence: flow.map_or(0.0, |flow| flow.confidence),
+        rebalance_cost: None,
+        last_verdict: stored.last_verdict,
+        last_proposed: stored.last_proposed,
+        last_change: facts.last_changes.get(id).map_or(UnixTime(0), |change| change.at),
+        updates_left: config.max_updates_per_day.saturating_sub(updates),
+        intervals: facts.intervals.get(id).cloned().unwrap_or_default(),
+        state: stored.bytes,
+    }
+}
+
+/// A number below 2^53 that means the same channel or peer in every cycle of this node, and
+/// nothing to anyone without the node's key.
+fn pseudonym(key: &[u8; 32], identity: &[u8]) -> u64 {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(identity);
+    let bytes = mac.finalize().into_bytes();
+    let first = bytes.first_chunk().expect("SHA-256 has more than eight bytes");
+    u64::from_be_bytes(*first) >> 11
+}
+
+fn peer_pseudonym(key: &[u8; 32], peer: &PeerId) -> u64 {
+    pseudonym(key, &peer.0)
+}
+
+/// SHA-256 of the input's canonical text: what a recorded decision was made from.
+pub(super) fn digest(input: &FeeInput) -> Digest {
+    struct Feed(Sha256);
+    impl Write for Feed {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0.update(text.as_bytes());
+            Ok(())
+        }
+    }
+    let mut feed = Feed(Sha256::new());
+    write!(feed, "{input:?}").expect("feeding a hash never fails");
+    Digest(feed.0.finalize().into())
+}
+
+/// The word for strategies on what became of a proposal.
+pub(super) fn last_verdict(planned: &super::Planned, outcome: Option<&crate::model::fee::Outcome>) -> LastVerdict {
+    use crate::model::fee::{Outcome, Refusal};
+    match (&planned.verdict.result, outcome) {
+        (Ok(_), Some(Outcome::DryRun)) => LastVerdict::DryRun,
+        (Ok(_), Some(Outcome::Applied | Outcome::Reconciled)) if planned.verdict.limits.is_empty() => LastVerdict::Published,
+        (Ok(_), Some(Outcome::Applied | Outcome::Reconciled)) => LastVerdict::Limited,
+        (Ok(_), Some(Outcome::Failed(_) | Outcome::Unknown(_)) | None) => LastVerdict::Refused,
+        (Err(Refusal::Unchanged), _) => LastVerdict::Unchanged,
+        (Err(Refusal::Suppressed { .. }), _) => LastVerdict::Suppressed,
+        (Err(Refusal::RateLimited { .. }), _) => LastVerdict::RateLimited,
+        (Err(_), _) => LastVerdict::Refused,
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pseudonyms_are_stable_small_and_keyed() {
+        let (one, two) = ([1; 32], [2; 32]);
+        assert_eq!(pseudonym(&one, b"channel"), pseudonym(&one, b"channel"));
+        assert_ne!(pseudonym(&one, b"channel"), pseudonym(&two, b"channel"));
+        assert!(pseudonym(&one, b"channel") < 1 << 53);
+    }
+}

@@ -1,0 +1,82 @@
+//! A fee set by hand: the same snapshot, guard, writer and record as a cycle's.
+
+use super::plan::history;
+use super::{ModuleCall, Plan, Planned};
+use crate::cycles::Services;
+use crate::guard::fee::{Case, Verdict, check};
+use crate::model::fee::{FeeProposal, Origin, Outcome};
+use crate::model::{Channel, ChannelId, Ppm, Scid};
+use anyhow::Result;
+
+/// A channel as a caller names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelRef {
+    Scid(Scid),
+    Id(ChannelId),
+}
+
+impl ChannelRef {
+    fn is(self, channel: &Channel) -> bool {
+        match self {
+            ChannelRef::Scid(scid) => channel.scid == Some(scid) || channel.alias_local == Some(scid),
+            ChannelRef::Id(id) => channel.channel_id == id,
+        }
+    }
+}
+
+/// What became of a fee set by hand.
+pub struct ManualFee {
+    pub channel: Channel,
+    pub verdict: Verdict,
+    /// None when the guard refused.
+    pub outcome: Option<Outcome>,
+}
+
+impl Services {
+    /// Sets one channel's fee for an operator; none when the node has no such channel.
+    pub async fn set_fee(&self, channel: ChannelRef, fee: Ppm, force: bool) -> Result<Option<ManualFee>> {
+        let _turn = self.fee_turn.lock().await;
+        let started = std::time::Instant::now();
+        let snapshot = self.observe().await?;
+        let Some(channel) = snapshot.channels.iter().find(|known| channel.is(known)).cloned() else {
+            return Ok(None);
+        };
+        let facts = self.facts(&snapshot).await?;
+        let config = self.config();
+        let policy = facts.policy(channel.peer_id, snapshot.now());
+        let case = Case {
+            config: &config,
+            policy: &policy,
+            snapshot: &snapshot,
+            channel: &channel,
+            history: history(&channel.channel_id, &facts),
+        };
+        let verdict = check(by_hand(&channel, fee, force), case);
+        let planned = Planned {
+            channel: channel.clone(),
+            strategy: policy.strategy.clone(),
+            policy,
+            digest: None,
+            verdict: verdict.clone(),
+            congested: false,
+        };
+        let plan = Plan { tick: snapshot.tick, config, calls: Vec::<ModuleCall>::new(), decided: vec![planned], held: Vec::new() };
+        let outcomes = self.apply_fees(&plan).await;
+        let outcome = outcomes.first().cloned();
+        self.record_cycle(plan, outcomes, "operator", started.elapsed()).await?;
+        Ok(Some(ManualFee { channel, verdict, outcome }))
+    }
+
+}
+
+fn by_hand(channel: &Channel, fee: Ppm, force: bool) -> FeeProposal {
+    FeeProposal {
+        channel_id: channel.channel_id,
+        origin: Origin::Operator { force },
+        fee,
+        base_fee: None,
+        htlc_max: None,
+        reason: "manual".to_owned(),
+        factors: Vec::new(),
+    }
+}

@@ -1,0 +1,155 @@
+//! The fee cycle: snapshot and facts in, proposals through the guard, approved fees to the
+//! node, everything recorded in one transaction.
+//!
+//! [`Services::plan_fees`] decides without acting; [`Services::apply_fees`] acts on a plan.
+
+mod facts;
+mod inputs;
+mod manual;
+mod plan;
+mod record;
+
+pub(super) use facts::Facts;
+pub use manual::{ChannelRef, ManualFee};
+pub use plan::{Held, ModuleCall, Plan, Planned};
+
+use super::Services;
+use super::schedule::{Scope, Trigger};
+use crate::model::fee::{Outcome, Refusal};
+use crate::model::{Channel, NodeSnapshot};
+use crate::node::Companion;
+use crate::store::{feerates, intervals, names};
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+/// What one cycle did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub channels: usize,
+    pub proposals: usize,
+    pub applied: usize,
+    pub refused: usize,
+    pub failed: usize,
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Tally { channels, proposals, applied, refused, failed } = self;
+        write!(f, "{channels} channels, {proposals} proposals: {applied} set, {refused} held back, {failed} failed")
+    }
+}
+
+impl Services {
+    /// One run of the fee job.
+    pub async fn fee_cycle(&self, trigger: Trigger) -> Result<String> {
+        let scope = match (trigger, self.next_visit.take()) {
+            (Trigger::Timer, _) => Scope::All,
+            (Trigger::Woken, Scope::Peers(peers)) if peers.is_empty() => Scope::All,
+            (Trigger::Woken, scope) => scope,
+        };
+        let _turn = self.fee_turn.lock().await;
+        let started = Instant::now();
+        // A late history makes for a poorer decision, not for a wrong one.
+        if let Err(error) = self.ingest_forwards().await {
+            tracing::warn!("deciding without the newest forwards: {error:#}");
+        }
+        let snapshot = self.observe().await?;
+        let plan = self.plan_fees(snapshot, &scope).await?;
+        let outcomes = self.apply_fees(&plan).await;
+        let word = match (trigger, &scope) {
+            (Trigger::Timer, _) => "timer",
+            (Trigger::Woken, Scope::All) => "woken",
+            (Trigger::Woken, Scope::Peers(_)) => "policy",
+        };
+        let tally = tally(&plan, &outcomes);
+        self.record_cycle(plan, outcomes, word, started.elapsed()).await.context("recording the fee cycle")?;
+        Ok(tally.to_string())
+    }
+
+    /// Reads the node, and notes what it shows: names, fees in force, feerate.
+    pub(super) async fn observe(&self) -> Result<NodeSnapshot> {
+        let tick = self.clock.tick()?;
+        let snapshot = match self.node.snapshot(tick).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                self.note_health(|health| health.node_error = Some(error.to_string()));
+                return Err(error).context("reading the node");
+            }
+        };
+        self.note_health(|health| {
+            health.node_error = None;
+            health.not_synced = snapshot.not_synced.clone();
+        });
+        let (channels, feerate) = (snapshot.channels.clone(), snapshot.feerate_perkb);
+        self.store
+            .write(move |tx| {
+                names::observe(tx, &channels, tick.now)?;
+                intervals::observe(tx, tick.now, &channels, usable_msat)?;
+                Ok(feerate.map_or(Ok(()), |perkb| feerates::record(tx, tick.now, perkb))?)
+            })
+            .await?;
+        Ok(snapshot)
+    }
+
+    /// Sends what the plan approved, and says what became of each, in the plan's order.
+    pub async fn apply_fees(&self, plan: &Plan) -> Vec<Outcome> {
+        let approved: Vec<_> = plan.approved().cloned().collect();
+        if approved.is_empty() {
+            return Vec::new();
+        }
+        self.divide_fees_with_clboss(plan).await;
+        let outcomes = self.writer.set_fees(&approved).await;
+        for (fee, outcome) in approved.iter().zip(&outcomes) {
+            let fee = fee.get();
+            match outcome {
+                Outcome::Failed(why) | Outcome::Unknown(why) => {
+                    tracing::warn!("setchannel {} to {}: {why}", fee.scid, fee.fee);
+                }
+                Outcome::Applied | Outcome::Reconciled => {
+                    tracing::debug!("{}: {} -> {}", fee.scid, fee.old_fee, fee.fee);
+                }
+                Outcome::DryRun => tracing::info!("dry run: {} would go from {} to {}", fee.scid, fee.old_fee, fee.fee),
+            }
+        }
+        outcomes
+    }
+
+    /// CLBoss sets fees too; where it is there, it is told whose peers are whose. That it
+    /// cannot be told is no reason to leave a fee wrong.
+    async fn divide_fees_with_clboss(&self, plan: &Plan) {
+        let dry = matches!(self.writer, crate::node::write::Writer::Dry);
+        if dry || !plan.config.clboss_enabled || !self.has_companion(Companion::Clboss) {
+            return;
+        }
+        let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
+        for planned in &plan.decided {
+            match planned.verdict.result {
+                Err(Refusal::PolicyPassive) => theirs.insert(planned.channel.peer_id),
+                _ => ours.insert(planned.channel.peer_id),
+            };
+        }
+        theirs.extend(plan.held.iter().filter(|held| held.strategy.as_str() == "passive").map(|held| held.channel.peer_id));
+        if let Err(error) = self.node.divide_fees(&ours, &theirs).await {
+            tracing::warn!("CLBoss could not be told which fees to leave alone: {error}");
+        }
+    }
+}
+
+/// Our side, in msat, from which on a channel can take a typical forward: a hundredth of the
+/// capacity, within 10,000 and 1,000,000 sat.
+fn usable_msat(channel: &Channel) -> crate::model::Msat {
+    crate::model::Msat((channel.total.0 / 100).clamp(10_000_000, 1_000_000_000))
+}
+
+fn tally(plan: &Plan, outcomes: &[Outcome]) -> Tally {
+    let failed = |outcome: &&Outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Unknown(_));
+    let failed = outcomes.iter().filter(failed).count();
+    Tally {
+        channels: plan.decided.len() + plan.held.len(),
+        proposals: plan.decided.len(),
+        applied: outcomes.len() - failed,
+        refused: plan.decided.len() - outcomes.len(),
+        failed,
+    }
+}

@@ -1,0 +1,178 @@
+//! Writing a cycle down: decisions, verdicts, outcomes and next states in one transaction.
+
+use super::{ModuleCall, Plan, Planned, inputs};
+use crate::cycles::Services;
+use crate::cycles::strategies::{FAULTS_TO_QUARANTINE, QUARANTINED};
+use crate::model::fee::{Origin, Outcome};
+use crate::model::strategy::LastVerdict;
+use crate::model::{ChannelId, Ppm, UnixTime};
+use crate::store::changes::ChangeOrigin;
+use crate::store::cycles::{self, CycleRecord, DecisionRecord, ModuleFault, ModuleRun};
+use crate::store::modules::{self, Fault, ModuleFaults};
+use crate::store::states::{NodeStateRecord, StateRecord};
+use anyhow::Result;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// The reason of a change that the host itself saw to be one of congestion.
+pub(super) const CONGESTION: &str = "congestion";
+
+/// A proposal's channel, what the guard said, and what became of it.
+type Decided = (Planned, Option<Outcome>);
+
+impl Services {
+    /// Records a cycle as it went.
+    pub(super) async fn record_cycle(
+        &self,
+        plan: Plan,
+        outcomes: Vec<Outcome>,
+        trigger: &'static str,
+        took: Duration,
+    ) -> Result<()> {
+        let now = plan.tick.now;
+        let channels = plan.decided.len() + plan.held.len();
+        let mut outcomes = outcomes.into_iter();
+        let with_outcome = |planned: Planned| {
+            let outcome = planned.verdict.result.is_ok().then(|| outcomes.next()).flatten();
+            (planned, outcome)
+        };
+        let decided: Vec<Decided> = plan.decided.into_iter().map(with_outcome).collect();
+        let (states, node_states) = next_states(&plan.calls, &decided);
+        let record = CycleRecord {
+            tick: plan.tick,
+            trigger: trigger.to_owned(),
+            inputs_digest: inputs_digest(&plan.calls),
+            channels: u32::try_from(channels).unwrap_or(u32::MAX),
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            note: None,
+            modules: plan.calls.iter().map(module_run).collect(),
+            decisions: decided.into_iter().map(decision_record).collect(),
+            states,
+            node_states,
+        };
+        let calls = plan.calls;
+        let quarantined = self
+            .store
+            .write(move |tx| {
+                cycles::record(tx, &record)?;
+                note_faults(tx, &calls, now)
+            })
+            .await?;
+        for module in quarantined {
+            tracing::error!(
+                "strategy '{}' (module {}) is in quarantine after {FAULTS_TO_QUARANTINE} faults in a row; its peers \
+                 use 'dynamic'. Last fault: {}: {}",
+                module.strategy,
+                module.digest,
+                module.last_code,
+                module.last_text
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Counts faults and their absence; returns the modules that came into quarantine now.
+fn note_faults(tx: &crate::store::Transaction<'_>, calls: &[ModuleCall], now: UnixTime) -> Result<Vec<ModuleFaults>> {
+    let mut quarantined = Vec::new();
+    for call in calls {
+        match (&call.result, call.digest) {
+            (Ok(_), Some(digest)) => modules::ok(tx, &digest)?,
+            (Ok(_), None) => {}
+            (Err((QUARANTINED, _)), _) => {}
+            (Err((code, text)), None) => tracing::warn!("strategy '{}' is not used ({code}): {text}", call.strategy),
+            (Err((code, text)), Some(digest)) => {
+                tracing::warn!("strategy '{}' (module {digest}) failed ({code}): {text}", call.strategy);
+                let fault = Fault { digest, strategy: &call.strategy, code, text };
+                let record = modules::fault(tx, fault, FAULTS_TO_QUARANTINE, now)?;
+                if record.quarantined_at == Some(now) {
+                    quarantined.push(record);
+                }
+            }
+        }
+    }
+    Ok(quarantined)
+}
+
+/// One digest over the inputs of all calls of the cycle.
+fn inputs_digest(calls: &[ModuleCall]) -> Option<crate::model::Digest> {
+    let mut digests = calls.iter().filter_map(|call| call.inputs_digest).peekable();
+    digests.peek()?;
+    let hash = digests.fold(Sha256::new(), |hash, digest| hash.chain_update(digest.0));
+    Some(crate::model::Digest(hash.finalize().into()))
+}
+
+fn module_run(call: &ModuleCall) -> ModuleRun {
+    let fault = |(code, text): &(&'static str, String)| ModuleFault { code: (*code).to_owned(), text: text.clone() };
+    ModuleRun {
+        strategy: call.strategy.clone(),
+        digest: call.digest,
+        version: call.version.clone(),
+        fuel: call.result.as_ref().ok().map(|decision| decision.fuel),
+        channels: u32::try_from(call.channels.len()).unwrap_or(u32::MAX),
+        fault: call.result.as_ref().err().map(fault),
+        fallback: call.fallback.clone(),
+    }
+}
+
+fn decision_record((planned, outcome): Decided) -> DecisionRecord {
+    let Planned { channel, strategy, digest, verdict, congested, .. } = planned;
+    let proposal = verdict.proposal;
+    let (approved, base, refusal) = match verdict.result {
+        Ok(approved) => (Some(approved.get().fee), approved.get().base_fee, None),
+        Err(refusal) => (None, channel.fee_base, Some(refusal)),
+    };
+    DecisionRecord {
+        channel_id: channel.channel_id,
+        scid: channel.scid.or(channel.alias_local),
+        peer_id: channel.peer_id,
+        strategy,
+        digest,
+        origin: match proposal.origin {
+            Origin::Strategy(_) => ChangeOrigin::Strategy,
+            Origin::Operator { .. } => ChangeOrigin::Operator,
+        },
+        old: channel.fee_ppm,
+        proposed: Some(proposal.fee),
+        reason: if congested { CONGESTION.to_owned() } else { proposal.reason },
+        factors: proposal.factors,
+        limits: verdict.limits,
+        refusal,
+        approved,
+        base,
+        outcome,
+    }
+}
+
+/// States move only with a decision that was made: a failed call keeps the old ones.
+fn next_states(calls: &[ModuleCall], decided: &[Decided]) -> (Vec<StateRecord>, Vec<NodeStateRecord>) {
+    let verdicts: HashMap<ChannelId, (LastVerdict, Ppm)> = decided
+        .iter()
+        .map(|(planned, outcome)| {
+            let verdict = inputs::last_verdict(planned, outcome.as_ref());
+            (planned.channel.channel_id, (verdict, planned.verdict.proposal.fee))
+        })
+        .collect();
+    let (mut states, mut node_states) = (Vec::new(), Vec::new());
+    for (call, decision) in calls.iter().filter_map(|call| Some((call, call.result.as_ref().ok()?))) {
+        let (strategy, state_version) = (&call.strategy, call.state_version);
+        node_states.push(NodeStateRecord {
+            strategy: strategy.clone(),
+            state_version,
+            bytes: decision.node_state.clone(),
+        });
+        states.extend(call.channels.iter().zip(&decision.states).map(|(channel_id, bytes)| {
+            let verdict = verdicts.get(channel_id);
+            StateRecord {
+                strategy: strategy.clone(),
+                channel_id: *channel_id,
+                state_version,
+                bytes: bytes.clone(),
+                last_verdict: verdict.map_or(LastVerdict::None, |(verdict, _)| *verdict),
+                last_proposed: verdict.map(|(_, fee)| *fee),
+            }
+        }));
+    }
+    (states, node_states)
+}

@@ -1,0 +1,130 @@
+//! What the plugin does by itself, and the services that commands share with it.
+
+pub mod fee;
+pub mod flow;
+pub mod forwards;
+pub mod lifecycle;
+pub mod schedule;
+pub mod settings;
+pub mod strategies;
+pub mod upkeep;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::guard::policy::RateLimiter;
+use crate::model::{PeerId, StrategyName, UnixTime};
+use crate::node::write::Writer;
+use crate::node::{Companions, Node};
+use crate::store::Store;
+use schedule::{JobName, Jobs, NextVisit};
+use settings::Settings;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Everything that cycles and commands work with, once the plugin is ready.
+pub struct Services {
+    pub node_id: PeerId,
+    pub network: String,
+    /// lightningd's version, in its own words.
+    pub node_version: String,
+    pub node: Node,
+    pub writer: Writer,
+    pub store: Store,
+    pub engine: Engine,
+    pub clock: Clock,
+    pub settings: Arc<Settings>,
+    pub jobs: Arc<Jobs>,
+    pub policy_quota: Mutex<RateLimiter>,
+    /// Keys the numbers by which strategies know channels.
+    pub pseudonym_key: [u8; 32],
+    next_visit: NextVisit,
+    /// Whole fee cycles and single sets take turns, so that each sees what the last one did.
+    fee_turn: tokio::sync::Mutex<()>,
+    /// So do readings of the node's forwards.
+    forwards_turn: tokio::sync::Mutex<()>,
+    health: Mutex<Health>,
+}
+
+/// What the last looks at the node showed.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// None until looked for.
+    pub companions: Option<Companions>,
+    /// Why the node is not in step with the chain.
+    pub not_synced: Option<String>,
+    /// Why the node could not be read.
+    pub node_error: Option<String>,
+}
+
+/// What [`Services`] is made of.
+pub struct Parts {
+    pub identity: crate::node::Identity,
+    pub node: Node,
+    pub store: Store,
+    pub engine: Engine,
+    pub clock: Clock,
+    pub settings: Arc<Settings>,
+    pub jobs: Arc<Jobs>,
+    pub pseudonym_key: [u8; 32],
+}
+
+impl Services {
+    /// Puts the parts together. Whether the plugin runs dry is decided here, once.
+    pub fn new(parts: Parts) -> Services {
+        let writer = if parts.settings.current().dry_run { Writer::Dry } else { Writer::Live(parts.node.clone()) };
+        Services {
+            node_id: parts.identity.node_id,
+            network: parts.identity.network,
+            node_version: parts.identity.version,
+            node: parts.node,
+            writer,
+            store: parts.store,
+            engine: parts.engine,
+            clock: parts.clock,
+            settings: parts.settings,
+            jobs: parts.jobs,
+            policy_quota: Mutex::default(),
+            pseudonym_key: parts.pseudonym_key,
+            next_visit: NextVisit::default(),
+            fee_turn: tokio::sync::Mutex::default(),
+            forwards_turn: tokio::sync::Mutex::default(),
+            health: Mutex::default(),
+        }
+    }
+
+    /// Now, by the plugin's clock.
+    pub fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    /// The settings now.
+    pub fn config(&self) -> Arc<Config> {
+        self.settings.current()
+    }
+
+    /// What the last looks at the node showed.
+    pub fn health(&self) -> Health {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_health(&self, note: impl FnOnce(&mut Health)) {
+        note(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Sets the fees of these peers' channels within seconds.
+    pub fn policy_changed(&self, peers: Vec<PeerId>) {
+        self.next_visit.add(peers);
+        self.jobs.wake(JobName::Fees);
+    }
+
+    /// Sets the fees of all channels within seconds.
+    pub fn visit_all(&self) {
+        self.next_visit.all();
+        self.jobs.wake(JobName::Fees);
+    }
+
+    /// Whether the strategy can be used; if not, one sentence why.
+    pub async fn check_strategy(&self, name: &StrategyName) -> Result<(), String> {
+        self.load_module(name).await.map(|_| ()).map_err(|fault| format!("strategy '{name}': {fault}"))
+    }
+}

@@ -1,0 +1,230 @@
+//! Background jobs: when each runs, how it ended, and how to wake it early.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::model::{PeerId, UnixTime};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The jobs that run by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JobName {
+    /// Reads new forwards from the node.
+    Forwards,
+    /// Classifies channels by their flow.
+    Flow,
+    /// Sets fees.
+    Fees,
+    /// Ends expired policies, looks for companions, forgets what is old.
+    Upkeep,
+}
+
+impl JobName {
+    /// All of them.
+    pub const ALL: [JobName; 4] = [Self::Forwards, Self::Flow, Self::Fees, Self::Upkeep];
+
+    /// The word used in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            JobName::Forwards => "forwards",
+            JobName::Flow => "flow",
+            JobName::Fees => "fees",
+            JobName::Upkeep => "upkeep",
+        }
+    }
+
+    /// Seconds between two runs.
+    pub fn interval(self, config: &Config) -> u64 {
+        match self {
+            JobName::Forwards => 600,
+            JobName::Flow => config.flow_interval,
+            JobName::Fees => config.fee_interval,
+            JobName::Upkeep => 60,
+        }
+    }
+
+    /// Seconds from the start of the plugin to the first run: what others build on comes first.
+    const fn first_delay(self) -> u64 {
+        match self {
+            JobName::Upkeep | JobName::Forwards => 0,
+            JobName::Flow => 10,
+            JobName::Fees => 60,
+        }
+    }
+}
+
+/// After a failed run the next one comes after this many seconds at most.
+const RETRY_S: u64 = 60;
+
+/// Intervals vary by up to this share, so that nodes started together do not stay in step.
+const JITTER: f64 = 0.1;
+
+/// What is known of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobStatus {
+    pub running: bool,
+    pub runs: u64,
+    pub failures: u64,
+    pub last_started: Option<UnixTime>,
+    pub last_ended: Option<UnixTime>,
+    pub next: Option<UnixTime>,
+    /// What the last run did, or why it failed.
+    pub last_outcome: Option<Result<String, String>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    wake: Notify,
+    status: Mutex<JobStatus>,
+}
+
+/// The board on which all jobs are written.
+#[derive(Default)]
+pub struct Jobs {
+    slots: [Slot; JobName::ALL.len()],
+}
+
+impl Jobs {
+    fn slot(&self, job: JobName) -> &Slot {
+        &self.slots[job as usize]
+    }
+
+    fn status_mut(&self, job: JobName) -> MutexGuard<'_, JobStatus> {
+        self.slot(job).status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy of what is known of a job.
+    pub fn status(&self, job: JobName) -> JobStatus {
+        self.status_mut(job).clone()
+    }
+
+    /// Makes a job run now, or once more if it is running.
+    pub fn wake(&self, job: JobName) {
+        self.slot(job).wake.notify_one();
+    }
+
+    fn started(&self, job: JobName, now: UnixTime) {
+        let mut status = self.status_mut(job);
+        status.running = true;
+        status.last_started = Some(now);
+    }
+
+    fn ended(&self, job: JobName, now: UnixTime, outcome: Result<String, String>) {
+        let mut status = self.status_mut(job);
+        status.running = false;
+        status.runs += 1;
+        status.failures += u64::from(outcome.is_err());
+        status.last_ended = Some(now);
+        status.last_outcome = Some(outcome);
+    }
+}
+
+/// Whose fees a cycle looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    Peers(BTreeSet<PeerId>),
+}
+
+impl Scope {
+    /// Whether this peer's channels are looked at.
+    pub fn includes(&self, peer: &PeerId) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Peers(peers) => peers.contains(peer),
+        }
+    }
+}
+
+/// What the next fee cycle that is woken must look at.
+pub struct NextVisit(Mutex<Scope>);
+
+impl Default for NextVisit {
+    fn default() -> Self {
+        NextVisit(Mutex::new(Scope::Peers(BTreeSet::new())))
+    }
+}
+
+impl NextVisit {
+    fn lock(&self) -> MutexGuard<'_, Scope> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes more peers.
+    pub fn add(&self, more: impl IntoIterator<Item = PeerId>) {
+        if let Scope::Peers(peers) = &mut *self.lock() {
+            peers.extend(more);
+        }
+    }
+
+    /// Notes all peers.
+    pub fn all(&self) {
+        *self.lock() = Scope::All;
+    }
+
+    /// Takes what was noted.
+    pub fn take(&self) -> Scope {
+        std::mem::replace(&mut *self.lock(), Scope::Peers(BTreeSet::new()))
+    }
+}
+
+/// Why a job runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Its interval is over.
+    Timer,
+    /// Something happened.
+    Woken,
+}
+
+/// Runs one job until `stop`: on its interval and when it is woken; a changed interval counts
+/// at once. A run under way is not broken off. `run` gives one line on what it did.
+pub async fn run_job<F, Fut>(
+    job: JobName,
+    jobs: Arc<Jobs>,
+    clock: Clock,
+    mut config: watch::Receiver<Arc<Config>>,
+    stop: CancellationToken,
+    run: F,
+) where
+    F: Fn(Trigger) -> Fut,
+    Fut: Future<Output = anyhow::Result<String>>,
+{
+    let mut next = clock.now().plus(job.first_delay());
+    loop {
+        jobs.status_mut(job).next = Some(next);
+        let pause = clock.wall_time(next.since(clock.now()) as f64);
+        let trigger = tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => Trigger::Timer,
+            () = jobs.slot(job).wake.notified() => Trigger::Woken,
+            changed = config.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let interval = job.interval(&config.borrow_and_update());
+                next = next.min(clock.now().plus(interval));
+                continue;
+            }
+        };
+        jobs.started(job, clock.now());
+        let outcome = run(trigger).await.map_err(|error| format!("{error:#}"));
+        if let Err(why) = &outcome {
+            tracing::warn!("{}: {why}", job.name());
+        }
+        let interval = job.interval(&config.borrow());
+        let failed = outcome.is_err();
+        jobs.ended(job, clock.now(), outcome);
+        if trigger == Trigger::Timer || next <= clock.now() {
+            let pause = if failed { interval.min(RETRY_S) } else { jittered(interval, &clock) };
+            next = clock.now().plus(pause);
+        }
+    }
+}
+
+fn jittered(interval: u64, clock: &Clock) -> u64 {
+    let share = clock.tick().map_or(0.5, |tick| tick.seed as f64 / (1u64 << 53) as f64);
+    (interval as f64 * (1.0 + JITTER * (2.0 * share - 1.0))).round().max(1.0) as u64
+}

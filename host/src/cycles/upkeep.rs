@@ -1,0 +1,69 @@
+//! What keeps the house tidy: expired policies, companions that come and go, old rows.
+
+use super::Services;
+use crate::model::UnixTime;
+use crate::store::policies::ChangeKind;
+use crate::node::Companion;
+use crate::store::{changes, cycles, intervals, policies, states};
+use anyhow::Result;
+
+/// How long decisions are kept; the latest of each channel stays for ever.
+const KEEP_DECISIONS_S: u64 = 14 * UnixTime::DAY;
+
+/// How long intervals, changes of fees, unused states and tombstones of policies are kept.
+const KEEP_HISTORY_S: u64 = 90 * UnixTime::DAY;
+
+impl Services {
+    /// One round of upkeep.
+    pub async fn upkeep(&self) -> Result<String> {
+        let expired = self.sweep_policies().await?;
+        self.look_for_companions().await;
+        let now = self.now();
+        self.store
+            .write(move |tx| {
+                cycles::prune(tx, now.minus(KEEP_DECISIONS_S))?;
+                intervals::prune(tx, now.minus(KEEP_HISTORY_S))?;
+                changes::prune(tx, now.minus(KEEP_HISTORY_S))?;
+                states::prune(tx, now.minus(KEEP_HISTORY_S))?;
+                Ok(policies::prune_tombstones(tx, now.minus(KEEP_HISTORY_S))?)
+            })
+            .await?;
+        Ok(format!("{expired} policies expired"))
+    }
+
+    /// Ends policies whose time is over, and has the fees of their peers looked at.
+    async fn sweep_policies(&self) -> Result<usize> {
+        let now = self.now();
+        let peers = self
+            .store
+            .write(move |tx| {
+                let peers = policies::expired(tx, now)?;
+                for peer in &peers {
+                    policies::delete(tx, peer, now, ChangeKind::Expired)?;
+                }
+                Ok(peers)
+            })
+            .await?;
+        let count = peers.len();
+        if count > 0 {
+            self.policy_changed(peers);
+        }
+        Ok(count)
+    }
+
+    /// Notes which companions are there. Their absence is a state, not a failure.
+    pub async fn look_for_companions(&self) {
+        match self.node.companions().await {
+            Ok(companions) => self.note_health(|health| {
+                health.companions = Some(companions);
+                health.node_error = None;
+            }),
+            Err(error) => self.note_health(|health| health.node_error = Some(error.to_string())),
+        }
+    }
+
+    /// Whether a companion is there, as far as known.
+    pub fn has_companion(&self, companion: Companion) -> bool {
+        self.health().companions.is_some_and(|companions| companions.has(companion))
+    }
+}

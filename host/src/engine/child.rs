@@ -1,0 +1,103 @@
+//! The other side of `compile`: what the program does as `compile-module`.
+
+use super::compile::{EXIT_INVALID, JOB_VARIABLE, Job, in_process};
+use super::config::{Space, Tier};
+use super::limits::{LimitClass, Limits};
+use rlimit::Resource;
+use std::io::{self, Read, Write};
+use std::os::unix::process::parent_id;
+use std::process::{self, ExitCode};
+use std::thread;
+use std::time::Duration;
+
+/// Time between two looks whether the parent is still there.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// Compiles the component on stdin to an artefact on stdout. Limits itself
+/// before it reads the first byte, and ends when its parent does.
+pub fn compile_child_main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Ended::Invalid(why)) => {
+            // The status says enough if even this cannot be written.
+            let _ = writeln!(io::stderr(), "{why}");
+            ExitCode::from(EXIT_INVALID)
+        }
+        Err(Ended::Broken(why)) => {
+            let _ = writeln!(io::stderr(), "{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+enum Ended {
+    Invalid(String),
+    Broken(String),
+}
+
+fn run() -> Result<(), Ended> {
+    let broken = |what: &'static str| move |error: io::Error| Ended::Broken(format!("{what}: {error}"));
+    let job = std::env::var(JOB_VARIABLE).unwrap_or_default();
+    let Some((class, tier, space)) = parse(&job) else {
+        return Err(Ended::Broken(format!("{JOB_VARIABLE} is not 'CLASS TIER SPACE': the plugin sets it")));
+    };
+    watch_parent().map_err(broken("cannot watch the parent"))?;
+    limit(class.limits()).map_err(broken("cannot limit itself"))?;
+    let mut wasm = Vec::new();
+    let most = class.limits().wasm_bytes as u64;
+    io::stdin().lock().take(most).read_to_end(&mut wasm).map_err(broken("cannot read the module"))?;
+    let artefact = in_process(Job { wasm: &wasm, class, tier, space }).map_err(Ended::Invalid)?;
+    let mut out = io::stdout().lock();
+    out.write_all(&artefact).and_then(|()| out.flush()).map_err(broken("cannot write the artefact"))
+}
+
+fn parse(job: &str) -> Option<(LimitClass, Tier, Space)> {
+    let mut words = job.split(' ');
+    let class = LimitClass::from_name(words.next()?)?;
+    let tier = Tier::from_name(words.next()?)?;
+    let space = Space::from_name(words.next()?)?;
+    Some((class, tier, space))
+}
+
+/// No more processor time and memory than the class has, no file written, no
+/// process started, no core dump. A limit that is lower already stays.
+fn limit(limits: &Limits) -> io::Result<()> {
+    let bounds = [
+        (Resource::CPU, limits.compile_cpu_s),
+        (Resource::AS, limits.compile_bytes),
+        (Resource::FSIZE, 0),
+        (Resource::CORE, 0),
+        (Resource::NPROC, 0),
+    ];
+    for (resource, most) in bounds {
+        let (soft, hard) = resource.get()?;
+        resource.set(most.min(soft), most.saturating_add(1).min(hard))?;
+    }
+    Ok(())
+}
+
+/// Ends this process when the one that started it is gone.
+fn watch_parent() -> io::Result<()> {
+    let parent = parent_id();
+    let watch = move || {
+        while parent_id() == parent {
+            thread::sleep(WATCH);
+        }
+        process::exit(1);
+    };
+    thread::Builder::new().name("watch-parent".to_owned()).spawn(watch).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_three_known_words() {
+        assert_eq!(parse("native speed wide"), Some((LimitClass::Native, Tier::Speed, Space::Wide)));
+        assert_eq!(parse("interpreted quick compact"), Some((LimitClass::Interpreted, Tier::Quick, Space::Compact)));
+        for bad in ["", "native", "native speed", "speed native wide", "native speed wide2"] {
+            assert!(parse(bad).is_none(), "{bad}");
+        }
+    }
+}

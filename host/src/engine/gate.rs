@@ -1,0 +1,93 @@
+//! Counts the calls under way: it bounds how many run at once, and moves the
+//! engine's epoch on while any does, so that an idle node is left to sleep.
+
+use super::limits::CALLS_AT_ONCE;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+use wasmtime::Engine;
+
+/// Time between two epochs while a call is under way.
+const EPOCH: Duration = Duration::from_millis(10);
+
+#[derive(Default)]
+struct State {
+    running: u32,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A count is never left half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The way into the engine.
+pub(super) struct Gate(Arc<Shared>);
+
+/// A call under way.
+pub(super) struct Pass(Arc<Shared>);
+
+impl Gate {
+    /// Starts the thread that moves `engine`'s epoch on; it ends with the gate.
+    pub(super) fn new(engine: &Engine) -> std::io::Result<Gate> {
+        let shared = Arc::new(Shared::default());
+        let (watched, engine) = (Arc::clone(&shared), engine.clone());
+        thread::Builder::new().name("wasm-epoch".to_owned()).spawn(move || tick(&watched, &engine))?;
+        Ok(Gate(shared))
+    }
+
+    /// Waits until a call may start.
+    pub(super) fn enter(&self) -> Pass {
+        let mut state = self.0.lock();
+        while state.running >= CALLS_AT_ONCE {
+            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.running += 1;
+        self.0.changed.notify_all();
+        Pass(Arc::clone(&self.0))
+    }
+
+    /// Epochs that cover `time`.
+    pub(super) fn epochs(time: Duration) -> u64 {
+        let whole = time.as_millis().div_ceil(EPOCH.as_millis());
+        // The first epoch may begin at once.
+        u64::try_from(whole).unwrap_or(u64::MAX).saturating_add(1)
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.0.lock().running -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+fn tick(shared: &Shared, engine: &Engine) {
+    loop {
+        let mut state = shared.lock();
+        while state.running == 0 && !state.closed {
+            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.closed {
+            return;
+        }
+        drop(state);
+        thread::sleep(EPOCH);
+        engine.increment_epoch();
+    }
+}

@@ -1,0 +1,93 @@
+//! Why a module is not loaded, as data.
+
+use super::fault::StrategyFault;
+use super::limits::{LimitClass, Limits};
+use super::v1;
+use std::fmt;
+
+/// Why a module is not loaded. Each prints as one sentence that says what is
+/// wrong and what is allowed; guest text in it is escaped and cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadFault {
+    /// There is no such file.
+    NotFound { name: String },
+    /// There is something, but no file that can be read.
+    Unreadable { name: String, why: String },
+    /// The file is larger than its class allows.
+    TooLarge { bytes: u64, class: LimitClass },
+    /// Not a component: a core module, text, or something else.
+    NotAComponent { found: &'static str },
+    /// It wants something from the host.
+    Import { name: String, what: &'static str },
+    /// It does not export what sets fees, or in another form.
+    WrongWorld { why: String },
+    /// Compiling it took more than its class allows.
+    CompileLimit { why: String, class: LimitClass },
+    /// Not valid WebAssembly, or of a kind that is switched off.
+    Invalid { why: String },
+    /// What it says of itself is against the contract.
+    BadDescription { why: String },
+    /// It could not be asked what it is.
+    Describe(StrategyFault),
+    /// Something on the host's side: the compiler could not be started.
+    Host { why: String },
+}
+
+impl LoadFault {
+    /// The code for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            LoadFault::NotFound { .. } => "not_found",
+            LoadFault::Unreadable { .. } => "unreadable",
+            LoadFault::TooLarge { .. } => "too_large",
+            LoadFault::NotAComponent { .. } => "not_a_component",
+            LoadFault::Import { .. } => "import",
+            LoadFault::WrongWorld { .. } => "wrong_world",
+            LoadFault::CompileLimit { .. } => "compile_limit",
+            LoadFault::Invalid { .. } => "invalid",
+            LoadFault::BadDescription { .. } => "bad_description",
+            LoadFault::Describe(_) => "describe",
+            LoadFault::Host { .. } => "host",
+        }
+    }
+
+    /// Whether the same bytes will be refused again, so that trying is a waste.
+    pub(super) const fn is_lasting(&self) -> bool {
+        !matches!(self, LoadFault::NotFound { .. } | LoadFault::Unreadable { .. } | LoadFault::Host { .. })
+    }
+}
+
+impl fmt::Display for LoadFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadFault::NotFound { name } => {
+                write!(f, "there is no module '{name}': put {name}.wasm into the strategies directory")
+            }
+            LoadFault::Unreadable { name, why } => write!(f, "the module '{name}' cannot be read: {why}"),
+            LoadFault::TooLarge { bytes, class } => {
+                let Limits { wasm_bytes, .. } = class.limits();
+                write!(f, "the module has {bytes} bytes; class {} allows {wasm_bytes}", class.name())
+            }
+            LoadFault::NotAComponent { found } => {
+                write!(f, "the file is {found}; a WebAssembly component is needed (link with wasm-component-ld)")
+            }
+            LoadFault::Import { name, what } => {
+                write!(f, "the component imports {what} '{name}'; a strategy may import nothing but types")
+            }
+            LoadFault::WrongWorld { why } => {
+                write!(f, "{why}; the interface {}@{} is needed", v1::INTERFACE, v1::VERSION)
+            }
+            LoadFault::CompileLimit { why, class } => {
+                let Limits { compile_cpu_s, compile_bytes, .. } = class.limits();
+                let mib = compile_bytes >> 20;
+                write!(f, "compiling the module {why}; {compile_cpu_s} s of processor time and {mib} MiB are allowed")
+            }
+            LoadFault::Invalid { why } => write!(f, "the module is not valid here: {why}"),
+            LoadFault::BadDescription { why } => write!(f, "the module's description is against the contract: {why}"),
+            LoadFault::Describe(fault) => write!(f, "the module failed when asked to describe itself: {fault}"),
+            LoadFault::Host { why } => write!(f, "the module could not be tried: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for LoadFault {}

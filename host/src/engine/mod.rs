@@ -1,0 +1,166 @@
+//! The sandbox: the only code that speaks to the WebAssembly engine.
+//!
+//! A strategy is a component without imports. It is loaded by name, from the
+//! binary or from the strategies directory, and called with a snapshot; what
+//! it answers is checked for sense here, and for limits elsewhere. Whatever a
+//! component does, a call ends within its class's fuel, time and memory, and
+//! comes back as a decision or as a fault.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `load`, `files` | from a name to a module, and when to look again |
+//! | `imports` | what a component is, before it is compiled |
+//! | `compile`, `child` | compiling strangers' code in a process that may die |
+//! | `cache` | artefacts on disk, authenticated |
+//! | `config`, `limits`, `gate` | the engine's settings, the limits, the clock |
+//! | `module`, `v1`, `check`, `describe` | calls, the contract, what may come back |
+
+mod builtin;
+mod cache;
+mod check;
+mod child;
+mod compile;
+mod config;
+mod describe;
+mod fault;
+mod files;
+mod gate;
+mod imports;
+mod limits;
+mod load;
+mod load_fault;
+mod module;
+mod v1;
+
+pub use check::MAX_PPM;
+pub use child::compile_child_main;
+pub use compile::{COMPILE_SUBCOMMAND, Compiler};
+pub use config::{Allocation, Tier};
+pub use fault::{FaultKind, StrategyFault};
+pub use files::ModuleFile;
+pub use limits::{LimitClass, Limits};
+pub use load_fault::LoadFault;
+pub use module::{Module, Origin};
+
+use crate::model::StrategyName;
+use crate::model::strategy::{FeeInput, StrategyDecision};
+use anyhow::Context;
+use gate::Gate;
+use load::Loader;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where the engine finds what it needs, and how it works.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Holds the operator's `<name>.wasm` files; created if absent.
+    pub strategies_dir: PathBuf,
+    /// Holds compiled artefacts; created if absent. Nothing in it is trusted.
+    pub cache_dir: PathBuf,
+    /// Holds the 32 bytes that authenticate the artefacts; created if absent,
+    /// replaced if others could read it.
+    pub key_file: PathBuf,
+    /// Compiles the modules of the strategies directory.
+    pub compiler: Compiler,
+    pub allocation: Allocation,
+    /// Names of modules that get the limits of `LimitClass::Interpreted`.
+    pub interpreted: BTreeSet<String>,
+}
+
+impl EngineOptions {
+    /// The options of a plugin with the data directory `dir`.
+    ///
+    /// # Errors
+    /// When the path of the running program is not known.
+    pub fn in_dir(dir: &std::path::Path) -> anyhow::Result<EngineOptions> {
+        let program = std::env::current_exe().context("the path of this program")?;
+        Ok(EngineOptions {
+            strategies_dir: dir.join("strategies"),
+            cache_dir: dir.join("cache"),
+            key_file: dir.join("cache.key"),
+            compiler: Compiler::Child(program),
+            allocation: Allocation::default(),
+            interpreted: BTreeSet::new(),
+        })
+    }
+}
+
+/// The sandbox. Clones share everything; all methods block and may be called
+/// from any thread.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    loader: Loader,
+    gate: Gate,
+}
+
+impl Engine {
+    /// Sets the engine up; compiles nothing.
+    ///
+    /// # Errors
+    /// When a directory or the key cannot be used, or the machine cannot run
+    /// WebAssembly.
+    pub fn new(options: EngineOptions) -> anyhow::Result<Engine> {
+        let files = files::Files::open(&options.strategies_dir)?;
+        let cache = cache::Cache::open(&options.cache_dir, &options.key_file)?;
+        let (engine, space) = config::running(options.allocation)
+            .map_err(|error| anyhow::anyhow!("{error:#}"))
+            .context("the WebAssembly engine")?;
+        let gate = Gate::new(&engine).context("the engine's clock")?;
+        let loader = Loader::new(engine, space, files, cache, options.compiler);
+        loader.set_interpreted(options.interpreted);
+        Ok(Engine(Arc::new(Inner { loader, gate })))
+    }
+
+    /// A strategy that the binary carries.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn built_in(&self, name: &str) -> Result<Arc<Module>, LoadFault> {
+        self.0.loader.built_in(name, &self.0.gate)
+    }
+
+    /// The module of that name: built in, or from the strategies directory. A
+    /// file that changed is loaded anew; one that did not is not even read.
+    /// Takes up to 25 s for a new file (100 s in class interpreted), 0.1 s as a rule.
+    ///
+    /// # Errors
+    /// Says why the module may not run; nothing of it has run then, but for
+    /// its own description.
+    pub fn load(&self, name: &StrategyName) -> Result<Arc<Module>, LoadFault> {
+        self.0.loader.load(name, &self.0.gate)
+    }
+
+    /// Looks at the module's file again at the next `load`, as if new.
+    pub fn forget(&self, name: &StrategyName) {
+        self.0.loader.forget(name);
+    }
+
+    /// The modules in the strategies directory, by name.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn available(&self) -> std::io::Result<Vec<ModuleFile>> {
+        self.0.loader.list()
+    }
+
+    /// Names the modules that get the larger limits, from the next `load` on.
+    pub fn set_interpreted(&self, names: BTreeSet<String>) {
+        self.0.loader.set_interpreted(names);
+    }
+
+    /// Lets `module` decide about `input`. The same module and input give the
+    /// same decision for the same fuel, on any machine.
+    ///
+    /// # Errors
+    /// The one fault that ended the call, or made its answer worthless.
+    pub fn decide_fees(&self, module: &Module, input: &FeeInput) -> Result<StrategyDecision, StrategyFault> {
+        // A panic here would be a defect of the engine's; a strategy must not
+        // be able to use it to stop the plugin.
+        catch_unwind(AssertUnwindSafe(|| module.decide(input, &self.0.gate)))
+            .unwrap_or_else(|_| Err(StrategyFault::new(FaultKind::Trap, "the engine panicked")))
+    }
+}

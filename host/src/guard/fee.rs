@@ -1,0 +1,204 @@
+//! Fee limits: bounds, chain cost, step size, gossip hysteresis and update rate.
+
+use super::Approved;
+use crate::config::Config;
+use crate::model::fee::{FeeProposal, Limit, Origin, Refusal, SetFee};
+use crate::model::{Channel, Msat, NodeSnapshot, Policy, Ppm, UnixTime};
+
+/// A change below this share of the fee in force is not worth the network's attention.
+pub const GOSSIP_GATE: f64 = 0.05;
+
+/// The most that is ever set, by anyone: 100 % of the amount.
+pub const ABSURD_PPM: Ppm = Ppm(1_000_000);
+
+/// Virtual bytes of an opening plus a mutual close, one input and two outputs each.
+const OPEN_AND_CLOSE_VBYTES: u64 = 140 + 200;
+
+/// What a channel is assumed to forward before it is closed: a million sat a day for a
+/// year, in sat.
+const LIFETIME_VOLUME_SATS: u64 = 1_000_000 * 365;
+
+/// Lowest and highest fee for one channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    pub min: Ppm,
+    pub max: Ppm,
+    /// The part of `min` that pays for the chain.
+    pub chain_floor: Ppm,
+    /// The policy names one exact fee: no limit but sense applies to it.
+    pub exact: Option<Ppm>,
+}
+
+/// The rate at which a channel's expected lifetime volume pays for opening and closing it
+/// at `feerate_perkb` (sat per 1000 vbytes), rounded up.
+pub fn chain_cost_ppm(feerate_perkb: u32) -> Ppm {
+    let cost_sats = u64::from(feerate_perkb) * OPEN_AND_CLOSE_VBYTES / 1000;
+    let ppm = (cost_sats * 1_000_000).div_ceil(LIFETIME_VOLUME_SATS);
+    Ppm(u32::try_from(ppm).unwrap_or(u32::MAX))
+}
+
+/// The bounds for a peer's channels.
+///
+/// The policy's multipliers scale the configured bounds: the peer's lowest fee is
+/// `fee_multiplier_min` times `min-fee-ppm`, its highest `fee_multiplier_max` times
+/// `max-fee-ppm`. Where these cross, or the chain's cost is above the highest fee, the
+/// highest fee rules.
+pub fn bounds(policy: &Policy, config: &Config, feerate_perkb: Option<u32>) -> Bounds {
+    let scaled = |fee: u32, factor: Option<f64>| Ppm(fee).scaled(factor.unwrap_or(1.0)).min(ABSURD_PPM);
+    let max = scaled(config.max_fee_ppm, policy.fee_multiplier_max);
+    let chain_floor = feerate_perkb.map_or(Ppm(0), chain_cost_ppm).min(max);
+    let min = scaled(config.min_fee_ppm, policy.fee_multiplier_min).min(max).max(chain_floor);
+    Bounds { min, max, chain_floor, exact: exact_fee(policy, config) }
+}
+
+/// The one fee that the policy allows, if it names one.
+fn exact_fee(policy: &Policy, config: &Config) -> Option<Ppm> {
+    match policy.strategy.as_str() {
+        "static" => policy.fee_ppm_target,
+        "hive" => Some(Ppm(config.hive_fee_ppm)),
+        _ => None,
+    }
+}
+
+/// What the guard knows of a channel's recent past.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct History {
+    /// Changes that count against the daily limit, in the last 24 hours.
+    pub updates_today: u32,
+    /// The fee in force was set because the channel was congested.
+    pub fee_from_congestion: bool,
+    /// When the fee last changed.
+    pub last_change: Option<UnixTime>,
+}
+
+/// Everything that a verdict depends on, besides the proposal.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    pub config: &'a Config,
+    pub policy: &'a Policy,
+    pub snapshot: &'a NodeSnapshot,
+    pub channel: &'a Channel,
+    pub history: History,
+}
+
+/// The guard's word on one proposal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub proposal: FeeProposal,
+    /// The limits that moved it, in the order in which they did.
+    pub limits: Vec<Limit>,
+    pub result: Result<Approved<SetFee>, Refusal>,
+}
+
+/// Judges one proposal.
+pub fn check(proposal: FeeProposal, case: Case<'_>) -> Verdict {
+    let mut limits = Vec::new();
+    let result = judge(&proposal, case, &mut limits);
+    Verdict { proposal, limits, result }
+}
+
+fn judge(proposal: &FeeProposal, case: Case<'_>, limits: &mut Vec<Limit>) -> Result<Approved<SetFee>, Refusal> {
+    let channel = case.channel;
+    if let Some(why) = &case.snapshot.not_synced {
+        return Err(Refusal::NodeSyncing(why.clone()));
+    }
+    let Some(scid) = channel.scid.or(channel.alias_local).filter(|_| channel.state.is_open()) else {
+        return Err(Refusal::ChannelNotOpen(channel.state.name().to_owned()));
+    };
+    if proposal.fee > ABSURD_PPM {
+        return Err(Refusal::Absurd { most: ABSURD_PPM });
+    }
+    let fee = match proposal.origin {
+        Origin::Operator { force } => operator_fee(proposal.fee, force, case)?,
+        Origin::Strategy(_) => strategy_fee(proposal.fee, case, limits)?,
+    };
+    let base_fee = proposal.base_fee.unwrap_or(Msat(case.config.base_fee_msat));
+    let htlc_max = proposal.htlc_max.filter(|most| *most != channel.htlc_max);
+    if fee == channel.fee_ppm && base_fee == channel.fee_base && htlc_max.is_none() {
+        return Err(Refusal::Unchanged);
+    }
+    if matches!(proposal.origin, Origin::Strategy(_)) {
+        gossip_gate(fee, base_fee != channel.fee_base || htlc_max.is_some(), case)?;
+    }
+    Ok(Approved(SetFee {
+        channel_id: channel.channel_id,
+        peer_id: channel.peer_id,
+        scid,
+        old_fee: channel.fee_ppm,
+        fee,
+        base_fee,
+        htlc_max,
+    }))
+}
+
+/// A person's wish is taken as it is or refused, never moved: what was typed is what is
+/// set.
+fn operator_fee(wanted: Ppm, force: bool, case: Case<'_>) -> Result<Ppm, Refusal> {
+    let (min, max) = (Ppm(case.config.min_fee_ppm), Ppm(case.config.max_fee_ppm));
+    if force || (min..=max).contains(&wanted) { Ok(wanted) } else { Err(Refusal::OutOfBounds { min, max }) }
+}
+
+fn strategy_fee(wanted: Ppm, case: Case<'_>, limits: &mut Vec<Limit>) -> Result<Ppm, Refusal> {
+    if case.policy.strategy.as_str() == "passive" {
+        return Err(Refusal::PolicyPassive);
+    }
+    let bounds = bounds(case.policy, case.config, case.snapshot.feerate_perkb);
+    if let Some(exact) = bounds.exact {
+        if wanted != exact {
+            limits.push(Limit::Exact(exact));
+        }
+        return Ok(exact);
+    }
+    let mut fee = wanted;
+    let mut limit = |moved: bool, to: Ppm, limit: fn(Ppm) -> Limit| {
+        if moved {
+            fee = to;
+            limits.push(limit(to));
+        }
+    };
+    let step = step_bounds(case);
+    limit(wanted > step.1, step.1, Limit::StepUp);
+    limit(wanted < step.0, step.0, Limit::StepDown);
+    if fee < bounds.min {
+        let pays_chain = bounds.min == bounds.chain_floor;
+        fee = bounds.min;
+        limits.push(if pays_chain { Limit::ChainCost(fee) } else { Limit::MinFee(fee) });
+    } else if fee > bounds.max {
+        fee = bounds.max;
+        limits.push(Limit::MaxFee(fee));
+    }
+    Ok(fee)
+}
+
+/// How far one step may go. Congestion that the host itself sees may go all the way up,
+/// and what it raised may come all the way down.
+fn step_bounds(case: Case<'_>) -> (Ppm, Ppm) {
+    let congested = case.channel.htlcs.utilization() > case.config.htlc_congestion_threshold;
+    let factor = case.config.max_step_factor;
+    let now = case.channel.fee_ppm.max(Ppm(1));
+    let highest = if congested { ABSURD_PPM } else { now.scaled(factor).max(Ppm(now.0.saturating_add(10))) };
+    let lowest = if case.history.fee_from_congestion { Ppm(0) } else { now.scaled(1.0 / factor) };
+    (lowest, highest)
+}
+
+/// Refuses changes that would only make noise. An exact fee is the operator's word and
+/// passes, as does a fee that bounds force.
+fn gossip_gate(fee: Ppm, more_than_rate: bool, case: Case<'_>) -> Result<(), Refusal> {
+    let bounds = bounds(case.policy, case.config, case.snapshot.feerate_perkb);
+    let now = case.channel.fee_ppm;
+    if bounds.exact.is_some() || !(bounds.min..=bounds.max).contains(&now) {
+        return Ok(());
+    }
+    let change = f64::from(fee.0.abs_diff(now.0)) / f64::from(now.0.max(1));
+    if change <= GOSSIP_GATE && !more_than_rate {
+        return Err(Refusal::Suppressed { change_pct: change * 100.0, gate_pct: GOSSIP_GATE * 100.0 });
+    }
+    let most = case.config.max_updates_per_day;
+    if case.history.updates_today >= most {
+        return Err(Refusal::RateLimited { updates: case.history.updates_today, most });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+use super::*;
+use crate::model::{ChannelState, Htlcs, NodeSnapshot, Opener, PeerId, StrategyName, Tick};
+use proptest::prelude::*;
+
+fn peer() -> PeerId {
+    PeerId([2; 33])
+}
+
+fn channel(fee: u32) -> Channel {
+    Channel {
+        channel_id: crate::model::ChannelId([7; 32]),
+        scid: Some("700000x1x0".parse().expect("a scid")),
+        alias_local: None,
+        peer_id: peer(),
+        peer_connected: true,
+        state: ChannelState::Normal,
+        opener: Opener::Local,
+        private: false,
+        total: Msat::from_sats(1_000_000),
+        to_us: Msat::from_sats(500_000),
+        spendable: Msat::from_sats(490_000),
+        receivable: Msat::from_sats(490_000),
+        fee_base: Msat::ZERO,
+        fee_ppm: Ppm(fee),
+        htlc_max: Msat::from_sats(990_000),
+        peer_fee_ppm: None,
+        htlcs: Htlcs { incoming: 0, outgoing: 0, slots: 30 },
+        funding_txid: None,
+    }
+}
+
+fn snapshot() -> NodeSnapshot {
+    NodeSnapshot {
+        tick: Tick { now: UnixTime(1_800_000_000), seed: 1 },
+        node_id: PeerId([3; 33]),
+        network: "regtest".to_owned(),
+        blockheight: 800_000,
+        not_synced: None,
+        feerate_perkb: Some(5_000),
+        channels: Vec::new(),
+    }
+}
+
+fn policy(strategy: &str) -> Policy {
+    Policy { strategy: strategy.parse().expect("a name"), ..Policy::default_for(peer()) }
+}
+
+fn proposal(fee: u32, origin: Origin) -> FeeProposal {
+    FeeProposal {
+        channel_id: channel(0).channel_id,
+        origin,
+        fee: Ppm(fee),
+        base_fee: None,
+        htlc_max: None,
+        reason: "test".to_owned(),
+        factors: Vec::new(),
+    }
+}
+
+fn by_strategy() -> Origin {
+    Origin::Strategy(StrategyName::dynamic())
+}
+
+/// Judges a strategy's proposal of `wanted` on a channel at `fee`, after `change` to the case.
+fn verdict(fee: u32, wanted: u32, policy: &Policy, change: impl FnOnce(&mut Channel, &mut NodeSnapshot, &mut History)) -> Verdict {
+    let (mut channel, mut snapshot, mut history) = (channel(fee), snapshot(), History::default());
+    change(&mut channel, &mut snapshot, &mut history);
+    let config = Config::default();
+    let case = Case { config: &config, policy, snapshot: &snapshot, channel: &channel, history };
+    check(proposal(wanted, by_strategy()), case)
+}
+
+fn set_to(verdict: &Verdict) -> Option<u32> {
+    verdict.result.as_ref().ok().map(|approved| approved.get().fee.0)
+}
+
+fn refusal(verdict: &Verdict) -> Option<&'static str> {
+    verdict.result.as_ref().err().map(Refusal::code)
+}
+
+#[test]
+fn strategies_are_moved_to_the_nearest_allowed_fee() {
+    let dynamic = policy("dynamic");
+    for (fee, wanted, expect, limits) in [
+        (200, 300, 300, vec![]),
+        (200, 1_000, 800, vec!["step_up"]),
+        (200, 10, 50, vec!["step_down"]),
+        (12, 1, 10, vec!["step_down", "min_fee"]),
+        (4_000, 9_000, 5_000, vec!["max_fee"]),
+        (0, 500, 11, vec!["step_up"]),
+    ] {
+        let verdict = verdict(fee, wanted, &dynamic, |_, _, _| {});
+        assert_eq!(set_to(&verdict), Some(expect), "{fee} -> {wanted}: {verdict:?}");
+        assert_eq!(verdict.limits.iter().map(|limit| limit.code()).collect::<Vec<_>>(), limits, "{fee} -> {wanted}");
+    }
+}
+
+#[test]
+fn small_changes_are_not_gossiped() {
+    let dynamic = policy("dynamic");
+    for (fee, wanted, expect) in [
+        (200, 210, Some("suppressed")),
+        (200, 211, None),
+        (200, 190, Some("suppressed")),
+        (200, 189, None),
+        (200, 200, Some("unchanged")),
+        (20_000, 20_100, None),
+    ] {
+        assert_eq!(refusal(&verdict(fee, wanted, &dynamic, |_, _, _| {})), expect, "{fee} -> {wanted}");
+    }
+}
+
+#[test]
+fn a_new_base_fee_passes_the_gate() {
+    let verdict = verdict(200, 201, &policy("dynamic"), |channel, _, _| channel.fee_base = Msat(1));
+    assert_eq!(set_to(&verdict), Some(201));
+}
+
+#[test]
+fn the_daily_limit_holds_strategies_back() {
+    let verdict = verdict(200, 300, &policy("dynamic"), |_, _, history| history.updates_today = 12);
+    assert_eq!(refusal(&verdict), Some("rate_limited"));
+}
+
+#[test]
+fn congestion_may_jump_to_the_top_and_back() {
+    let dynamic = policy("dynamic");
+    let up = verdict(200, 5_000, &dynamic, |channel, _, _| channel.htlcs.incoming = 25);
+    assert_eq!(set_to(&up), Some(5_000));
+    let claimed = verdict(200, 5_000, &dynamic, |channel, _, _| channel.htlcs.incoming = 24);
+    assert_eq!(set_to(&claimed), Some(800), "a strategy's word for congestion is not enough");
+    let down = verdict(5_000, 200, &dynamic, |_, _, history| history.fee_from_congestion = true);
+    assert_eq!(set_to(&down), Some(200));
+}
+
+#[test]
+fn a_policy_that_names_a_fee_gets_exactly_that() {
+    let mut fixed = policy("static");
+    fixed.fee_ppm_target = Some(Ppm(7));
+    let config = Config::default();
+    for (policy, wanted, expect) in [(&fixed, 7, 7), (&fixed, 500, 7), (&policy("hive"), 0, 0), (&policy("hive"), 10, 0)] {
+        assert_eq!(set_to(&verdict(2_000, wanted, policy, |_, _, _| {})), Some(expect));
+        let again = verdict(expect, wanted, policy, |_, _, _| {});
+        assert_eq!(refusal(&again), Some("unchanged"), "no repetition once it is in force");
+    }
+    assert_eq!(bounds(&policy("hive"), &config, None).exact, Some(Ppm(0)));
+}
+
+#[test]
+fn passive_means_hands_off_but_not_for_the_operator() {
+    let passive = policy("passive");
+    assert_eq!(refusal(&verdict(200, 300, &passive, |_, _, _| {})), Some("policy_passive"));
+    let (config, snapshot, channel) = (Config::default(), snapshot(), channel(200));
+    let case = Case { config: &config, policy: &passive, snapshot: &snapshot, channel: &channel, history: History::default() };
+    assert_eq!(set_to(&check(proposal(201, Origin::Operator { force: false }), case)), Some(201));
+}
+
+#[test]
+fn operators_are_bound_unless_they_force() {
+    let (config, snapshot, channel, dynamic) = (Config::default(), snapshot(), channel(200), policy("dynamic"));
+    let history = History { updates_today: 99, ..History::default() };
+    let case = Case { config: &config, policy: &dynamic, snapshot: &snapshot, channel: &channel, history };
+    for (fee, force, expect) in [
+        (5_001, false, Err("out_of_bounds")),
+        (9, false, Err("out_of_bounds")),
+        (5_001, true, Ok(5_001)),
+        (0, true, Ok(0)),
+        (205, false, Ok(205)),
+        (1_000_001, true, Err("absurd")),
+        (200, false, Err("unchanged")),
+    ] {
+        let verdict = check(proposal(fee, Origin::Operator { force }), case);
+        let seen = set_to(&verdict).ok_or_else(|| refusal(&verdict).expect("one or the other"));
+        assert_eq!(seen, expect, "{fee} force={force}");
+    }
+}
+
+#[test]
+fn nothing_is_set_while_the_node_or_channel_is_not_ready() {
+    let dynamic = policy("dynamic");
+    let syncing = verdict(200, 300, &dynamic, |_, snapshot, _| snapshot.not_synced = Some("syncing".to_owned()));
+    assert_eq!(refusal(&syncing), Some("node_syncing"));
+    let closing = verdict(200, 300, &dynamic, |channel, _, _| channel.state = ChannelState::Other("ONCHAIN".to_owned()));
+    assert_eq!(refusal(&closing), Some("channel_not_open"));
+    let unnamed = verdict(200, 300, &dynamic, |channel, _, _| channel.scid = None);
+    assert_eq!(refusal(&unnamed), Some("channel_not_open"));
+}
+
+#[test]
+fn the_chain_sets_a_floor() {
+    assert_eq!(chain_cost_ppm(5_000), Ppm(5));
+    assert_eq!(chain_cost_ppm(253), Ppm(1));
+    assert_eq!(chain_cost_ppm(100_000), Ppm(94));
+    let verdict = verdict(150, 80, &policy("dynamic"), |_, snapshot, _| snapshot.feerate_perkb = Some(100_000));
+    assert_eq!(set_to(&verdict), Some(94));
+    assert_eq!(verdict.limits, [Limit::ChainCost(Ppm(94))]);
+}
+
+#[test]
+fn policy_multipliers_scale_the_bounds() {
+    let mut narrow = policy("dynamic");
+    (narrow.fee_multiplier_min, narrow.fee_multiplier_max) = (Some(5.0), Some(0.1));
+    let bounds = bounds(&narrow, &Config::default(), None);
+    assert_eq!((bounds.min, bounds.max), (Ppm(50), Ppm(500)));
+}
+
+proptest! {
+    /// Whatever a strategy wants, what is approved is within bounds, differs from what is
+    /// in force, and is no larger a step than allowed unless bounds force it.
+    #[test]
+    fn approved_fees_keep_every_limit(
+        fee in 0u32..200_000, wanted: u32, min in 0u32..1_000, span in 0u32..100_000,
+        low in proptest::option::of(0.1f64..5.0), high in proptest::option::of(0.1f64..5.0),
+        feerate in proptest::option::of(253u32..2_000_000), updates in 0u32..20, slots_used in 0u32..31,
+        from_congestion: bool,
+    ) {
+        let config = Config { min_fee_ppm: min, max_fee_ppm: (min + span).clamp(1, 100_000), ..Config::default() };
+        let mut policy = policy("dynamic");
+        (policy.fee_multiplier_min, policy.fee_multiplier_max) = (low, high);
+        let mut channel = channel(fee);
+        channel.htlcs.outgoing = slots_used;
+        let snapshot = NodeSnapshot { feerate_perkb: feerate, ..snapshot() };
+        let history = History { updates_today: updates, fee_from_congestion: from_congestion, last_change: None };
+        let case = Case { config: &config, policy: &policy, snapshot: &snapshot, channel: &channel, history };
+        let bounds = bounds(&policy, &config, feerate);
+        prop_assert!(bounds.min <= bounds.max && bounds.chain_floor <= bounds.max);
+        let verdict = check(proposal(wanted, by_strategy()), case);
+        if let Ok(approved) = &verdict.result {
+            let set = approved.get().fee;
+            prop_assert!((bounds.min..=bounds.max).contains(&set));
+            prop_assert_ne!(set, channel.fee_ppm);
+            let within = (bounds.min..=bounds.max).contains(&channel.fee_ppm);
+            if within {
+                prop_assert!(updates < config.max_updates_per_day);
+                let congested = channel.htlcs.utilization() > 0.8;
+                let most = (f64::from(fee.max(1)) * 4.0).max(f64::from(fee) + 10.0) + 1.0;
+                prop_assert!(congested || f64::from(set.0) <= most.max(f64::from(bounds.min.0)));
+            }
+        }
+    }
+
+    /// Bounds never stop a static or hive policy's own fee.
+    #[test]
+    fn exact_policies_reach_their_fee(fee in 0u32..100_000, target in 0u32..=100_000, wanted: u32) {
+        let mut fixed = policy("static");
+        fixed.fee_ppm_target = Some(Ppm(target));
+        let verdict = verdict(fee, wanted % 1_000_000, &fixed, |_, _, history| history.updates_today = 1_000);
+        match set_to(&verdict) {
+            Some(set) => prop_assert_eq!(set, target),
+            None => prop_assert_eq!(fee, target),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The writes: setchannel, and nothing that the guard has not approved.
+
+use super::wire::SetChannel;
+use super::{Group, Node};
+use crate::guard::Approved;
+use crate::model::fee::{Outcome, SetFee};
+use crate::model::{Channel, Ppm};
+use futures_util::StreamExt;
+use serde_json::{Map, Value, json};
+
+/// Writes under way at the same time: lightningd works on one at a time, so that more only
+/// lengthen its queue.
+const CONCURRENT_WRITES: usize = 4;
+
+/// Where approved fees go. Chosen once, when the plugin starts.
+#[derive(Clone)]
+pub enum Writer {
+    /// To lightningd.
+    Live(Node),
+    /// Nowhere: the plugin runs dry.
+    Dry,
+}
+
+impl Writer {
+    /// Sets each fee and says what became of it, in the order given. A write whose answer
+    /// was lost is looked up in one fresh list, never assumed.
+    pub async fn set_fees(&self, approved: &[Approved<SetFee>]) -> Vec<Outcome> {
+        let Writer::Live(node) = self else {
+            return approved.iter().map(|_| Outcome::DryRun).collect();
+        };
+        let writes: Vec<_> = approved.iter().map(|fee| node.set_fee(fee)).collect();
+        let mut outcomes: Vec<Outcome> =
+            futures_util::stream::iter(writes).buffered(CONCURRENT_WRITES).collect().await;
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Unknown(_))) {
+            node.reconcile(approved, &mut outcomes).await;
+        }
+        outcomes
+    }
+}
+
+impl Node {
+    async fn set_fee(&self, approved: &Approved<SetFee>) -> Outcome {
+        let fee = approved.get();
+        match self.call::<SetChannel>(Group::Write, "setchannel", params(fee)).await {
+            Ok(answer) => verify(fee, &answer),
+            Err(error) if error.leaves_doubt() => Outcome::Unknown(error.to_string()),
+            Err(error) => Outcome::Failed(error.to_string()),
+        }
+    }
+
+    async fn reconcile(&self, approved: &[Approved<SetFee>], outcomes: &mut [Outcome]) {
+        let channels = match self.channels().await {
+            Ok(channels) => channels,
+            Err(error) => {
+                tracing::warn!("a lost setchannel could not be looked up: {error}");
+                return;
+            }
+        };
+        for (approved, outcome) in approved.iter().zip(outcomes) {
+            if matches!(outcome, Outcome::Unknown(_)) {
+                *outcome = look_up(approved.get(), &channels);
+            }
+        }
+    }
+}
+
+fn params(fee: &SetFee) -> Value {
+    let mut params = Map::new();
+    params.insert("id".into(), json!(fee.scid.to_string()));
+    params.insert("feebase".into(), json!(fee.base_fee.0));
+    params.insert("feeppm".into(), json!(fee.fee.0));
+    if let Some(most) = fee.htlc_max {
+        params.insert("htlcmax".into(), json!(most.0));
+    }
+    Value::Object(params)
+}
+
+/// lightningd's own answer says what is in force.
+fn verify(fee: &SetFee, answer: &SetChannel) -> Outcome {
+    let ours = fee.channel_id.to_string();
+    let entry = match answer.channels.as_slice() {
+        [only] => Some(only),
+        several => several.iter().find(|entry| entry.channel_id.as_ref() == Some(&ours)),
+    };
+    let Some(entry) = entry else {
+        return Outcome::Failed("lightningd's answer does not name the channel".to_owned());
+    };
+    match (entry.fee_proportional_millionths, entry.fee_base_msat) {
+        (Some(ppm), Some(base)) if Ppm(ppm) == fee.fee && base == fee.base_fee => Outcome::Applied,
+        (ppm, base) => Outcome::Failed(format!(
+            "lightningd answers {} ppm and base {} instead of {} and {}",
+            ppm.map_or("no".to_owned(), |ppm| ppm.to_string()),
+            base.map_or("none".to_owned(), |base| base.to_string()),
+            fee.fee,
+            fee.base_fee
+        )),
+    }
+}
+
+fn look_up(fee: &SetFee, channels: &[Channel]) -> Outcome {
+    match channels.iter().find(|channel| channel.channel_id == fee.channel_id) {
+        Some(channel) if channel.fee_ppm == fee.fee && channel.fee_base == fee.base_fee => Outcome::Reconciled,
+        Some(channel) => Outcome::Failed(format!("the answer was lost, and {} is in force", channel.fee_ppm)),
+        None => Outcome::Failed("the answer was lost, and the channel is gone".to_owned()),
+    }
+}
+

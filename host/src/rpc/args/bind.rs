@@ -1,0 +1,211 @@
+//! Which value belongs to which parameter.
+
+use super::read::shown;
+use super::{Arg, ArgError, Args, Form, Kind, Menu, Param};
+use serde_json::Value;
+
+/// A call's values, told apart but not read.
+pub(super) struct Raw {
+    /// Names in plain form, never with `null`.
+    named: Vec<(String, Value)>,
+    positional: Vec<Value>,
+}
+
+/// A name as the tables write it.
+fn plain(name: &str) -> String {
+    name.trim().to_ascii_lowercase().replace('-', "_")
+}
+
+/// Tells named values from positional ones. `known` says whether a plain name is one that
+/// the command takes.
+pub(super) fn split(params: &Value, known: impl Fn(&str) -> bool) -> Result<Raw, ArgError> {
+    let mut raw = Raw {
+        named: Vec::new(),
+        positional: Vec::new(),
+    };
+    match params {
+        Value::Null => {}
+        Value::Object(fields) => {
+            let given = fields.iter().filter(|(_, value)| !value.is_null());
+            raw.named
+                .extend(given.map(|(name, value)| (plain(name), value.clone())));
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                match named_text(element, &known) {
+                    Some(pair) => raw.named.push(pair),
+                    None => raw.positional.push(element.clone()),
+                }
+            }
+        }
+        other => {
+            return Err(ArgError(format!(
+                "the parameters '{}' are neither a JSON object nor an array",
+                shown(other)
+            )));
+        }
+    }
+    Ok(raw)
+}
+
+/// An array's element `name=value` with a known name.
+fn named_text(element: &Value, known: impl Fn(&str) -> bool) -> Option<(String, Value)> {
+    let (name, value) = element.as_str()?.split_once('=')?;
+    let name = plain(name);
+    known(&name).then(|| (name, Value::String(value.to_owned())))
+}
+
+impl Menu {
+    /// Whether some form takes a parameter of this plain name.
+    pub(super) fn takes(&self, name: &str) -> bool {
+        let mut all = self.forms.iter().flat_map(|form| form.params);
+        all.any(|param| param.is_called(name))
+    }
+
+    /// The form that the call asks for; takes the selecting value out of `raw`.
+    pub(super) fn select(&self, raw: &mut Raw) -> Result<&'static Form, ArgError> {
+        let word = match raw.take(self.selector)? {
+            Some(word) => Some(word),
+            None if raw.positional.is_empty() => None,
+            None => Some(raw.positional.remove(0)).filter(|first| !first.is_null()),
+        };
+        let word = match (&word, self.default) {
+            (Some(word), _) => shown(word),
+            (None, Some(default)) => default.to_owned(),
+            (None, None) => {
+                return Err(ArgError(format!(
+                    "{} is missing: use {}",
+                    self.selector,
+                    self.words()
+                )));
+            }
+        };
+        let form = self
+            .forms
+            .iter()
+            .find(|form| plain(form.action) == plain(&word));
+        form.ok_or_else(|| {
+            ArgError(format!(
+                "unknown {} '{}': use {}",
+                self.selector,
+                word,
+                self.words()
+            ))
+        })
+    }
+
+    fn words(&self) -> String {
+        let words: Vec<_> = self.forms.iter().map(|form| form.action).collect();
+        words.join(", ")
+    }
+}
+
+impl Raw {
+    /// Removes the value of one name.
+    fn take(&mut self, name: &str) -> Result<Option<Value>, ArgError> {
+        let Some(index) = self.named.iter().position(|(given, _)| given == name) else {
+            return Ok(None);
+        };
+        let (_, value) = self.named.remove(index);
+        if self.named.iter().any(|(given, _)| given == name) {
+            return Err(given_twice(name));
+        }
+        Ok(Some(value))
+    }
+}
+
+/// Gives every value to its parameter and reads it.
+pub(super) fn bind(raw: Raw, spec: &'static [Param]) -> Result<Args, ArgError> {
+    let mut slots: Vec<Option<Value>> = vec![None; spec.len()];
+    for (name, value) in raw.named {
+        let index = spec.iter().position(|param| param.is_called(&name));
+        let index = index.ok_or_else(|| unknown(&name, spec))?;
+        if slots[index].replace(value).is_some() {
+            return Err(given_twice(spec[index].name));
+        }
+    }
+    place(raw.positional, &mut slots, spec)?;
+    let mut values = Vec::new();
+    for (param, slot) in spec.iter().zip(slots) {
+        match slot.filter(|value| !value.is_null()) {
+            Some(value) => values.push((param.name, read(param, &value, spec)?)),
+            None if param.required => return Err(missing(spec, param.name)),
+            None => {}
+        }
+    }
+    Ok(Args { spec, values })
+}
+
+/// Puts positional values, in order, into the slots that no name has filled.
+fn place(
+    positional: Vec<Value>,
+    slots: &mut [Option<Value>],
+    spec: &[Param],
+) -> Result<(), ArgError> {
+    let mut free: Vec<_> = slots.iter_mut().filter(|slot| slot.is_none()).collect();
+    let mut free = free.iter_mut();
+    for value in positional {
+        match free.next() {
+            Some(slot) => **slot = Some(value),
+            None if value.is_null() => {}
+            None => return Err(left_over(&value, spec)),
+        }
+    }
+    Ok(())
+}
+
+fn read(param: &Param, value: &Value, spec: &[Param]) -> Result<Arg, ArgError> {
+    param.kind.read(param.name, value).map_err(|why| {
+        let mistyped = value
+            .as_str()
+            .and_then(|text| text.split_once('='))
+            .map(|(name, _)| plain(name))
+            .filter(|name| is_word(name));
+        match mistyped {
+            Some(name) if !matches!(param.kind, Kind::Text | Kind::Any) => unknown(&name, spec),
+            _ => ArgError(why),
+        }
+    })
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn names(spec: &[Param]) -> String {
+    match spec {
+        [] => "it takes none".to_owned(),
+        _ => {
+            let names: Vec<_> = spec.iter().map(|param| param.name).collect();
+            format!("use {}", names.join(", "))
+        }
+    }
+}
+
+fn unknown(name: &str, spec: &[Param]) -> ArgError {
+    let name = shown(&Value::String(name.to_owned()));
+    ArgError(format!("there is no parameter '{name}': {}", names(spec)))
+}
+
+fn given_twice(name: &str) -> ArgError {
+    ArgError(format!("{name} is given twice: give it once"))
+}
+
+fn left_over(value: &Value, spec: &[Param]) -> ArgError {
+    ArgError(format!(
+        "'{}' is one parameter too many: {}",
+        shown(value),
+        names(spec)
+    ))
+}
+
+/// The error for a required parameter without a value.
+pub(super) fn missing(spec: &[Param], name: &str) -> ArgError {
+    match spec.iter().find(|param| param.name == name) {
+        Some(param) => ArgError(format!("{name} is missing: it must be {}", param.kind)),
+        None => ArgError(format!("{name} is missing")),
+    }
+}

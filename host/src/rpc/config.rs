@@ -1,0 +1,123 @@
+//! `revenue-config`: reads and changes settings.
+
+use super::args::{Args, Form, Kind, Menu, Param};
+use super::{Command, CommandError, CommandResult, Run};
+use crate::config::{self, SETTINGS, Setting};
+use crate::cycles::Services;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+pub(super) const COMMAND: Command = Command {
+    name: "revenue-config",
+    usage: "action [key] [value]",
+    description: "Reads and changes settings: get, set, reset, list-mutable.",
+    run: Run::Ready(|services, params| Box::pin(run(services, params))),
+};
+
+const KEY: Param = Param::required("key", Kind::Text, "A setting, by its key or its option's name.");
+
+static MENU: Menu = Menu {
+    selector: "action",
+    default: Some("get"),
+    forms: &[
+        Form {
+            action: "get",
+            params: &[Param::optional("key", Kind::Text, "A setting; without it, all of them.")],
+            doc: "Shows one setting or all of them.",
+        },
+        Form {
+            action: "set",
+            params: &[KEY, Param::required("value", Kind::Any, "The new value.")],
+            doc: "Changes a setting now and for all later starts.",
+        },
+        Form { action: "reset", params: &[KEY], doc: "Takes back what `set` changed, at once." },
+        Form { action: "list-mutable", params: &[], doc: "Lists the settings that can be changed." },
+    ],
+};
+
+async fn run(services: Arc<Services>, params: Value) -> CommandResult {
+    let (form, args) = Args::parse_menu(&params, &MENU)?;
+    match form.action {
+        "set" => set(&services, &args).await,
+        "reset" => reset(&services, &args).await,
+        "list-mutable" => Ok(list_mutable()),
+        _ => get(&services, &args),
+    }
+}
+
+fn known(name: &str) -> Result<&'static Setting, CommandError> {
+    config::find(name).ok_or_else(|| {
+        format!("Unknown config key: {name}; `revenue-config list-mutable` names the keys").into()
+    })
+}
+
+fn get(services: &Services, args: &Args) -> CommandResult {
+    let (config, version) = (services.config(), services.settings.version());
+    if let Some(name) = args.opt_text("key") {
+        let setting = known(name)?;
+        return Ok(json!({ "key": setting.key, "value": to_json(&(setting.get)(&config)), "version": version }));
+    }
+    let mut all: Map<String, Value> =
+        SETTINGS.iter().map(|setting| (setting.key.to_owned(), to_json(&(setting.get)(&config)))).collect();
+    all.insert("version".to_owned(), json!(version));
+    Ok(json!({ "config": all, "version": version }))
+}
+
+async fn set(services: &Services, args: &Args) -> CommandResult {
+    let name = args.text("key")?;
+    let setting = known(name)?;
+    let raw = from_json(args.json("value")?)?;
+    let changed = services
+        .settings
+        .set(&services.store, setting, &raw, name, services.now())
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(json!({
+        "status": "success",
+        "key": changed.key,
+        "old_value": to_json(&changed.old),
+        "new_value": to_json(&changed.new),
+        "version": changed.version,
+    }))
+}
+
+async fn reset(services: &Services, args: &Args) -> CommandResult {
+    let setting = known(args.text("key")?)?;
+    let changed =
+        services.settings.reset(&services.store, setting).await.map_err(|error| error.to_string())?;
+    Ok(json!({
+        "status": "success",
+        "key": changed.key,
+        "old_value": to_json(&changed.old),
+        "new_value": to_json(&changed.new),
+        "message": format!("Override of {} removed; {} is in force now", changed.key, changed.new),
+        "version": changed.version,
+    }))
+}
+
+fn list_mutable() -> Value {
+    let keys: Vec<&str> = SETTINGS.iter().filter(|setting| setting.mutable).map(|setting| setting.key).collect();
+    json!({ "mutable_keys": keys, "count": keys.len() })
+}
+
+fn to_json(value: &config::Value) -> Value {
+    match value {
+        config::Value::Bool(value) => json!(value),
+        config::Value::Int(value) => json!(value),
+        config::Value::Float(value) => json!(value),
+        config::Value::Text(value) => json!(value),
+    }
+}
+
+fn from_json(value: &Value) -> Result<config::Value, CommandError> {
+    match value {
+        Value::Bool(value) => Ok(config::Value::Bool(*value)),
+        Value::String(value) => Ok(config::Value::Text(value.clone())),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(value), _) => Ok(config::Value::Int(value)),
+            (None, Some(value)) => Ok(config::Value::Float(value)),
+            (None, None) => Err("value: the number is too large".into()),
+        },
+        _ => Err("value: use a number, true, false or a text".into()),
+    }
+}

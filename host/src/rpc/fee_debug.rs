@@ -1,0 +1,158 @@
+//! `revenue-fee-debug`: why each fee is what it is, and what the next cycle would do.
+
+use super::args::{Args, ChannelName, Kind, Param};
+use super::{Command, CommandError, CommandResult, Run};
+use crate::cycles::Services;
+use crate::cycles::fee::{Held, Plan, Planned};
+use crate::cycles::schedule::Scope;
+use crate::model::fee::{Limit, Refusal, SetFee};
+use crate::model::{Channel, ChannelId};
+use crate::store::decisions::{self, DecisionRow};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+pub(super) const COMMAND: Command = Command {
+    name: "revenue-fee-debug",
+    usage: "[channel_id]",
+    description: "Explains the latest fee decisions and what the next cycle would do, without doing it.",
+    run: Run::Ready(|services, params| Box::pin(run(services, params))),
+};
+
+const PARAMS: &[Param] =
+    &[Param::optional("channel_id", Kind::Channel, "A channel; without it, all of them.").or(&["scid"])];
+
+async fn run(services: Arc<Services>, params: Value) -> CommandResult {
+    let args = Args::parse(&params, PARAMS)?;
+    let snapshot = services.node.snapshot(services.clock.tick()?).await.map_err(|error| error.to_string())?;
+    let scope = match args.opt_channel("channel_id") {
+        None => Scope::All,
+        Some(name) => {
+            let channel = snapshot.channels.iter().find(|channel| is_called(channel, name));
+            let unknown = || CommandError::from(format!("channel {name} is not one of this node's"));
+            Scope::Peers(BTreeSet::from([channel.ok_or_else(unknown)?.peer_id]))
+        }
+    };
+    let plan = services.plan_fees(snapshot, &scope).await?;
+    let latest = services.store.read(|conn| Ok(decisions::latest(conn)?)).await?;
+    let latest: HashMap<ChannelId, DecisionRow> = latest.into_iter().map(|row| (row.channel_id, row)).collect();
+    let wanted = |channel: &Channel| args.opt_channel("channel_id").is_none_or(|name| is_called(channel, name));
+    let decided = plan.decided.iter().filter(|planned| wanted(&planned.channel)).map(|planned| decided(planned, &latest));
+    let held = plan.held.iter().filter(|held| wanted(&held.channel)).map(|held| self::held(held, &latest));
+    let mut channels: Vec<Value> = decided.chain(held).collect();
+    channels.sort_by(|one, other| one["channel_id"].as_str().cmp(&other["channel_id"].as_str()));
+    Ok(json!({
+        "timestamp": plan.tick.now.0,
+        "config": {
+            "fee_interval_seconds": plan.config.fee_interval,
+            "fee_range_ppm": [plan.config.min_fee_ppm, plan.config.max_fee_ppm],
+            "max_updates_per_day": plan.config.max_updates_per_day,
+            "max_step_factor": plan.config.max_step_factor,
+            "dry_run": plan.config.dry_run,
+        },
+        "strategies": calls(&plan),
+        "summary": summary(&channels),
+        "channels": channels,
+    }))
+}
+
+fn is_called(channel: &Channel, name: ChannelName) -> bool {
+    match name {
+        ChannelName::Scid(scid) => channel.scid == Some(scid) || channel.alias_local == Some(scid),
+        ChannelName::ChannelId(id) => channel.channel_id == id,
+    }
+}
+
+fn calls(plan: &Plan) -> Vec<Value> {
+    plan.calls
+        .iter()
+        .map(|call| {
+            json!({
+                "strategy": call.strategy.as_str(),
+                "digest": call.digest.map(|digest| digest.to_string()),
+                "version": call.version,
+                "channels": call.channels.len(),
+                "fuel": call.result.as_ref().ok().map(|decision| decision.fuel),
+                "inputs_digest": call.inputs_digest.map(|digest| digest.to_string()),
+                "fault": call.result.as_ref().err().map(|(code, text)| json!({ "code": code, "text": text })),
+                "fallback": call.fallback.as_ref().map(|name| name.as_str()),
+            })
+        })
+        .collect()
+}
+
+/// What every row has.
+fn common(channel: &Channel, strategy: &str, latest: &HashMap<ChannelId, DecisionRow>) -> Map<String, Value> {
+    let row = json!({
+        "channel_id": channel.name(),
+        "full_channel_id": channel.channel_id.to_string(),
+        "peer_id": channel.peer_id.to_string(),
+        "strategy": strategy,
+        "fee_ppm": channel.fee_ppm.0,
+        "local_share": super::analyze::rounded(channel.local_share()),
+        "last_decision": latest.get(&channel.channel_id).map(last_decision),
+    });
+    match row {
+        Value::Object(row) => row,
+        _ => Map::new(),
+    }
+}
+
+fn decided(planned: &Planned, latest: &HashMap<ChannelId, DecisionRow>) -> Value {
+    let (proposal, verdict) = (&planned.verdict.proposal, &planned.verdict);
+    let mut row = common(&planned.channel, planned.strategy.as_str(), latest);
+    let approved: Result<&SetFee, &Refusal> = verdict.result.as_ref().map(|approved| approved.get());
+    row.insert("status".into(), json!(approved.map_or_else(|refusal| refusal.code(), |_| "would_set")));
+    row.insert("skip_reason".into(), json!(approved.err().map(ToString::to_string)));
+    row.insert("next_fee_ppm".into(), json!(approved.ok().map(|fee| fee.fee.0)));
+    row.insert("proposed_ppm".into(), json!(proposal.fee.0));
+    row.insert("reason".into(), json!(proposal.reason));
+    row.insert("factors".into(), factors(&proposal.factors));
+    row.insert("limits".into(), verdict.limits.iter().map(limit).collect());
+    row.into()
+}
+
+fn held(held: &Held, latest: &HashMap<ChannelId, DecisionRow>) -> Value {
+    let mut row = common(&held.channel, held.strategy.as_str(), latest);
+    row.insert("status".into(), json!("hold"));
+    row.insert("skip_reason".into(), json!(held.why));
+    row.into()
+}
+
+fn factors(factors: &[(String, f64)]) -> Value {
+    factors.iter().map(|(name, value)| (name.clone(), json!(super::analyze::rounded(*value)))).collect::<Map<_, _>>().into()
+}
+
+fn limit(limit: &Limit) -> Value {
+    json!({ "limit": limit.code(), "ppm": limit.value().0 })
+}
+
+fn last_decision(row: &DecisionRow) -> Value {
+    json!({
+        "cycle": row.cycle_id,
+        "at": row.at.0,
+        "strategy": row.strategy.as_str(),
+        "digest": row.digest.map(|digest| digest.to_string()),
+        "old_fee_ppm": row.old.0,
+        "proposed_ppm": row.proposed.map(|fee| fee.0),
+        "reason": row.reason,
+        "factors": factors(&row.factors),
+        "limits": row.limits.iter().map(|(limit, ppm)| json!({ "limit": limit, "ppm": ppm })).collect::<Vec<_>>(),
+        "verdict": row.verdict,
+        "verdict_text": row.verdict_text,
+        "approved_ppm": row.approved.map(|fee| fee.0),
+        "outcome": row.outcome,
+        "outcome_text": row.outcome_text,
+    })
+}
+
+/// How many channels have which status.
+fn summary(channels: &[Value]) -> Value {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for status in channels.iter().filter_map(|channel| channel["status"].as_str()) {
+        *counts.entry(status).or_default() += 1;
+    }
+    let mut summary: Map<String, Value> = counts.into_iter().map(|(status, n)| (status.to_owned(), json!(n))).collect();
+    summary.insert("total".to_owned(), json!(channels.len()));
+    summary.into()
+}

@@ -1,0 +1,139 @@
+//! The commands: one table, one file per command.
+//!
+//! An error of an application is a *result* `{"status":"error","error":"..."}`, as callers
+//! of these commands expect; it says what was wrong and what is allowed, and nothing was
+//! changed.
+
+mod analyze;
+pub mod args;
+mod config;
+mod fee_debug;
+mod policy;
+mod set_fee;
+mod status;
+mod strategy;
+mod wake_all;
+
+use crate::cycles::Services;
+use crate::cycles::lifecycle::Lifecycle;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+/// One command.
+pub struct Command {
+    pub name: &'static str,
+    /// Parameters as `help` shows them.
+    pub usage: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+    pub run: Run,
+}
+
+/// How a command runs.
+pub enum Run {
+    /// As soon as the plugin is ready.
+    Ready(fn(Arc<Services>, Value) -> BoxFuture<'static, CommandResult>),
+    /// At once, however far the plugin is.
+    AtOnce(fn(Lifecycle, Value) -> BoxFuture<'static, CommandResult>),
+}
+
+/// A command's answer.
+pub type CommandResult = Result<Value, CommandError>;
+
+/// One sentence for the caller: what was wrong, and what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandError(String);
+
+impl From<String> for CommandError {
+    fn from(text: String) -> Self {
+        CommandError(text)
+    }
+}
+
+impl From<&str> for CommandError {
+    fn from(text: &str) -> Self {
+        CommandError(text.to_owned())
+    }
+}
+
+impl From<anyhow::Error> for CommandError {
+    fn from(error: anyhow::Error) -> Self {
+        CommandError(format!("{error:#}"))
+    }
+}
+
+impl From<args::ArgError> for CommandError {
+    fn from(error: args::ArgError) -> Self {
+        CommandError(error.to_string())
+    }
+}
+
+impl CommandError {
+    /// The one shape of an error.
+    fn into_answer(self) -> Value {
+        json!({ "status": "error", "error": self.0 })
+    }
+}
+
+/// All commands, in the order of the documentation.
+pub const COMMANDS: &[Command] = &[
+    status::COMMAND,
+    config::COMMAND,
+    analyze::COMMAND,
+    policy::COMMAND,
+    set_fee::COMMAND,
+    fee_debug::COMMAND,
+    wake_all::COMMAND,
+    strategy::COMMAND,
+];
+
+/// Runs a command to its answer. A panic becomes an error answer too: without it the caller
+/// would wait for ever.
+pub async fn answer(command: &'static Command, lifecycle: Lifecycle, params: Value) -> Value {
+    let run = async {
+        match command.run {
+            Run::AtOnce(run) => run(lifecycle, params).await,
+            Run::Ready(run) => run(lifecycle.services().await?, params).await,
+        }
+    };
+    match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(result) => result.unwrap_or_else(CommandError::into_answer),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            tracing::error!("{} panicked: {text}", command.name);
+            CommandError(format!("{} failed by a defect of the plugin: {text}", command.name)).into_answer()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panics(_: Lifecycle, _: Value) -> BoxFuture<'static, CommandResult> {
+        Box::pin(async { panic!("on purpose") })
+    }
+
+    static PANICS: Command = Command { name: "revenue-panics", usage: "", description: "", run: Run::AtOnce(panics) };
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        let (_phase, lifecycle) = Lifecycle::starting();
+        let answer = answer(&PANICS, lifecycle, json!({})).await;
+        assert_eq!(answer["status"], "error");
+        assert!(answer["error"].as_str().expect("text").contains("on purpose"));
+    }
+
+    #[test]
+    fn commands_are_documented_and_unique() {
+        let names: std::collections::BTreeSet<_> = COMMANDS.iter().map(|command| command.name).collect();
+        assert_eq!(names.len(), COMMANDS.len());
+        for command in COMMANDS {
+            assert!(command.name.starts_with("revenue-") && command.description.ends_with('.'), "{}", command.name);
+        }
+    }
+}

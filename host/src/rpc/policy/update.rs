@@ -1,0 +1,108 @@
+//! From the parameters of `set`, or one entry of `batch`, to a [`PolicyUpdate`].
+
+use crate::guard::policy::{Edit, MAX_BATCH, PolicyUpdate};
+use crate::model::policy::{MAX_FEE_TARGET_PPM, MULTIPLIER_BOUNDS};
+use crate::model::{PeerId, Ppm};
+use crate::rpc::args::{Args, Kind, Param};
+use serde_json::Value;
+
+const MULTIPLIER: Kind = Kind::OrNone(&Kind::Number { min: MULTIPLIER_BOUNDS.0, max: MULTIPLIER_BOUNDS.1 });
+
+/// The parameters of `set` in positional order.
+pub(super) const PARAMS: &[Param] = &[
+    super::PEER_ID,
+    Param::optional(
+        "strategy",
+        Kind::Text,
+        "dynamic, static, passive, hive, or the name of a module in the strategies directory.",
+    ),
+    Param::optional(
+        "rebalance",
+        Kind::Text,
+        "enabled, disabled, source_only (liquidity may only be taken from the peer) or sink_only (only bought for it).",
+    )
+    .or(&["rebalance_mode"]),
+    Param::optional(
+        "fee_ppm",
+        Kind::OrNone(&Kind::Int {
+            min: 0,
+            max: MAX_FEE_TARGET_PPM as i64,
+        }),
+        "The rate for strategy static, ppm; none for no rate.",
+    )
+    .or(&["fee_ppm_target"]),
+    Param::optional(
+        "tags",
+        Kind::OrNone(&Kind::List),
+        "Replaces all tags; none for no tags.",
+    ),
+    Param::optional(
+        "fee_multiplier_min",
+        MULTIPLIER,
+        "The peer's lowest fee as a multiple of min-fee-ppm; none for the general one.",
+    ),
+    Param::optional(
+        "fee_multiplier_max",
+        MULTIPLIER,
+        "The peer's highest fee as a multiple of max-fee-ppm; none for the general one.",
+    ),
+    Param::optional(
+        "expires_in_hours",
+        Kind::OrNone(&Kind::NUMBER),
+        "Hours, at most 720, after which the peer returns to the default policy; none or 0 for never.",
+    ),
+];
+
+/// The change that the parameters ask for; an error when they ask for none.
+pub(super) fn read(args: &Args) -> Result<(PeerId, PolicyUpdate), String> {
+    let peer_id = args.peer_id("peer_id")?;
+    let update = PolicyUpdate {
+        strategy: args.opt_text("strategy").map(str::parse).transpose()?,
+        rebalance_mode: args.opt_text("rebalance").map(str::parse).transpose()?,
+        fee_ppm_target: edit(args, "fee_ppm", args.opt_u32("fee_ppm").map(Ppm)),
+        tags: match edit(args, "tags", args.opt_list("tags")) {
+            Edit::Keep => None,
+            Edit::Clear => Some(Vec::new()),
+            Edit::To(tags) => Some(tags.to_vec()),
+        },
+        fee_multiplier_min: number(args, "fee_multiplier_min"),
+        fee_multiplier_max: number(args, "fee_multiplier_max"),
+        expires_in_hours: number(args, "expires_in_hours"),
+    };
+    if update == PolicyUpdate::default() {
+        let names: Vec<_> = PARAMS.iter().skip(1).map(|param| param.name).collect();
+        return Err(format!(
+            "there is nothing to set for the peer: use {}; the word none empties a field",
+            names.join(", ")
+        ));
+    }
+    Ok((peer_id, update))
+}
+
+/// Every entry of a batch, in order.
+pub(super) fn read_batch(updates: &Value) -> Result<Vec<(PeerId, PolicyUpdate)>, String> {
+    let entries = updates.as_array().map(Vec::as_slice).unwrap_or_default();
+    if entries.len() > MAX_BATCH {
+        return Err(format!("{} updates are too many: use at most {MAX_BATCH}", entries.len()));
+    }
+    let read_entry = |(index, entry): (usize, &Value)| {
+        let args = match entry {
+            Value::Object(_) => Args::parse(entry, PARAMS).map_err(String::from),
+            _ => Err("it is not a JSON object".to_owned()),
+        };
+        args.and_then(|args| read(&args)).map_err(|why| format!("updates[{index}]: {why}"))
+    };
+    entries.iter().enumerate().map(read_entry).collect()
+}
+
+fn edit<T>(args: &Args, name: &str, given: Option<T>) -> Edit<T> {
+    match given {
+        Some(value) => Edit::To(value),
+        None if args.is_cleared(name) => Edit::Clear,
+        None => Edit::Keep,
+    }
+}
+
+fn number(args: &Args, name: &str) -> Edit<f64> {
+    edit(args, name, args.opt_number(name))
+}

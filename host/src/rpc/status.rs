@@ -1,0 +1,275 @@
+//! `revenue-status`: what is ready, what is degraded, which jobs ran when, and the limits.
+//! Answers at once, from memory and the store, however far the plugin is.
+
+use super::args::Args;
+use super::{Command, CommandResult, Run};
+use crate::config::Config;
+use crate::cycles::Services;
+use crate::cycles::lifecycle::{Lifecycle, Phase};
+use crate::cycles::schedule::{JobName, JobStatus};
+use crate::model::ChannelId;
+use crate::model::flow::FlowState;
+use crate::node::Companion;
+use crate::store::changes::{self, FeeChange};
+use crate::store::modules::{self, ModuleFaults};
+use crate::store::names::KnownChannel;
+use crate::store::{cycles, flow, names};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) const COMMAND: Command = Command {
+    name: "revenue-status",
+    usage: "",
+    description: "Shows what is ready, what is degraded, background jobs, faults of strategies, and the limits.",
+    run: Run::AtOnce(|lifecycle, params| Box::pin(run(lifecycle, params))),
+};
+
+/// Rows of recent changes shown.
+const RECENT: u32 = 10;
+
+async fn run(lifecycle: Lifecycle, params: Value) -> CommandResult {
+    Args::parse(&params, &[])?;
+    match lifecycle.phase() {
+        Phase::Ready(services) => ready(&services).await,
+        Phase::Starting(step) => Ok(json!({
+            "status": "starting",
+            "version": env!("CARGO_PKG_VERSION"),
+            "ready": false,
+            "degraded": [{ "part": "start", "why": step }],
+            "config": {},
+            "channel_states": [],
+            "recent_fee_changes": [],
+            "recent_rebalances": [],
+            "jobs": {},
+        })),
+    }
+}
+
+/// What the status shows from the store.
+struct Stored {
+    channels: HashMap<ChannelId, KnownChannel>,
+    flow: Vec<FlowState>,
+    changes: Vec<FeeChange>,
+    modules: Vec<ModuleFaults>,
+    last_cycle: Option<cycles::CycleRow>,
+}
+
+async fn stored(services: &Services) -> anyhow::Result<Stored> {
+    services
+        .store
+        .read(|conn| {
+            let known = names::channels(conn)?;
+            let mut flow: Vec<FlowState> = flow::load_states(conn)?.into_values().collect();
+            flow.sort_by_key(|state| state.channel_id);
+            Ok(Stored {
+                channels: known.into_iter().map(|channel| (channel.channel_id, channel)).collect(),
+                flow,
+                changes: changes::recent(conn, RECENT)?,
+                modules: modules::list(conn)?,
+                last_cycle: cycles::recent(conn, 1)?.pop(),
+            })
+        })
+        .await
+}
+
+async fn ready(services: &Arc<Services>) -> CommandResult {
+    let (config, health) = (services.config(), services.health());
+    let (degraded, stored) = match stored(services).await {
+        Ok(stored) => (degraded(services, &stored.modules), stored),
+        Err(error) => {
+            let mut degraded = degraded(services, &[]);
+            degraded.push(json!({ "part": "store", "why": format!("{error:#}") }));
+            let (channels, flow, changes, modules) = Default::default();
+            (degraded, Stored { channels, flow, changes, modules, last_cycle: None })
+        }
+    };
+    let states: Vec<Value> = stored.flow.iter().map(|state| channel_state(state, &stored.channels)).collect();
+    let jobs: Map<String, Value> =
+        JobName::ALL.iter().map(|job| (job.name().to_owned(), job_answer(&services.jobs.status(*job)))).collect();
+    Ok(json!({
+        "status": "running",
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": true,
+        "dry_run": config.dry_run,
+        "config": summary(&config),
+        "node": {
+            "id": services.node_id.to_string(),
+            "network": services.network,
+            "version": services.node_version,
+            "synced": health.not_synced.is_none(),
+        },
+        "degraded": degraded,
+        "companions": companions(services),
+        "jobs": jobs,
+        "last_fee_cycle": stored.last_cycle.map(last_cycle),
+        "strategies": strategies(services, &stored.modules),
+        "rpc": rpc(services),
+        "limits": limits(&config),
+        "channel_states": states,
+        "recent_fee_changes": stored.changes.iter().map(fee_change).collect::<Vec<_>>(),
+        "recent_rebalances": [],
+    }))
+}
+
+fn summary(config: &Config) -> Value {
+    json!({
+        "target_flow_sats": config.target_flow,
+        "fee_range_ppm": [config.min_fee_ppm, config.max_fee_ppm],
+        "rebalance_min_profit_sats": config.rebalance_min_profit,
+        "dry_run": config.dry_run,
+    })
+}
+
+/// The worst that any strategy can do, in words.
+fn limits(config: &Config) -> Vec<String> {
+    vec![
+        format!("fees set by strategies stay within {} and {} ppm", config.min_fee_ppm, config.max_fee_ppm),
+        format!("one step is at most a factor of {}", config.max_step_factor),
+        format!("at most {} changes per channel in 24 hours", config.max_updates_per_day),
+        "changes of 5 % or less are not sent".to_owned(),
+    ]
+}
+
+fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
+    let (config, health) = (services.config(), services.health());
+    let part = |part: &str, why: String| json!({ "part": part, "why": why });
+    let mut degraded = Vec::new();
+    degraded.extend(health.node_error.map(|why| part("node", why)));
+    degraded.extend(health.not_synced.map(|why| part("node_sync", format!("{why}; no fee is set meanwhile"))));
+    if let Some(present) = &health.companions {
+        let missing = |companion: &&Companion| !present.has(**companion) && is_wanted(**companion, &config);
+        degraded.extend(Companion::ALL.iter().filter(missing).map(|companion| {
+            part(companion.name(), format!("not there: {}", companion.without_it()))
+        }));
+    }
+    for (group, state) in services.node.breakers() {
+        if state.state != "closed" {
+            let why = state.last_error.unwrap_or_default();
+            degraded.push(part(&format!("rpc_{group}"), format!("{} after a lost call: {why}", state.state)));
+        }
+    }
+    degraded.extend(modules.iter().filter(|module| module.quarantined_at.is_some()).map(|module| {
+        part(&format!("strategy_{}", module.strategy), format!("in quarantine: {}: {}", module.last_code, module.last_text))
+    }));
+    for job in JobName::ALL {
+        if let Some(Err(why)) = services.jobs.status(job).last_outcome {
+            degraded.push(part(&format!("job_{}", job.name()), why));
+        }
+    }
+    degraded
+}
+
+/// Whether the plugin can do less without it. CLBoss takes nothing away by its absence, and
+/// the fleet only when the operator insists on it.
+fn is_wanted(companion: Companion, config: &Config) -> bool {
+    match companion {
+        Companion::Sling | Companion::Bookkeeper => true,
+        Companion::Hive => config.hive_enabled == "true",
+        Companion::Clboss => false,
+    }
+}
+
+fn companions(services: &Services) -> Value {
+    let present = services.health().companions;
+    let word = |companion: &Companion| match &present {
+        None => "unknown",
+        Some(present) if present.has(*companion) => "present",
+        Some(_) => "absent",
+    };
+    Companion::ALL.iter().map(|companion| (companion.name().to_owned(), json!(word(companion)))).collect::<Map<_, _>>().into()
+}
+
+fn job_answer(job: &JobStatus) -> Value {
+    let (outcome, error) = match &job.last_outcome {
+        None => (None, None),
+        Some(Ok(did)) => (Some(did), None),
+        Some(Err(why)) => (None, Some(why)),
+    };
+    json!({
+        "running": job.running,
+        "runs": job.runs,
+        "failures": job.failures,
+        "last_started": job.last_started.map(|time| time.0),
+        "last_ended": job.last_ended.map(|time| time.0),
+        "next": job.next.map(|time| time.0),
+        "last_result": outcome,
+        "last_error": error,
+    })
+}
+
+fn last_cycle(cycle: cycles::CycleRow) -> Value {
+    json!({
+        "id": cycle.id,
+        "at": cycle.at.0,
+        "trigger": cycle.trigger,
+        "channels": cycle.channels,
+        "proposals": cycle.proposals,
+        "applied": cycle.applied,
+        "refused": cycle.refused,
+        "failed": cycle.failed,
+        "duration_ms": cycle.duration_ms,
+    })
+}
+
+fn strategies(services: &Services, faults: &[ModuleFaults]) -> Value {
+    let (files, problem) = match services.engine.available() {
+        Ok(files) => (files, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    json!({
+        "modules": files.iter().map(|file| json!({ "name": file.name, "bytes": file.bytes })).collect::<Vec<_>>(),
+        "problem": problem,
+        "faults_total": faults.iter().map(|module| u64::from(module.faults_total)).sum::<u64>(),
+        "faults": faults.iter().map(super::strategy::fault).collect::<Vec<_>>(),
+    })
+}
+
+fn rpc(services: &Services) -> Value {
+    let breaker = |(group, state): (crate::node::Group, crate::node::BreakerState)| {
+        let answer = json!({
+            "state": state.state,
+            "lost": state.lost,
+            "last_error": state.last_error,
+            "seconds_left": state.seconds_left,
+        });
+        (group.name().to_owned(), answer)
+    };
+    let groups: Map<String, Value> = services.node.breakers().into_iter().map(breaker).collect();
+    json!({ "calls_sent": services.node.calls_sent(), "groups": groups })
+}
+
+/// Keys and units as users of this command know them: `channel_id` is the short one.
+fn channel_state(state: &FlowState, channels: &HashMap<ChannelId, KnownChannel>) -> Value {
+    let scid = channels.get(&state.channel_id).and_then(|channel| channel.scid);
+    json!({
+        "channel_id": scid.map_or_else(|| state.channel_id.to_string(), |scid| scid.to_string()),
+        "full_channel_id": state.channel_id.to_string(),
+        "peer_id": state.peer_id.to_string(),
+        "state": state.class.name(),
+        "flow_ratio": state.flow_ratio,
+        "sats_in": state.window_in.sats(),
+        "sats_out": state.window_out.sats(),
+        "capacity": state.capacity.sats(),
+        "updated_at": state.updated_at.0,
+        "confidence": state.confidence,
+        "velocity": state.velocity,
+        "ema_decay": state.ema_decay,
+        "forward_count": state.forward_count,
+    })
+}
+
+fn fee_change(change: &FeeChange) -> Value {
+    json!({
+        "channel_id": change.scid.map_or_else(|| change.channel_id.to_string(), |scid| scid.to_string()),
+        "full_channel_id": change.channel_id.to_string(),
+        "peer_id": change.peer_id.to_string(),
+        "old_fee_ppm": change.old.0,
+        "new_fee_ppm": change.new.0,
+        "base_fee_msat": change.base.0,
+        "reason": change.reason,
+        "origin": change.origin.name(),
+        "manual": u8::from(change.origin == changes::ChangeOrigin::Operator),
+        "timestamp": change.at.0,
+    })
+}

@@ -1,0 +1,173 @@
+//! Every change of a channel's rate, whoever made it.
+
+use super::intervals;
+use super::sql::word;
+use crate::model::{ChannelId, Msat, PeerId, Ppm, Scid, UnixTime};
+use rusqlite::{Connection, Result, Row, Transaction, params};
+use std::collections::HashMap;
+
+/// Who changed a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeOrigin {
+    /// A strategy, within the guard's limits.
+    Strategy,
+    /// A caller of `revenue-set-fee`.
+    Operator,
+    /// Something other than this plugin.
+    External,
+}
+
+impl ChangeOrigin {
+    /// The word used in the store and in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ChangeOrigin::Strategy => "strategy",
+            ChangeOrigin::Operator => "operator",
+            ChangeOrigin::External => "external",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<ChangeOrigin> {
+        [Self::Strategy, Self::Operator, Self::External].into_iter().find(|origin| origin.name() == name)
+    }
+}
+
+/// A change that is in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeeChange {
+    pub at: UnixTime,
+    pub channel_id: ChannelId,
+    pub scid: Option<Scid>,
+    pub peer_id: PeerId,
+    pub old: Ppm,
+    pub new: Ppm,
+    /// The base fee that goes with the new rate.
+    pub base: Msat,
+    pub reason: String,
+    pub origin: ChangeOrigin,
+}
+
+const COLUMNS: &str = "changed_at_s, channel_id, scid, peer_id, old_ppm, new_ppm, base_msat, reason, origin";
+
+/// Keeps a change, and starts the channel's fee interval with it.
+pub fn record(tx: &Transaction<'_>, change: &FeeChange) -> Result<()> {
+    tx.prepare_cached(&format!(
+        "INSERT INTO fee_changes ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+    ))?
+    .execute(params![
+        change.at,
+        change.channel_id,
+        change.scid,
+        change.peer_id,
+        change.old,
+        change.new,
+        change.base,
+        change.reason,
+        change.origin.name(),
+    ])?;
+    intervals::start(tx, &change.channel_id, change.at, change.new, change.base)
+}
+
+/// The latest changes, newest first.
+pub fn recent(conn: &Connection, limit: u32) -> Result<Vec<FeeChange>> {
+    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM fee_changes ORDER BY id DESC LIMIT ?1"))?
+        .query_map([limit], read)?
+        .collect()
+}
+
+/// How often strategies changed each channel's rate since `since`, that second included.
+pub fn updates_in(conn: &Connection, since: UnixTime) -> Result<HashMap<ChannelId, u32>> {
+    conn.prepare_cached(
+        "SELECT channel_id, count(*) FROM fee_changes WHERE changed_at_s >= ?1 AND origin = 'strategy' GROUP BY channel_id",
+    )?
+    .query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))?
+    .collect()
+}
+
+/// The latest change of each channel. Seeks from channel to channel in the
+/// index, so that it costs the same however long the history is.
+pub fn last_per_channel(conn: &Connection) -> Result<HashMap<ChannelId, FeeChange>> {
+    conn.prepare_cached(&format!(
+        "WITH RECURSIVE changed (channel) AS (
+             SELECT min(channel_id) FROM fee_changes
+             UNION ALL
+             SELECT (SELECT min(channel_id) FROM fee_changes WHERE channel_id > channel) FROM changed
+             WHERE channel IS NOT NULL
+         )
+         SELECT {COLUMNS} FROM changed JOIN fee_changes
+         ON id = (SELECT max(id) FROM fee_changes WHERE channel_id = channel) WHERE channel IS NOT NULL"
+    ))?
+    .query_map([], |row| read(row).map(|change| (change.channel_id, change)))?
+    .collect()
+}
+
+/// Forgets changes before `before`, except each channel's latest. Returns how many.
+pub fn prune(tx: &Transaction<'_>, before: UnixTime) -> Result<usize> {
+    tx.execute(
+        "DELETE FROM fee_changes WHERE changed_at_s < ?1
+         AND id < (SELECT max(id) FROM fee_changes latest WHERE latest.channel_id = fee_changes.channel_id)",
+        [before],
+    )
+}
+
+fn read(row: &Row<'_>) -> Result<FeeChange> {
+    Ok(FeeChange {
+        at: row.get("changed_at_s")?,
+        channel_id: row.get("channel_id")?,
+        scid: row.get("scid")?,
+        peer_id: row.get("peer_id")?,
+        old: row.get("old_ppm")?,
+        new: row.get("new_ppm")?,
+        base: row.get("base_msat")?,
+        reason: row.get("reason")?,
+        origin: word(row, "origin", ChangeOrigin::from_name)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{channel_id, memory, peer, scid};
+
+    fn change(at: u64, n: u8, new: u32, origin: ChangeOrigin) -> FeeChange {
+        FeeChange {
+            at: UnixTime(at),
+            channel_id: channel_id(n),
+            scid: Some(scid(u32::from(n))),
+            peer_id: peer(n),
+            old: Ppm(1),
+            new: Ppm(new),
+            base: Msat(0),
+            reason: "scarcity".to_owned(),
+            origin,
+        }
+    }
+
+    #[test]
+    fn only_changes_by_strategies_use_up_the_day() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        let all = [
+            change(100, 1, 10, ChangeOrigin::Strategy),
+            change(200, 1, 11, ChangeOrigin::Strategy),
+            change(200, 1, 12, ChangeOrigin::Operator),
+            change(210, 2, 13, ChangeOrigin::External),
+            change(220, 1, 14, ChangeOrigin::Strategy),
+        ];
+        for change in &all {
+            record(&tx, change).expect("stored");
+        }
+        assert_eq!(updates_in(&tx, UnixTime(200)), Ok(HashMap::from([(channel_id(1), 2)])));
+        assert_eq!(recent(&tx, 2), Ok(vec![all[4].clone(), all[3].clone()]));
+        let last = HashMap::from([(channel_id(1), all[4].clone()), (channel_id(2), all[3].clone())]);
+        assert_eq!(last_per_channel(&tx), Ok(last.clone()));
+
+        assert_eq!(prune(&tx, UnixTime(1_000)), Ok(3));
+        assert_eq!(last_per_channel(&tx), Ok(last));
+    }
+
+    #[test]
+    fn no_changes_are_no_channels() {
+        assert_eq!(last_per_channel(&memory()), Ok(HashMap::new()));
+    }
+}

@@ -1,0 +1,218 @@
+//! What flowed: sums of forwards per channel over all its names, and the
+//! results of flow analysis.
+
+use super::forwards::{self, Delta};
+use super::names;
+use super::sql::word;
+use crate::model::flow::{FlowClass, FlowHour, FlowState};
+use crate::model::{ChannelId, Msat, Scid, UnixTime};
+use rusqlite::{Connection, Result, Row, Transaction, params};
+use std::collections::HashMap;
+
+/// Sums of forwards on one channel, of settled ones except where a name says failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowSums {
+    pub in_msat: Msat,
+    pub out_msat: Msat,
+    pub in_count: u32,
+    pub out_count: u32,
+    /// Fees of forwards that left here.
+    pub earned: Msat,
+    /// Fees, earned elsewhere, of forwards that entered here.
+    pub sourced: Msat,
+    /// Should have left here and failed for want of balance.
+    pub failed_liquidity: u32,
+    /// Left here and failed further down the route.
+    pub failed_downstream: u32,
+    /// Failed at this node for another reason.
+    pub failed_other: u32,
+}
+
+/// Sums over all time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowTotals {
+    pub sums: FlowSums,
+    /// When the latest settled forward that entered here was received.
+    pub last_in: Option<UnixTime>,
+    /// When the latest settled forward that left here was received.
+    pub last_out: Option<UnixTime>,
+}
+
+const SUM_COLUMNS: &str = "sum(in_msat), sum(out_msat), sum(in_count), sum(out_count), sum(earned_msat), \
+                           sum(sourced_msat), sum(failed_liquidity), sum(failed_downstream), sum(failed_other)";
+
+/// Settled flow by UTC hour, oldest first, from the hour that contains `since`.
+pub fn hours(conn: &Connection, since: UnixTime) -> Result<HashMap<ChannelId, Vec<FlowHour>>> {
+    let owners = names::all(conn)?;
+    let mut select = conn.prepare_cached(
+        "SELECT hour_s, scid, in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat
+         FROM flow_hours WHERE hour_s >= ?1 AND in_count + out_count > 0 ORDER BY hour_s",
+    )?;
+    let mut rows = select.query([since.minus(since.0 % UnixTime::HOUR)])?;
+    let mut flow: HashMap<ChannelId, Vec<FlowHour>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let Some(channel_id) = owners.get(&row.get::<_, Scid>(1)?) else { continue };
+        let hours = flow.entry(*channel_id).or_default();
+        let hour = read_hour(row)?;
+        match hours.last_mut() {
+            Some(last) if last.start == hour.start => merge(last, &hour),
+            _ => hours.push(hour),
+        }
+    }
+    Ok(flow)
+}
+
+fn read_hour(row: &Row<'_>) -> Result<FlowHour> {
+    Ok(FlowHour {
+        start: row.get(0)?,
+        in_msat: row.get(2)?,
+        out_msat: row.get(3)?,
+        in_count: row.get(4)?,
+        out_count: row.get(5)?,
+        earned: row.get(6)?,
+        sourced: row.get(7)?,
+    })
+}
+
+fn merge(hour: &mut FlowHour, other: &FlowHour) {
+    hour.in_msat += other.in_msat;
+    hour.out_msat += other.out_msat;
+    hour.in_count += other.in_count;
+    hour.out_count += other.out_count;
+    hour.earned += other.earned;
+    hour.sourced += other.sourced;
+}
+
+/// Exact sums of forwards received from `since` on.
+pub fn sums(conn: &Connection, since: UnixTime) -> Result<HashMap<ChannelId, FlowSums>> {
+    let owners = names::all(conn)?;
+    let mut by_channel: HashMap<ChannelId, Delta> = HashMap::new();
+    each_name_since(conn, since, |scid, delta| {
+        if let Some(channel_id) = owners.get(&scid) {
+            by_channel.entry(*channel_id).or_default().add(&delta, 1);
+        }
+    })?;
+    Ok(by_channel.into_iter().map(|(channel_id, delta)| (channel_id, FlowSums::from(delta))).collect())
+}
+
+/// Fees that the node earned with forwards received from `since` on, those of
+/// channels without a known name included.
+pub fn earned_since(conn: &Connection, since: UnixTime) -> Result<Msat> {
+    let mut earned = Delta::default();
+    each_name_since(conn, since, |_, delta| earned.add(&delta, 1))?;
+    Ok(FlowSums::from(earned).earned)
+}
+
+/// Whole hours from their sums, the rest of the first hour from its rows.
+fn each_name_since(conn: &Connection, since: UnixTime, mut each: impl FnMut(Scid, Delta)) -> Result<()> {
+    let first_whole = UnixTime(since.0.div_ceil(UnixTime::HOUR) * UnixTime::HOUR);
+    forwards::received_between(conn, since, first_whole, |forward| Delta::of(&forward, &mut each))?;
+    let mut select =
+        conn.prepare_cached(&format!("SELECT scid, {SUM_COLUMNS} FROM flow_hours WHERE hour_s >= ?1 GROUP BY scid"))?;
+    let mut rows = select.query([first_whole])?;
+    while let Some(row) = rows.next()? {
+        each(row.get(0)?, read_delta(row)?);
+    }
+    Ok(())
+}
+
+/// Sums over all time, per channel.
+pub fn totals(conn: &Connection) -> Result<HashMap<ChannelId, FlowTotals>> {
+    conn.prepare_cached(&format!(
+        "SELECT n.channel_id, {SUM_COLUMNS}, max(t.last_in_s), max(t.last_out_s)
+         FROM flow_totals t JOIN channel_names n ON n.scid = t.scid GROUP BY n.channel_id"
+    ))?
+    .query_map([], |row| {
+        let sums = FlowSums::from(read_delta(row)?);
+        Ok((row.get(0)?, FlowTotals { sums, last_in: row.get(10)?, last_out: row.get(11)? }))
+    })?
+    .collect()
+}
+
+/// The nine sums, from the second column on.
+fn read_delta(row: &Row<'_>) -> Result<Delta> {
+    Ok(Delta {
+        in_msat: row.get(1)?,
+        out_msat: row.get(2)?,
+        in_count: row.get(3)?,
+        out_count: row.get(4)?,
+        earned_msat: row.get(5)?,
+        sourced_msat: row.get(6)?,
+        failed_liquidity: row.get(7)?,
+        failed_downstream: row.get(8)?,
+        failed_other: row.get(9)?,
+    })
+}
+
+impl From<Delta> for FlowSums {
+    fn from(delta: Delta) -> FlowSums {
+        // Sums of stored rows are never negative, for every row is counted once.
+        let amount = |msat: i64| Msat(u64::try_from(msat).unwrap_or(0));
+        let count = |count: i64| u32::try_from(count.max(0)).unwrap_or(u32::MAX);
+        FlowSums {
+            in_msat: amount(delta.in_msat),
+            out_msat: amount(delta.out_msat),
+            in_count: count(delta.in_count),
+            out_count: count(delta.out_count),
+            earned: amount(delta.earned_msat),
+            sourced: amount(delta.sourced_msat),
+            failed_liquidity: count(delta.failed_liquidity),
+            failed_downstream: count(delta.failed_downstream),
+            failed_other: count(delta.failed_other),
+        }
+    }
+}
+
+/// Keeps the latest analysis of each channel.
+pub fn put_states(tx: &Transaction<'_>, states: &[FlowState]) -> Result<()> {
+    let mut put = tx.prepare_cached(
+        "INSERT OR REPLACE INTO flow_states (channel_id, peer_id, class, flow_ratio, window_in_msat, window_out_msat,
+             window_days, capacity_msat, confidence, velocity, ema_decay, forward_count, last_forward_s, updated_at_s)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?;
+    for state in states {
+        put.execute(params![
+            state.channel_id,
+            state.peer_id,
+            state.class.name(),
+            state.flow_ratio,
+            state.window_in,
+            state.window_out,
+            state.window_days,
+            state.capacity,
+            state.confidence,
+            state.velocity,
+            state.ema_decay,
+            state.forward_count,
+            state.last_forward,
+            state.updated_at,
+        ])?;
+    }
+    Ok(())
+}
+
+/// The latest analysis of each channel that ever had one.
+pub fn load_states(conn: &Connection) -> Result<HashMap<ChannelId, FlowState>> {
+    conn.prepare_cached("SELECT * FROM flow_states")?
+        .query_map([], |row| read_state(row).map(|state| (state.channel_id, state)))?
+        .collect()
+}
+
+fn read_state(row: &Row<'_>) -> Result<FlowState> {
+    Ok(FlowState {
+        channel_id: row.get("channel_id")?,
+        peer_id: row.get("peer_id")?,
+        class: word(row, "class", FlowClass::from_name)?,
+        flow_ratio: row.get("flow_ratio")?,
+        window_in: row.get("window_in_msat")?,
+        window_out: row.get("window_out_msat")?,
+        window_days: row.get("window_days")?,
+        capacity: row.get("capacity_msat")?,
+        confidence: row.get("confidence")?,
+        velocity: row.get("velocity")?,
+        ema_decay: row.get("ema_decay")?,
+        forward_count: row.get("forward_count")?,
+        last_forward: row.get("last_forward_s")?,
+        updated_at: row.get("updated_at_s")?,
+    })
+}

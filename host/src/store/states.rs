@@ -1,0 +1,104 @@
+//! What strategies remember, with the host's last word on their proposals.
+
+use super::sql::word;
+use crate::model::strategy::LastVerdict;
+use crate::model::{ChannelId, Ppm, StrategyName, UnixTime};
+use rusqlite::{Connection, OptionalExtension, Result, Transaction, params};
+use std::collections::HashMap;
+
+/// What is kept for one strategy and channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateRecord {
+    pub strategy: StrategyName,
+    pub channel_id: ChannelId,
+    pub state_version: u32,
+    pub bytes: Vec<u8>,
+    pub last_verdict: LastVerdict,
+    pub last_proposed: Option<Ppm>,
+}
+
+/// What is kept for one strategy and the whole node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeStateRecord {
+    pub strategy: StrategyName,
+    pub state_version: u32,
+    pub bytes: Vec<u8>,
+}
+
+/// What a strategy gets back for one channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredState {
+    pub bytes: Vec<u8>,
+    pub last_verdict: LastVerdict,
+    pub last_proposed: Option<Ppm>,
+}
+
+/// Keeps states in place of the former ones.
+pub(super) fn put(tx: &Transaction<'_>, states: &[StateRecord], now: UnixTime) -> Result<()> {
+    let mut put = tx.prepare_cached(
+        "INSERT INTO strategy_states (strategy, channel_id, state_version, bytes, last_verdict, last_proposed_ppm,
+             updated_at_s)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (strategy, channel_id) DO UPDATE SET state_version = excluded.state_version,
+             bytes = excluded.bytes, last_verdict = excluded.last_verdict,
+             last_proposed_ppm = excluded.last_proposed_ppm, updated_at_s = excluded.updated_at_s",
+    )?;
+    for state in states {
+        put.execute(params![
+            state.strategy.as_str(),
+            state.channel_id,
+            state.state_version,
+            state.bytes,
+            state.last_verdict.name(),
+            state.last_proposed,
+            now,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Keeps a strategy's state of the node in place of the former one.
+pub(super) fn put_node(tx: &Transaction<'_>, state: &NodeStateRecord, now: UnixTime) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO strategy_node_states (strategy, state_version, bytes, updated_at_s)
+         VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![state.strategy.as_str(), state.state_version, state.bytes, now])?;
+    Ok(())
+}
+
+/// A strategy's states in the format `state_version`; those in another are not
+/// for the present component.
+pub fn load(
+    conn: &Connection,
+    strategy: &StrategyName,
+    state_version: u32,
+) -> Result<HashMap<ChannelId, StoredState>> {
+    conn.prepare_cached(
+        "SELECT channel_id, bytes, last_verdict, last_proposed_ppm FROM strategy_states
+         WHERE strategy = ?1 AND state_version = ?2",
+    )?
+    .query_map(params![strategy.as_str(), state_version], |row| {
+        let state = StoredState {
+            bytes: row.get("bytes")?,
+            last_verdict: word(row, "last_verdict", LastVerdict::from_name)?,
+            last_proposed: row.get("last_proposed_ppm")?,
+        };
+        Ok((row.get("channel_id")?, state))
+    })?
+    .collect()
+}
+
+/// A strategy's state of the node in the format `state_version`; empty if there is none.
+pub fn load_node(conn: &Connection, strategy: &StrategyName, state_version: u32) -> Result<Vec<u8>> {
+    conn.prepare_cached("SELECT bytes FROM strategy_node_states WHERE strategy = ?1 AND state_version = ?2")?
+        .query_row(params![strategy.as_str(), state_version], |row| row.get(0))
+        .optional()
+        .map(Option::unwrap_or_default)
+}
+
+/// Forgets states that no cycle has written since `before`: their channels are
+/// closed or follow another strategy. Returns how many.
+pub fn prune(tx: &Transaction<'_>, before: UnixTime) -> Result<usize> {
+    tx.execute("DELETE FROM strategy_states WHERE updated_at_s < ?1", [before])
+}

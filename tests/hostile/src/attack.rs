@@ -1,0 +1,55 @@
+//! Attacks on the machine: time, memory, stack.
+
+use std::hint::black_box;
+
+/// Does what `mode` says, if it names an attack of this kind.
+pub fn run(mode: &str) {
+    match mode {
+        "panic" => panic!("a guest's last words"),
+        "divide" => drop(black_box(1_u32 / black_box(0))),
+        "wild-read" => wild_read(),
+        "loop" => spin(),
+        "chase" => chase(),
+        "memory" => eat_memory(),
+        "recurse" => drop(black_box(recurse(black_box(1)))),
+        _ => {}
+    }
+}
+
+fn wild_read() {
+    let address = black_box(0xffff_fff0_usize) as *const u64;
+    // SAFETY: none. The sandbox has to stop it.
+    black_box(unsafe { address.read_volatile() });
+}
+
+pub fn spin() -> ! {
+    loop {
+        black_box(0);
+    }
+}
+
+/// Follows a chain of pointers that no cache holds: little fuel, much time.
+fn chase() {
+    const LINKS: usize = 5 << 20;
+    const STRIDE: usize = 1_299_709;
+    let mut links = vec![0_u32; LINKS];
+    for (at, link) in links.iter_mut().enumerate() {
+        *link = ((at + STRIDE) % LINKS) as u32;
+    }
+    let mut at = 0;
+    loop {
+        at = links[at as usize];
+        black_box(at);
+    }
+}
+
+fn eat_memory() {
+    loop {
+        std::mem::forget(black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+fn recurse(depth: u64) -> u64 {
+    let frame = black_box([depth; 16]);
+    if depth == 0 { 0 } else { recurse(black_box(depth + 1)) + frame[3] }
+}
