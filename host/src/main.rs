@@ -10,6 +10,9 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "cl-revenue-ops", version)]
 struct Arguments {
+    /// lightningd in developer mode passes this to its plugins; nothing here depends on it.
+    #[arg(long, hide = true)]
+    developer: bool,
     #[command(subcommand)]
     command: Option<Tool>,
 }

@@ -23,11 +23,16 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Stage {
+        Stage::set_at(1.0).await
+    }
+
+    /// With the plugin's clock at `rate` seconds per second.
+    async fn set_at(rate: f64) -> Stage {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("policy-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        let config = LabConfig { manual: true, ..LabConfig::new(&dir, Flavour::V26_06) };
+        let config = LabConfig { manual: true, rate, ..LabConfig::new(&dir, Flavour::V26_06) };
         let lab = Lab::start(config).await.unwrap();
         let plugin = attach(&lab, &dir).await;
         Stage { dir, lab, plugin }
@@ -142,8 +147,16 @@ async fn every_spelling_sets_the_same_policy() {
 async fn answers_have_the_recorded_fields() {
     let stage = Stage::set().await;
     let policy = [
-        "expires_at", "fee_multiplier_max", "fee_multiplier_min", "fee_ppm_target", "is_expired", "peer_id",
-        "rebalance_mode", "strategy", "tags", "updated_at",
+        "expires_at",
+        "fee_multiplier_max",
+        "fee_multiplier_min",
+        "fee_ppm_target",
+        "is_expired",
+        "peer_id",
+        "rebalance_mode",
+        "strategy",
+        "tags",
+        "updated_at",
     ];
     let set = stage.success(json!(["set", STRANGER, "static", "enabled", 123])).await;
     assert_eq!(fields(&set), ["message", "policy", "status"]);
@@ -199,12 +212,11 @@ async fn a_fleet_members_fee_is_zero_within_seconds() {
     let stage = Stage::set().await;
     let (member, channel) = stage.a_peer();
     // As cl-hive sends it.
-    let call = |peer: &str, strategy: &str| {
-        json!({"action": "set", "peer_id": peer, "strategy": strategy, "rebalance": "enabled"})
-    };
+    let call = |peer: &str, strategy: &str| json!({"action": "set", "peer_id": peer, "strategy": strategy, "rebalance": "enabled"});
     stage.success(call(&member, "hive")).await;
     stage.until_fee(channel, 0).await;
-    let ours = stage.lab.call("getinfo", json!({})).await.unwrap().unwrap()["id"].as_str().unwrap().to_owned();
+    let ours =
+        stage.lab.call("getinfo", json!({})).await.unwrap().unwrap()["id"].as_str().unwrap().to_owned();
     for peer in [ours.as_str(), STRANGER] {
         stage.success(call(peer, "hive")).await;
         stage.success(call(peer, "dynamic")).await;
@@ -260,11 +272,15 @@ async fn a_batch_changes_all_or_nothing() {
     let many = vec![good.clone(); 101];
     assert!(stage.refusal(json!({"action": "batch", "updates": many})).await.contains("at most 100"));
     assert_eq!(stage.call(json!(["list"])).await["count"], 0);
-    let updates = json!([good, {"peer_id": STRANGER, "strategy": "hive"}, {"peer_id": peer, "fee_ppm_target": 5}]);
+    let updates =
+        json!([good, {"peer_id": STRANGER, "strategy": "hive"}, {"peer_id": peer, "fee_ppm_target": 5}]);
     let done = stage.success(json!(["batch", updates.to_string()])).await;
     assert_eq!((&done["updated"], done["policies"].as_array().unwrap().len()), (&json!(2), 2));
     let built = stage.policy(&peer).await;
-    assert_eq!((&built["strategy"], &built["tags"], &built["fee_ppm_target"]), (&json!("passive"), &json!(["a"]), &json!(5)));
+    assert_eq!(
+        (&built["strategy"], &built["tags"], &built["fee_ppm_target"]),
+        (&json!("passive"), &json!(["a"]), &json!(5))
+    );
     stage.end().await;
 }
 
@@ -317,8 +333,8 @@ async fn the_feed_of_changes_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limited_policy_ends_on_time_and_says_so() {
-    let stage = Stage::set().await;
-    let set = stage.success(json!(["set", STRANGER, "hive", "expires_in_hours=0.0006"])).await;
+    let stage = Stage::set_at(60.0).await;
+    let set = stage.success(json!(["set", STRANGER, "hive", "expires_in_hours=0.01"])).await;
     assert!(set["policy"]["expires_at"].as_u64() > set["policy"]["updated_at"].as_u64(), "{set}");
     let start = Instant::now();
     loop {

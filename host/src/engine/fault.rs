@@ -67,7 +67,7 @@ pub struct StrategyFault {
     pub kind: FaultKind,
     /// For the operator: printable ASCII, at most 1,000 bytes.
     pub detail: String,
-    /// Fuel used up to the fault, if the call got as far as to use any.
+    /// Fuel used up to the fault; none if it is not known.
     pub fuel: Option<u64>,
 }
 
@@ -93,11 +93,6 @@ impl StrategyFault {
             detail = format!("{detail}, in {}", frames(trace));
         }
         StrategyFault::new(kind_of(error), &detail)
-    }
-
-    pub(super) fn with_fuel(mut self, fuel: Option<u64>) -> StrategyFault {
-        self.fuel = fuel;
-        self
     }
 }
 

@@ -3,7 +3,7 @@
 use super::check;
 use super::config::Tier;
 use super::fault::{FaultKind, StrategyFault, printable};
-use super::gate::Gate;
+use super::gate::{Gate, Pass};
 use super::limits::{Budget, LimitClass, MAX_ERROR_BYTES, output_bytes};
 use super::load_fault::LoadFault;
 use super::{describe, v1};
@@ -55,13 +55,10 @@ pub(super) struct Header {
 impl Module {
     /// Links a compiled component with nothing, and asks it what it is.
     pub(super) fn new(header: Header, component: &Component, gate: &Gate) -> Result<Module, LoadFault> {
-        let wrong = |error: wasmtime::Error| LoadFault::WrongWorld {
-            why: format!("the component does not fit: {}", printable(&format!("{error:#}"), 400)),
-        };
         // Nothing is ever defined in the linker: it is the sandbox.
         let linker = Linker::new(component.engine());
-        let fee = linker.instantiate_pre(component).and_then(v1::FeeStrategyPre::new).map_err(wrong)?;
-        let description = ask(&fee, header.class, gate).map_err(LoadFault::Describe)?;
+        let fee = linker.instantiate_pre(component).and_then(v1::FeeStrategyPre::new).map_err(|error| misfit(&error))?;
+        let description = ask(&fee, header.class, gate)?;
         describe::check(&description).map_err(|why| LoadFault::BadDescription { why })?;
         let Header { name, digest, class, built_in, bytes, origin } = header;
         Ok(Module { name, digest, description, class, built_in, bytes, origin, fee })
@@ -71,49 +68,62 @@ impl Module {
     pub(super) fn decide(&self, input: &FeeInput, gate: &Gate) -> Result<StrategyDecision, StrategyFault> {
         let rows = input.channels.len();
         let lowered = v1::input(input, &self.description);
-        let (answer, fuel) = call(&self.fee, self.class, rows, gate, |store, strategy| {
-            strategy.revenue_ops_strategy_fee().call_decide(store, &lowered)
-        })?;
-        let fault = |kind, detail: &str| StrategyFault::new(kind, detail).with_fuel(Some(fuel));
-        match answer {
-            Ok(decision) => check::check(v1::decision(decision), rows, &self.description)
-                .map(|decision| StrategyDecision { fuel, ..decision })
-                .map_err(|problem| fault(FaultKind::BadOutput, &problem)),
-            Err(text) => Err(fault(FaultKind::GuestError, &printable(&text, MAX_ERROR_BYTES))),
+        let mut call = Call::new(&self.fee, self.class, rows, gate);
+        let answer = self.fee.instantiate(&mut call.store).and_then(|strategy| {
+            strategy.revenue_ops_strategy_fee().call_decide(&mut call.store, &lowered)
+        });
+        let fuel = call.fuel_used();
+        let decision = match answer {
+            Ok(Ok(decision)) => check::check(v1::decision(decision), rows, &self.description)
+                .map_err(|problem| StrategyFault::new(FaultKind::BadOutput, &problem)),
+            Ok(Err(text)) => Err(StrategyFault::new(FaultKind::GuestError, &printable(&text, MAX_ERROR_BYTES))),
+            Err(error) => Err(StrategyFault::of(&error)),
+        };
+        match decision {
+            Ok(decision) => Ok(StrategyDecision { fuel, ..decision }),
+            Err(fault) => Err(StrategyFault { fuel: Some(fuel), ..fault }),
         }
     }
 }
 
-fn ask(fee: &v1::FeeStrategyPre<Budget>, class: LimitClass, gate: &Gate) -> Result<Description, StrategyFault> {
-    let (raw, _) = call(fee, class, 0, gate, |store, strategy| {
-        strategy.revenue_ops_strategy_fee().call_describe(store)
-    })?;
-    Ok(v1::description(raw))
+fn misfit(error: &wasmtime::Error) -> LoadFault {
+    LoadFault::WrongWorld { why: format!("the component does not fit: {}", printable(&format!("{error:#}"), 400)) }
 }
 
-/// Runs `body` on a new instance under the limits of `class` for `rows`
-/// channels; gives its value and the fuel used. The instance ends with the
-/// call, whatever came of it.
-fn call<T>(
-    fee: &v1::FeeStrategyPre<Budget>,
-    class: LimitClass,
-    rows: usize,
-    gate: &Gate,
-    body: impl FnOnce(&mut Store<Budget>, &v1::FeeStrategy) -> wasmtime::Result<T>,
-) -> Result<(T, u64), StrategyFault> {
-    let _pass = gate.enter();
-    let tank = class.fuel(rows);
-    let mut store = Store::new(fee.engine(), Budget::new(class));
-    store.limiter(|budget| budget);
-    store.set_hostcall_fuel(output_bytes(rows));
-    store.set_epoch_deadline(Gate::epochs(class.limits().deadline));
-    let value = store
-        .set_fuel(tank)
-        .and_then(|()| fee.instantiate(&mut store))
-        .and_then(|strategy| body(&mut store, &strategy));
-    let fuel = store.get_fuel().ok().map(|left| tank.saturating_sub(left));
-    match value {
-        Ok(value) => Ok((value, fuel.unwrap_or(tank))),
-        Err(error) => Err(StrategyFault::of(&error).with_fuel(fuel)),
+fn ask(fee: &v1::FeeStrategyPre<Budget>, class: LimitClass, gate: &Gate) -> Result<Description, LoadFault> {
+    let mut call = Call::new(fee, class, 0, gate);
+    let told = match fee.instantiate(&mut call.store) {
+        Ok(strategy) => strategy.revenue_ops_strategy_fee().call_describe(&mut call.store),
+        // Without a trap or a limit, what it exports is not what is called for.
+        Err(error) if StrategyFault::of(&error).kind == FaultKind::BadOutput => return Err(misfit(&error)),
+        Err(error) => Err(error),
+    };
+    let fuel = call.fuel_used();
+    told.map(v1::description)
+        .map_err(|error| LoadFault::Describe(StrategyFault { fuel: Some(fuel), ..StrategyFault::of(&error) }))
+}
+
+/// The store of one call with the limits of its class; the instance in it ends
+/// with the call, whatever came of it.
+struct Call {
+    store: Store<Budget>,
+    tank: u64,
+    _pass: Pass,
+}
+
+impl Call {
+    fn new(fee: &v1::FeeStrategyPre<Budget>, class: LimitClass, rows: usize, gate: &Gate) -> Call {
+        let pass = gate.enter();
+        let tank = class.fuel(rows);
+        let mut store = Store::new(fee.engine(), Budget::new(class));
+        store.limiter(|budget| budget);
+        store.set_fuel(tank).expect("the engine counts fuel");
+        store.set_hostcall_fuel(output_bytes(rows));
+        store.set_epoch_deadline(Gate::epochs(class.limits().deadline));
+        Call { store, tank, _pass: pass }
+    }
+
+    fn fuel_used(&self) -> u64 {
+        self.tank.saturating_sub(self.store.get_fuel().expect("the engine counts fuel"))
     }
 }

@@ -15,7 +15,7 @@ mod generated {
 
 use generated::exports::revenue_ops::strategy::fee::{Description as WitDescription, FeeDecision};
 use generated::revenue_ops::strategy::types as wit;
-pub(super) use generated::{FeeStrategy, FeeStrategyPre};
+pub(super) use generated::FeeStrategyPre;
 
 /// The interface that a component must export, without its version.
 pub(super) const INTERFACE: &str = "revenue-ops:strategy/fee";

@@ -11,9 +11,7 @@ mod tests;
 pub use limiter::{MAX_CHANGES, RateLimiter, TooManyChanges, WINDOW_S};
 pub use suggest::{PeerFacts, Severity, Suggestion, WINDOW_DAYS, suggest};
 
-use crate::model::policy::{
-    MAX_EXPIRY_HOURS, MAX_FEE_TARGET_PPM, MAX_TAG_LEN, MAX_TAGS, MULTIPLIER_BOUNDS,
-};
+use crate::model::policy::{MAX_EXPIRY_HOURS, MAX_FEE_TARGET_PPM, MAX_TAG_LEN, MAX_TAGS, MULTIPLIER_BOUNDS};
 use crate::model::{PeerId, Policy, Ppm, RebalanceMode, StrategyName, UnixTime};
 
 /// The most policies that one batch may change.
@@ -57,9 +55,7 @@ pub struct PolicyUpdate {
 
 /// The policy that holds for a peer now, given what is stored for it.
 pub fn in_force(stored: Option<Policy>, peer_id: PeerId, now: UnixTime) -> Policy {
-    stored
-        .filter(|policy| !policy.is_expired(now))
-        .unwrap_or_else(|| Policy::default_for(peer_id))
+    stored.filter(|policy| !policy.is_expired(now)).unwrap_or_else(|| Policy::default_for(peer_id))
 }
 
 /// The policy that `update` makes of `old`, or a sentence that says what is not allowed.
@@ -84,10 +80,7 @@ pub fn apply(old: &Policy, update: &PolicyUpdate, now: UnixTime) -> Result<Polic
 
 /// Whether `new` says nothing that `old` does not say.
 pub fn is_noop(old: &Policy, new: &Policy) -> bool {
-    Policy {
-        updated_at: old.updated_at,
-        ..new.clone()
-    } == *old
+    Policy { updated_at: old.updated_at, ..new.clone() } == *old
 }
 
 /// A fact about a valid policy that its author may not expect.
@@ -113,17 +106,10 @@ pub fn without_tag(policy: &Policy, tag: &str) -> PolicyUpdate {
 }
 
 fn retagged(tags: Vec<String>) -> PolicyUpdate {
-    PolicyUpdate {
-        tags: Some(tags),
-        ..PolicyUpdate::default()
-    }
+    PolicyUpdate { tags: Some(tags), ..PolicyUpdate::default() }
 }
 
-fn expiry(
-    wanted: Edit<f64>,
-    old: Option<UnixTime>,
-    now: UnixTime,
-) -> Result<Option<UnixTime>, String> {
+fn expiry(wanted: Edit<f64>, old: Option<UnixTime>, now: UnixTime) -> Result<Option<UnixTime>, String> {
     match wanted {
         Edit::Keep => Ok(old),
         Edit::Clear => Ok(None),
@@ -142,9 +128,9 @@ fn expiry(
 
 fn check_target(policy: &Policy) -> Result<(), String> {
     match policy.fee_ppm_target {
-        Some(Ppm(fee)) if fee > MAX_FEE_TARGET_PPM => Err(format!(
-            "fee_ppm {fee} is not allowed: use 0 to {MAX_FEE_TARGET_PPM}"
-        )),
+        Some(Ppm(fee)) if fee > MAX_FEE_TARGET_PPM => {
+            Err(format!("fee_ppm {fee} is not allowed: use 0 to {MAX_FEE_TARGET_PPM}"))
+        }
         _ => Ok(()),
     }
 }
@@ -154,31 +140,23 @@ fn check_multipliers(policy: &Policy) -> Result<(), String> {
     let (min, max) = (policy.fee_multiplier_min, policy.fee_multiplier_max);
     for (name, factor) in [("fee_multiplier_min", min), ("fee_multiplier_max", max)] {
         if let Some(factor) = factor.filter(|factor| !(lowest..=highest).contains(factor)) {
-            return Err(format!(
-                "{name} {factor} is not allowed: use {lowest} to {highest}, or none"
-            ));
+            return Err(format!("{name} {factor} is not allowed: use {lowest} to {highest}, or none"));
         }
     }
     match (min, max) {
-        (Some(min), Some(max)) if min > max => Err(format!(
-            "fee_multiplier_min ({min}) must not be above fee_multiplier_max ({max})"
-        )),
+        (Some(min), Some(max)) if min > max => {
+            Err(format!("fee_multiplier_min ({min}) must not be above fee_multiplier_max ({max})"))
+        }
         _ => Ok(()),
     }
 }
 
 fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, String> {
-    let mut tags = tags
-        .iter()
-        .map(|tag| checked_tag(tag))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut tags = tags.iter().map(|tag| checked_tag(tag)).collect::<Result<Vec<_>, _>>()?;
     tags.sort_unstable();
     tags.dedup();
     if tags.len() > MAX_TAGS {
-        return Err(format!(
-            "{} tags are too many: use at most {MAX_TAGS}",
-            tags.len()
-        ));
+        return Err(format!("{} tags are too many: use at most {MAX_TAGS}", tags.len()));
     }
     Ok(tags)
 }

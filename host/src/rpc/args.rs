@@ -48,10 +48,7 @@ pub enum Kind {
 
 impl Kind {
     /// Any finite number.
-    pub const NUMBER: Kind = Kind::Number {
-        min: f64::MIN,
-        max: f64::MAX,
-    };
+    pub const NUMBER: Kind = Kind::Number { min: f64::MIN, max: f64::MAX };
 }
 
 /// One parameter of a command.
@@ -69,21 +66,12 @@ pub struct Param {
 impl Param {
     /// A parameter that every call needs.
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-        Param {
-            name,
-            aliases: &[],
-            kind,
-            required: true,
-            doc,
-        }
+        Param { name, aliases: &[], kind, required: true, doc }
     }
 
     /// A parameter that a call may leave out.
     pub const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-        Param {
-            required: false,
-            ..Param::required(name, kind, doc)
-        }
+        Param { required: false, ..Param::required(name, kind, doc) }
     }
 
     /// The same parameter under more names.
@@ -180,22 +168,16 @@ impl PartialEq for Args {
 impl Args {
     /// Reads the parameters of a command that has one form.
     pub fn parse(params: &Value, spec: &'static [Param]) -> Result<Args, ArgError> {
-        let raw = bind::split(params, |name| {
-            spec.iter().any(|param| param.is_called(name))
-        })?;
+        let raw = bind::split(params, |name| spec.iter().any(|param| param.is_called(name)))?;
         bind::bind(raw, spec)
     }
 
     /// Reads the parameters of a command whose first one selects the form.
-    pub fn parse_menu(
-        params: &Value,
-        menu: &'static Menu,
-    ) -> Result<(&'static Form, Args), ArgError> {
+    pub fn parse_menu(params: &Value, menu: &'static Menu) -> Result<(&'static Form, Args), ArgError> {
         let known = |name: &str| name == menu.selector || menu.takes(name);
         let mut raw = bind::split(params, known)?;
         let form = menu.select(&mut raw)?;
-        let args =
-            bind::bind(raw, form.params).map_err(|ArgError(why)| error_in(form.action, &why))?;
+        let args = bind::bind(raw, form.params).map_err(|ArgError(why)| error_in(form.action, &why))?;
         Ok((form, args))
     }
 
@@ -205,14 +187,8 @@ impl Args {
     }
 
     fn find(&self, name: &str) -> Option<&Arg> {
-        debug_assert!(
-            self.spec.iter().any(|param| param.name == name),
-            "no parameter {name}"
-        );
-        self.values
-            .iter()
-            .find(|(given, _)| *given == name)
-            .map(|(_, value)| value)
+        debug_assert!(self.spec.iter().any(|param| param.name == name), "no parameter {name}");
+        self.values.iter().find(|(given, _)| *given == name).map(|(_, value)| value)
     }
 
     fn need<T>(&self, name: &str, value: Option<T>) -> Result<T, ArgError> {
@@ -265,8 +241,7 @@ getters! {
 impl Args {
     /// A parameter of kind [`Kind::Int`] whose bounds lie within `u32`.
     pub fn opt_u32(&self, name: &str) -> Option<u32> {
-        self.opt_int(name)
-            .and_then(|number| u32::try_from(number).ok())
+        self.opt_int(name).and_then(|number| u32::try_from(number).ok())
     }
 
     /// A parameter of kind [`Kind::Int`] whose bounds lie within `u32`.
@@ -276,8 +251,7 @@ impl Args {
 
     /// A parameter of kind [`Kind::Int`] whose bounds lie within `u64`.
     pub fn opt_u64(&self, name: &str) -> Option<u64> {
-        self.opt_int(name)
-            .and_then(|number| u64::try_from(number).ok())
+        self.opt_int(name).and_then(|number| u64::try_from(number).ok())
     }
 
     /// A parameter of kind [`Kind::Int`] whose bounds lie within `u64`.

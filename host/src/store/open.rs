@@ -13,6 +13,11 @@ use std::time::Duration;
 
 /// How long a statement waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages in the log after which they go into the file. A page that a long ingest
+/// changes often is then written there once for many changes.
+const CHECKPOINT_PAGES: u32 = 8_192;
+/// Size to which the log is cut when it starts anew, bytes.
+const LOG_BYTES: u32 = 64 << 20;
 /// What every SQLite file begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Length of the header, and where the application id stands in it, bytes.
@@ -141,6 +146,8 @@ fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "NORMAL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    conn.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     tune(&conn)?;
     Ok(conn)
 }

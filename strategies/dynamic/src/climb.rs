@@ -58,6 +58,7 @@ pub fn climb(
 ) -> Option<Box<Evidence>> {
     let last = scene.intervals.last()?;
     let settling = scene.now_s < last.start_s.saturating_add(u64::from(settings.settle_s));
+    let hold_s = memory.hold_s.min(settings.hold_s);
     let skip = settling || memory.congested || memory.easing;
     if last.start_s == memory.cursor.start_s {
         if skip {
@@ -65,7 +66,7 @@ pub fn climb(
             return None;
         }
         let pending = last.live_s.saturating_sub(memory.cursor.live_s);
-        if memory.held_s.saturating_add(pending) < memory.hold_s {
+        if memory.held_s.saturating_add(pending) < hold_s {
             return None;
         }
     }
@@ -76,7 +77,7 @@ pub fn climb(
         take(memory, &mut evidence, &fresh, settings);
     }
     memory.cursor = behind(last);
-    if memory.held_s >= memory.hold_s && !skip {
+    if memory.held_s >= hold_s && !skip {
         choose(memory, &evidence, scene, settings, rng());
     }
     Some(evidence)
@@ -195,16 +196,16 @@ mod tests {
 
     #[test]
     fn a_stretch_is_read_once() {
-        let mut memory = Memory::new(200, 100 * 3600);
-        let mut old = interval(NOW_S, NOW_S + 20 * HOUR_S, 200);
+        let mut memory = Memory::new(200, 24 * 3600);
+        let mut old = interval(NOW_S, NOW_S + 8 * HOUR_S, 200);
         old.settled = 10;
-        let mut new = interval(NOW_S + 20 * HOUR_S, NOW_S + 30 * HOUR_S, 300);
+        let mut new = interval(NOW_S + 8 * HOUR_S, NOW_S + 18 * HOUR_S, 300);
         new.settled = 4;
-        let now_s = NOW_S + 30 * HOUR_S;
+        let now_s = NOW_S + 18 * HOUR_S;
         let evidence = step(&mut memory, &[old, new], now_s);
         let evidence = evidence.expect("something is new");
         assert!((evidence.forwards.iter().sum::<f64>() - 14.0).abs() < 0.5);
-        assert_eq!(memory.held_s, 30 * 3600);
+        assert_eq!(memory.held_s, 18 * 3600);
         assert!(step(&mut memory, &[old, new], now_s).is_none());
     }
 
@@ -224,7 +225,7 @@ mod tests {
 
     #[test]
     fn silence_after_sales_makes_old_sales_count_less() {
-        let mut memory = Memory::new(200, 1_000_000);
+        let mut memory = Memory::new(200, 86_400);
         memory.expected = 1.0;
         let mut evidence = Evidence::new(NOW_S);
         evidence.forwards[grid::nearest(200)] = 100.0;
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_was_expected_raises_no_doubt() {
-        let mut memory = Memory::new(200, 1_000_000);
+        let mut memory = Memory::new(200, 86_400);
         memory.expected = 1.0;
         let as_expected = Fresh { fee_ppm: 200, live_s: 24 * 3600, settled: 24, end_s: NOW_S };
         assert!((0..100).all(|_| !changed(&mut memory, &as_expected)));

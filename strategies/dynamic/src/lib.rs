@@ -84,6 +84,7 @@ impl Cycle<'_> {
             self.propose(&memory, row, &wanted, evidence.as_deref(), decision);
             memory.asked_ppm = wanted.ppm as u32;
             memory.asked_s = self.input.now_s;
+            memory.spiked = wanted.reason == reason::VEGAS;
         }
         memory.encode_into(evidence.as_deref(), buffer);
         decision.keep(row, buffer.as_bytes());

@@ -38,6 +38,8 @@ pub struct Memory<'a> {
     pub congested: bool,
     /// Congestion is over, but the price for it may still be in force.
     pub easing: bool,
+    /// The last rate proposed was a floor that a feerate spike raised.
+    pub spiked: bool,
     /// The last thing that moved the price.
     pub cause: Cause,
     /// The climber's price, ppm: without scarcity, floors or congestion.
@@ -72,6 +74,7 @@ pub struct Memory<'a> {
 
 const CONGESTED: u8 = 1;
 const EASING: u8 = 2;
+const SPIKED: u8 = 4;
 const VERSION: u8 = 1;
 
 impl<'a> Memory<'a> {
@@ -80,6 +83,7 @@ impl<'a> Memory<'a> {
         Self {
             congested: false,
             easing: false,
+            spiked: false,
             cause: Cause::Climb,
             base_ppm,
             depth: 0.0,
@@ -110,6 +114,7 @@ impl<'a> Memory<'a> {
         let memory = Self {
             congested: flags & CONGESTED != 0,
             easing: flags & EASING != 0,
+            spiked: flags & SPIKED != 0,
             cause,
             base_ppm: from.u32()?,
             depth: depth(&mut from)?,
@@ -133,7 +138,8 @@ impl<'a> Memory<'a> {
     pub fn encode_into(&self, evidence: Option<&Evidence>, to: &mut Writer) {
         to.clear();
         to.u8(VERSION);
-        to.u8(if self.congested { CONGESTED } else { 0 } | if self.easing { EASING } else { 0 });
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        to.u8(flag(self.congested, CONGESTED) | flag(self.easing, EASING) | flag(self.spiked, SPIKED));
         to.u8(self.cause as u8);
         to.u32(self.base_ppm);
         to.f32(self.depth);
@@ -176,6 +182,7 @@ mod tests {
         let memory = Memory {
             congested: true,
             easing: false,
+            spiked: true,
             cause: Cause::Scarcity,
             depth: 0.5,
             smooth: 0.25,
@@ -201,7 +208,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_a_memory_that_comes_back_or_none(
-            tail in prop::collection::vec(any::<u8>(), 0..150), cause in 0..4u8, flags in 0..4u8,
+            tail in prop::collection::vec(any::<u8>(), 0..150), cause in 0..4u8, flags in 0..8u8,
         ) {
             let mut given = vec![VERSION, flags, cause];
             given.extend(tail);

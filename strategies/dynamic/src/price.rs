@@ -107,6 +107,8 @@ pub fn wanted(memory: &Memory<'_>, row: &Row<'_>, vegas: Vegas, feerate_perkb: u
         Wanted { ppm: u64::from(row.max_fee_ppm), reason: reason::CONGESTION, ..wanted }
     } else if memory.easing {
         Wanted { reason: reason::CONGESTION_OVER, ..wanted }
+    } else if memory.spiked && ppm < u64::from(row.fee_ppm) && reason != reason::VEGAS {
+        Wanted { reason: reason::VEGAS_OVER, ..wanted }
     } else {
         wanted
     }

@@ -73,7 +73,7 @@ impl Cycle<'_> {
         };
         declined
             && u64::from(memory.asked_ppm) == wanted.ppm
-            && self.input.now_s < memory.asked_s.saturating_add(RETRY_S)
+            && (memory.asked_s..memory.asked_s.saturating_add(RETRY_S)).contains(&self.input.now_s)
     }
 
     /// Proposes a rate with the numbers behind it.

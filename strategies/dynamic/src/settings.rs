@@ -3,8 +3,17 @@
 use revenue_strategy::{Description, FeeInput, ParamSpec};
 
 /// Words for the reasons, by position.
-pub const REASONS: [&str; 8] =
-    ["congestion", "congestion-over", "vegas", "scarcity", "climb", "explore", "rebalance-cost", "bounds"];
+pub const REASONS: [&str; 9] = [
+    "congestion",
+    "congestion-over",
+    "vegas",
+    "scarcity",
+    "climb",
+    "explore",
+    "rebalance-cost",
+    "bounds",
+    "vegas-over",
+];
 
 /// Positions of the reasons in the description.
 pub mod reason {
@@ -24,6 +33,8 @@ pub mod reason {
     pub const REBALANCE_COST: u32 = 6;
     /// The host's bounds decide.
     pub const BOUNDS: u32 = 7;
+    /// The floor that a feerate spike raised has sunk.
+    pub const VEGAS_OVER: u32 = 8;
 }
 
 /// Words for the factors, by position.

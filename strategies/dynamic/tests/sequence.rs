@@ -119,9 +119,13 @@ fn a_feerate_spike_raises_the_floor_at_once_and_it_sinks_in_half_hours() {
     assert_eq!((spike.ppm, spike.reason.as_str()), (360, "vegas"));
     node.feerate = (10_000, 10_000);
     for expected in [80, 60, 60, 60, 60, 60, 50] {
-        let sinking = node.quiet(cheap()).map_or(u64::from(node.fee_ppm), |p| p.ppm);
+        let proposed = node.quiet(cheap());
+        let word = proposed.as_ref().map(|p| p.reason.as_str());
+        assert!(matches!(word, None | Some("vegas" | "vegas-over")), "{word:?}");
+        let sinking = node.fee_ppm;
         assert_eq!(sinking, expected);
     }
+    assert_eq!(node.fee_ppm, 50);
     for _ in 0..10 {
         assert_eq!(node.quiet(cheap()), None);
     }

@@ -67,7 +67,7 @@ fn spoil(mode: &str, decision: &mut FeeDecision) {
         "fee-beyond-u32" => proposals[0].fee_ppm = 1 << 32,
         "fee-absurd" => proposals[0].fee_ppm = 1_000_001,
         "states-few" => drop(states.ends.pop()),
-        "states-falling" => states.ends[0] = 2,
+        "states-falling" => states.ends[0] = 3,
         "state-long" => {
             states.bytes = vec![0; 1025];
             states.ends.fill(1025);

@@ -31,8 +31,8 @@ fn an_import_is_refused_by_its_name() {
         ),
         (
             r#"(component
-                (import "a:b/types" (instance (export "t" (type (eq u32)))))
-                (import "a:b/late" (instance (export "t" (type (eq u32))) (export "f" (func)))))"#,
+                (import "a:b/types" (instance (type $t u32) (export "t" (type (eq $t)))))
+                (import "a:b/late" (instance (type $t u32) (export "t" (type (eq $t))) (export "f" (func)))))"#,
             "the function",
             "a:b/late#f",
         ),
@@ -53,8 +53,8 @@ fn an_import_is_refused_by_its_name() {
 fn types_may_be_imported() {
     // Refused, but for what they export: nothing.
     for text in [
-        r#"(component (import "a:b/types@1.0.0" (instance (export "t" (type (eq u32))))))"#,
-        r#"(component (import "t" (type (eq u32))))"#,
+        r#"(component (import "a:b/types@1.0.0" (instance (type $t u32) (export "t" (type (eq $t))))))"#,
+        r#"(component (type $t u32) (import "t" (type (eq $t))))"#,
     ] {
         let fault = refuse(&wat::parse_str(text).unwrap());
         assert!(matches!(fault, LoadFault::WrongWorld { .. }), "{text}: {fault}");
@@ -81,7 +81,7 @@ fn another_world_is_refused_with_what_it_has() {
 
     let text = r#"(component (instance $i) (export "revenue-ops:strategy/fee@1.0.0" (instance $i)))"#;
     let fault = refuse(&wat::parse_str(text).unwrap());
-    assert!(matches!(fault, LoadFault::WrongWorld { .. }), "{fault}");
+    assert!(fault.to_string().contains("describe"), "{fault}");
 
     let text = format!(
         r#"(component {core} (func $f (canon lift (core func $i "f")))
@@ -89,7 +89,7 @@ fn another_world_is_refused_with_what_it_has() {
             (export "revenue-ops:strategy/fee@1.0.0" (instance $x)))"#
     );
     let fault = refuse(&wat::parse_str(text).unwrap());
-    assert!(matches!(fault, LoadFault::WrongWorld { .. }), "{fault}");
+    assert!(matches!(fault, LoadFault::WrongWorld { .. }), "functions of another type: {fault}");
 }
 
 #[test]

@@ -62,8 +62,7 @@ impl RateLimiter {
     fn times(&mut self, peer: PeerId, now: UnixTime) -> &mut Vec<UnixTime> {
         let counts = |time: &UnixTime| *time <= now && now.since(*time) < WINDOW_S;
         if self.recent.len() >= MAX_PEERS && !self.recent.contains_key(&peer) {
-            self.recent
-                .retain(|_, times| times.last().is_some_and(counts));
+            self.recent.retain(|_, times| times.last().is_some_and(counts));
             self.forget_one();
         }
         let times = self.recent.entry(peer).or_default();
@@ -75,10 +74,7 @@ impl RateLimiter {
         if self.recent.len() < MAX_PEERS {
             return;
         }
-        let oldest = self
-            .recent
-            .iter()
-            .min_by_key(|(peer, times)| (times.last(), **peer));
+        let oldest = self.recent.iter().min_by_key(|(peer, times)| (times.last(), **peer));
         if let Some(peer) = oldest.map(|(peer, _)| *peer) {
             self.recent.remove(&peer);
         }
@@ -104,20 +100,10 @@ mod tests {
         }
         let refused = limiter.take(peer(1), UnixTime(1_015));
         assert_eq!(refused, Err(TooManyChanges { wait_s: 45 }));
-        assert_eq!(
-            limiter.take(peer(2), UnixTime(1_015)),
-            Ok(()),
-            "peers count apart"
-        );
-        assert!(
-            limiter.take(peer(1), UnixTime(1_059)).is_err(),
-            "a refusal counts for nothing"
-        );
+        assert_eq!(limiter.take(peer(2), UnixTime(1_015)), Ok(()), "peers count apart");
+        assert!(limiter.take(peer(1), UnixTime(1_059)).is_err(), "a refusal counts for nothing");
         assert_eq!(limiter.take(peer(1), UnixTime(1_060)), Ok(()));
-        assert_eq!(
-            limiter.take(peer(1), UnixTime(1_060)),
-            Err(TooManyChanges { wait_s: 1 })
-        );
+        assert_eq!(limiter.take(peer(1), UnixTime(1_060)), Err(TooManyChanges { wait_s: 1 }));
     }
 
     #[test]
@@ -126,10 +112,7 @@ mod tests {
         for _ in 0..15 {
             limiter.count(peer(1), UnixTime(1_000));
         }
-        assert_eq!(
-            limiter.take(peer(1), UnixTime(1_001)),
-            Err(TooManyChanges { wait_s: 59 })
-        );
+        assert_eq!(limiter.take(peer(1), UnixTime(1_001)), Err(TooManyChanges { wait_s: 59 }));
     }
 
     #[test]
@@ -154,16 +137,9 @@ mod tests {
         }
         assert_eq!(limiter.recent.len(), MAX_PEERS);
         assert!(!limiter.recent.contains_key(&peer(0)));
-        assert!(
-            limiter.take(peer(1), UnixTime(1_001)).is_err(),
-            "the busiest is remembered"
-        );
+        assert!(limiter.take(peer(1), UnixTime(1_001)).is_err(), "the busiest is remembered");
         assert_eq!(limiter.take(peer(most + 1), UnixTime(2_000)), Ok(()));
-        assert_eq!(
-            limiter.recent.len(),
-            1,
-            "what no longer counts is forgotten first"
-        );
+        assert_eq!(limiter.recent.len(), 1, "what no longer counts is forgotten first");
     }
 
     proptest! {

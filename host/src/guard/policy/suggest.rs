@@ -110,50 +110,32 @@ impl PeerFacts {
 /// Nothing leaves to the peer, and money was spent on it.
 fn zombie(peer: &PeerFacts) -> Option<Suggestion> {
     let dead = peer.exit_forwards == 0 && peer.idle_days >= WINDOW_DAYS;
-    let left_alone = peer.policy.strategy.as_str() == "passive"
-        && peer.policy.rebalance_mode == RebalanceMode::Disabled;
+    let left_alone =
+        peer.policy.strategy.as_str() == "passive" && peer.policy.rebalance_mode == RebalanceMode::Disabled;
     let loss = peer.loss().filter(|_| dead && !left_alone)?;
     let reason = format!(
         "no forward left to the peer in {WINDOW_DAYS} days, and it cost {} sat more than it earned",
         rounded_sats(loss)
     );
-    let suggestion = peer.suggestion(
-        RebalanceMode::Disabled,
-        Severity::High,
-        "consider_close",
-        reason,
-    );
-    Some(Suggestion {
-        suggested_strategy: Some("passive"),
-        ..suggestion
-    })
+    let suggestion = peer.suggestion(RebalanceMode::Disabled, Severity::High, "consider_close", reason);
+    Some(Suggestion { suggested_strategy: Some("passive"), ..suggestion })
 }
 
 /// Rebalancing costs more than the peer brings.
 fn loss(peer: &PeerFacts) -> Option<Suggestion> {
-    let loss = peer
-        .loss()
-        .filter(|_| peer.policy.rebalance_mode != RebalanceMode::Disabled)?;
+    let loss = peer.loss().filter(|_| peer.policy.rebalance_mode != RebalanceMode::Disabled)?;
     let reason = format!(
         "rebalancing cost {} sat in {WINDOW_DAYS} days, {} sat more than the peer earned",
         rounded_sats(peer.rebalance_cost),
         rounded_sats(loss)
     );
-    Some(peer.suggestion(
-        RebalanceMode::Disabled,
-        Severity::Medium,
-        "disable_rebalance",
-        reason,
-    ))
+    Some(peer.suggestion(RebalanceMode::Disabled, Severity::Medium, "disable_rebalance", reason))
 }
 
 /// The peer's demand empties us, so nothing should be taken from it for others.
 fn source(peer: &PeerFacts) -> Option<Suggestion> {
     let strong = peer.flow == FlowClass::Source && peer.flow_ratio > STRONG_FLOW;
-    let takes = matches!(
-        peer.policy.rebalance_mode,
-        RebalanceMode::Enabled | RebalanceMode::SourceOnly
-    );
+    let takes = matches!(peer.policy.rebalance_mode, RebalanceMode::Enabled | RebalanceMode::SourceOnly);
     (strong && peer.local_share < DRAINING_SHARE && takes).then(|| {
         let reason = format!(
             "its flow leaves us ({:.0} % of it) and {:.0} % of the capacity is left: fill it, take nothing from it",
@@ -200,28 +182,16 @@ mod tests {
     }
 
     fn losing(number: u8) -> PeerFacts {
-        PeerFacts {
-            rebalance_cost: Msat(7_500),
-            ..quiet(number)
-        }
+        PeerFacts { rebalance_cost: Msat(7_500), ..quiet(number) }
     }
 
     fn draining(number: u8) -> PeerFacts {
-        PeerFacts {
-            flow: FlowClass::Source,
-            flow_ratio: 0.8,
-            local_share: 0.2,
-            ..quiet(number)
-        }
+        PeerFacts { flow: FlowClass::Source, flow_ratio: 0.8, local_share: 0.2, ..quiet(number) }
     }
 
     fn with(facts: PeerFacts, strategy: &str, mode: RebalanceMode) -> PeerFacts {
         let strategy = strategy.parse().expect("a strategy's name");
-        let policy = Policy {
-            strategy,
-            rebalance_mode: mode,
-            ..facts.policy
-        };
+        let policy = Policy { strategy, rebalance_mode: mode, ..facts.policy };
         PeerFacts { policy, ..facts }
     }
 
@@ -229,14 +199,7 @@ mod tests {
     fn each_finding_has_its_advice() {
         use RebalanceMode::{Disabled, SinkOnly};
         for (facts, strategy, mode, severity, action, part) in [
-            (
-                zombie_facts(2),
-                Some("passive"),
-                Disabled,
-                Severity::High,
-                "consider_close",
-                "2 sat more",
-            ),
+            (zombie_facts(2), Some("passive"), Disabled, Severity::High, "consider_close", "2 sat more"),
             (
                 losing(2),
                 None,
@@ -245,26 +208,12 @@ mod tests {
                 "disable_rebalance",
                 "cost 8 sat in 30 days, 3 sat more",
             ),
-            (
-                draining(2),
-                None,
-                SinkOnly,
-                Severity::Low,
-                "protect_source",
-                "(90 % of it) and 20 %",
-            ),
+            (draining(2), None, SinkOnly, Severity::Low, "protect_source", "(90 % of it) and 20 %"),
         ] {
             let found = suggest(std::slice::from_ref(&facts));
-            let [only] = &found[..] else {
-                panic!("{facts:?} gives {found:?}")
-            };
+            let [only] = &found[..] else { panic!("{facts:?} gives {found:?}") };
             assert_eq!(
-                (
-                    only.suggested_strategy,
-                    only.suggested_rebalance_mode,
-                    only.severity,
-                    only.action
-                ),
+                (only.suggested_strategy, only.suggested_rebalance_mode, only.severity, only.action),
                 (strategy, mode, severity, action)
             );
             assert_eq!(only.current_strategy.as_str(), "dynamic");
@@ -277,22 +226,10 @@ mod tests {
         use RebalanceMode::{Disabled, SinkOnly};
         for facts in [
             quiet(2),
-            PeerFacts {
-                rebalance_cost: Msat(0),
-                ..zombie_facts(2)
-            },
-            PeerFacts {
-                flow_ratio: 0.7,
-                ..draining(2)
-            },
-            PeerFacts {
-                local_share: 0.5,
-                ..draining(2)
-            },
-            PeerFacts {
-                flow: FlowClass::Sink,
-                ..draining(2)
-            },
+            PeerFacts { rebalance_cost: Msat(0), ..zombie_facts(2) },
+            PeerFacts { flow_ratio: 0.7, ..draining(2) },
+            PeerFacts { local_share: 0.5, ..draining(2) },
+            PeerFacts { flow: FlowClass::Sink, ..draining(2) },
             with(zombie_facts(2), "passive", Disabled),
             with(losing(2), "dynamic", Disabled),
             with(draining(2), "dynamic", SinkOnly),
@@ -304,10 +241,7 @@ mod tests {
 
     #[test]
     fn a_new_channel_is_no_zombie() {
-        let young = PeerFacts {
-            idle_days: 29,
-            ..zombie_facts(2)
-        };
+        let young = PeerFacts { idle_days: 29, ..zombie_facts(2) };
         assert_eq!(suggest(&[young])[0].action, "disable_rebalance");
     }
 
@@ -319,17 +253,8 @@ mod tests {
 
     #[test]
     fn what_matters_most_comes_first() {
-        let found = suggest(&[
-            draining(2),
-            losing(3),
-            quiet(4),
-            zombie_facts(5),
-            zombie_facts(3),
-        ]);
-        let order: Vec<_> = found
-            .iter()
-            .map(|one| (one.severity.name(), one.peer_id.0[0]))
-            .collect();
+        let found = suggest(&[draining(2), losing(3), quiet(4), zombie_facts(5), zombie_facts(3)]);
+        let order: Vec<_> = found.iter().map(|one| (one.severity.name(), one.peer_id.0[0])).collect();
         assert_eq!(order, [("high", 3), ("high", 5), ("medium", 3), ("low", 2)]);
     }
 }

@@ -31,26 +31,14 @@ fn tags(tags: &[&str]) -> PolicyUpdate {
 #[test]
 fn what_an_update_does_not_name_stays() {
     let kept = apply(&full(), &update(), NOW).unwrap();
-    assert_eq!(
-        kept,
-        Policy {
-            updated_at: NOW,
-            ..full()
-        }
-    );
+    assert_eq!(kept, Policy { updated_at: NOW, ..full() });
     assert!(is_noop(&full(), &kept));
 }
 
 #[test]
 fn each_field_changes_alone() {
-    let with_fee = PolicyUpdate {
-        fee_ppm_target: Edit::To(Ppm(0)),
-        ..update()
-    };
-    let with_expiry = PolicyUpdate {
-        expires_in_hours: Edit::To(720.0),
-        ..update()
-    };
+    let with_fee = PolicyUpdate { fee_ppm_target: Edit::To(Ppm(0)), ..update() };
+    let with_expiry = PolicyUpdate { expires_in_hours: Edit::To(720.0), ..update() };
     let cleared = PolicyUpdate {
         fee_ppm_target: Edit::Clear,
         fee_multiplier_min: Edit::Clear,
@@ -67,102 +55,38 @@ fn each_field_changes_alone() {
     };
     for (update, expected) in [
         (
-            PolicyUpdate {
-                strategy: Some("hive".parse().unwrap()),
-                ..update()
-            },
-            Policy {
-                strategy: "hive".parse().unwrap(),
-                ..full()
-            },
+            PolicyUpdate { strategy: Some("hive".parse().unwrap()), ..update() },
+            Policy { strategy: "hive".parse().unwrap(), ..full() },
         ),
         (
-            PolicyUpdate {
-                rebalance_mode: Some(RebalanceMode::Disabled),
-                ..update()
-            },
-            Policy {
-                rebalance_mode: RebalanceMode::Disabled,
-                ..full()
-            },
+            PolicyUpdate { rebalance_mode: Some(RebalanceMode::Disabled), ..update() },
+            Policy { rebalance_mode: RebalanceMode::Disabled, ..full() },
         ),
-        (
-            with_fee,
-            Policy {
-                fee_ppm_target: Some(Ppm(0)),
-                ..full()
-            },
-        ),
-        (
-            with_expiry,
-            Policy {
-                expires_at: Some(NOW.plus(30 * UnixTime::DAY)),
-                ..full()
-            },
-        ),
+        (with_fee, Policy { fee_ppm_target: Some(Ppm(0)), ..full() }),
+        (with_expiry, Policy { expires_at: Some(NOW.plus(30 * UnixTime::DAY)), ..full() }),
         (cleared, none),
-        (
-            tags(&[" b ", "a", "b"]),
-            Policy {
-                tags: vec!["a".to_owned(), "b".to_owned()],
-                ..full()
-            },
-        ),
-        (
-            tags(&[]),
-            Policy {
-                tags: Vec::new(),
-                ..full()
-            },
-        ),
+        (tags(&[" b ", "a", "b"]), Policy { tags: vec!["a".to_owned(), "b".to_owned()], ..full() }),
+        (tags(&[]), Policy { tags: Vec::new(), ..full() }),
     ] {
         let new = apply(&full(), &update, NOW).unwrap();
-        assert_eq!(
-            new,
-            Policy {
-                updated_at: NOW,
-                ..expected
-            },
-            "{update:?}"
-        );
+        assert_eq!(new, Policy { updated_at: NOW, ..expected }, "{update:?}");
         assert!(!is_noop(&full(), &new), "{update:?}");
     }
 }
 
 #[test]
 fn values_beyond_their_bounds_are_refused_by_name() {
-    let min = |factor| PolicyUpdate {
-        fee_multiplier_min: Edit::To(factor),
-        ..update()
-    };
-    let max = |factor| PolicyUpdate {
-        fee_multiplier_max: Edit::To(factor),
-        ..update()
-    };
-    let hours = |hours| PolicyUpdate {
-        expires_in_hours: Edit::To(hours),
-        ..update()
-    };
+    let min = |factor| PolicyUpdate { fee_multiplier_min: Edit::To(factor), ..update() };
+    let max = |factor| PolicyUpdate { fee_multiplier_max: Edit::To(factor), ..update() };
+    let hours = |hours| PolicyUpdate { expires_in_hours: Edit::To(hours), ..update() };
     let many: Vec<_> = (0..33).map(|number| format!("t{number}")).collect();
     for (update, part) in [
-        (
-            PolicyUpdate {
-                fee_ppm_target: Edit::To(Ppm(100_001)),
-                ..update()
-            },
-            "0 to 100000",
-        ),
+        (PolicyUpdate { fee_ppm_target: Edit::To(Ppm(100_001)), ..update() }, "0 to 100000"),
         (min(0.09), "fee_multiplier_min 0.09"),
         (min(f64::NAN), "fee_multiplier_min NaN"),
         (max(5.1), "0.1 to 5"),
-        (
-            min(2.1),
-            "fee_multiplier_min (2.1) must not be above fee_multiplier_max (2)",
-        ),
-        (
-            max(0.4),
-            "fee_multiplier_min (0.5) must not be above fee_multiplier_max (0.4)",
-        ),
+        (min(2.1), "fee_multiplier_min (2.1) must not be above fee_multiplier_max (2)"),
+        (max(0.4), "fee_multiplier_min (0.5) must not be above fee_multiplier_max (0.4)"),
         (hours(720.5), "at most 720"),
         (hours(f64::NAN), "at most 720"),
         (tags(&["a=b"]), "without '='"),
@@ -185,10 +109,7 @@ fn the_ends_of_every_range_are_allowed() {
         ..tags(&[&"x".repeat(64)])
     };
     assert!(apply(&full(), &ends, NOW).is_ok());
-    let equal = PolicyUpdate {
-        fee_multiplier_min: Edit::To(2.0),
-        ..update()
-    };
+    let equal = PolicyUpdate { fee_multiplier_min: Edit::To(2.0), ..update() };
     assert!(apply(&full(), &equal, NOW).is_ok());
 }
 
@@ -202,16 +123,9 @@ fn hours_become_an_end_and_none_of_them_no_end() {
         (-7.0, None),
         (f64::NEG_INFINITY, None),
     ] {
-        let wanted = PolicyUpdate {
-            expires_in_hours: Edit::To(hours),
-            ..update()
-        };
+        let wanted = PolicyUpdate { expires_in_hours: Edit::To(hours), ..update() };
         let new = apply(&full(), &wanted, NOW).unwrap();
-        assert_eq!(
-            new.expires_at,
-            end.map(|seconds| NOW.plus(seconds)),
-            "{hours} h"
-        );
+        assert_eq!(new.expires_at, end.map(|seconds| NOW.plus(seconds)), "{hours} h");
     }
 }
 
@@ -223,14 +137,7 @@ fn a_policy_past_its_time_is_the_default() {
     assert_eq!(in_force(None, PEER, NOW), default);
     let later = NOW.plus(60);
     let new = apply(&full(), &tags(&["a"]), later).unwrap();
-    assert_eq!(
-        new,
-        Policy {
-            tags: vec!["a".to_owned()],
-            updated_at: later,
-            ..default
-        }
-    );
+    assert_eq!(new, Policy { tags: vec!["a".to_owned()], updated_at: later, ..default });
 }
 
 #[test]
@@ -248,48 +155,24 @@ fn tags_come_and_go_one_by_one() {
 
 #[test]
 fn only_a_static_policy_without_a_rate_earns_a_warning() {
-    let aimless = Policy {
-        fee_ppm_target: None,
-        ..full()
-    };
+    let aimless = Policy { fee_ppm_target: None, ..full() };
     assert!(warning(&aimless).unwrap().contains("keep the fees"));
     assert_eq!(warning(&full()), None);
     assert_eq!(warning(&Policy::default_for(PEER)), None);
 }
 
 fn any_edit(range: std::ops::Range<f64>) -> impl Strategy<Value = Edit<f64>> {
-    prop_oneof![
-        Just(Edit::Keep),
-        Just(Edit::Clear),
-        range.prop_map(Edit::To)
-    ]
+    prop_oneof![Just(Edit::Keep), Just(Edit::Clear), range.prop_map(Edit::To)]
 }
 
 fn any_update() -> impl Strategy<Value = PolicyUpdate> {
     let strategy = prop::option::of(prop::sample::select(vec!["dynamic", "static", "mine"]));
-    let fee = prop_oneof![
-        Just(Edit::Keep),
-        Just(Edit::Clear),
-        (0u32..120_000).prop_map(|fee| Edit::To(Ppm(fee)))
-    ];
+    let fee =
+        prop_oneof![Just(Edit::Keep), Just(Edit::Clear), (0u32..120_000).prop_map(|fee| Edit::To(Ppm(fee)))];
     let tags = prop::option::of(prop::collection::vec("[ab =]{0,3}", 0..4));
-    (
-        strategy,
-        fee,
-        tags,
-        any_edit(0.0..6.0),
-        any_edit(0.0..6.0),
-        any_edit(-10.0..800.0),
-    )
-        .prop_map(
-            |(
-                strategy,
-                fee_ppm_target,
-                tags,
-                fee_multiplier_min,
-                fee_multiplier_max,
-                expires_in_hours,
-            )| PolicyUpdate {
+    (strategy, fee, tags, any_edit(0.0..6.0), any_edit(0.0..6.0), any_edit(-10.0..800.0)).prop_map(
+        |(strategy, fee_ppm_target, tags, fee_multiplier_min, fee_multiplier_max, expires_in_hours)| {
+            PolicyUpdate {
                 strategy: strategy.map(|name| name.parse().unwrap()),
                 rebalance_mode: None,
                 fee_ppm_target,
@@ -297,8 +180,9 @@ fn any_update() -> impl Strategy<Value = PolicyUpdate> {
                 fee_multiplier_min,
                 fee_multiplier_max,
                 expires_in_hours,
-            },
-        )
+            }
+        },
+    )
 }
 
 proptest! {

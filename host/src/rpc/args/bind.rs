@@ -19,16 +19,12 @@ fn plain(name: &str) -> String {
 /// Tells named values from positional ones. `known` says whether a plain name is one that
 /// the command takes.
 pub(super) fn split(params: &Value, known: impl Fn(&str) -> bool) -> Result<Raw, ArgError> {
-    let mut raw = Raw {
-        named: Vec::new(),
-        positional: Vec::new(),
-    };
+    let mut raw = Raw { named: Vec::new(), positional: Vec::new() };
     match params {
         Value::Null => {}
         Value::Object(fields) => {
             let given = fields.iter().filter(|(_, value)| !value.is_null());
-            raw.named
-                .extend(given.map(|(name, value)| (plain(name), value.clone())));
+            raw.named.extend(given.map(|(name, value)| (plain(name), value.clone())));
         }
         Value::Array(elements) => {
             for element in elements {
@@ -73,25 +69,11 @@ impl Menu {
             (Some(word), _) => shown(word),
             (None, Some(default)) => default.to_owned(),
             (None, None) => {
-                return Err(ArgError(format!(
-                    "{} is missing: use {}",
-                    self.selector,
-                    self.words()
-                )));
+                return Err(ArgError(format!("{} is missing: use {}", self.selector, self.words())));
             }
         };
-        let form = self
-            .forms
-            .iter()
-            .find(|form| plain(form.action) == plain(&word));
-        form.ok_or_else(|| {
-            ArgError(format!(
-                "unknown {} '{}': use {}",
-                self.selector,
-                word,
-                self.words()
-            ))
-        })
+        let form = self.forms.iter().find(|form| plain(form.action) == plain(&word));
+        form.ok_or_else(|| ArgError(format!("unknown {} '{}': use {}", self.selector, word, self.words())))
     }
 
     fn words(&self) -> String {
@@ -137,11 +119,7 @@ pub(super) fn bind(raw: Raw, spec: &'static [Param]) -> Result<Args, ArgError> {
 }
 
 /// Puts positional values, in order, into the slots that no name has filled.
-fn place(
-    positional: Vec<Value>,
-    slots: &mut [Option<Value>],
-    spec: &[Param],
-) -> Result<(), ArgError> {
+fn place(positional: Vec<Value>, slots: &mut [Option<Value>], spec: &[Param]) -> Result<(), ArgError> {
     let mut free: Vec<_> = slots.iter_mut().filter(|slot| slot.is_none()).collect();
     let mut free = free.iter_mut();
     for value in positional {
@@ -169,10 +147,7 @@ fn read(param: &Param, value: &Value, spec: &[Param]) -> Result<Arg, ArgError> {
 }
 
 fn is_word(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn names(spec: &[Param]) -> String {
@@ -195,11 +170,7 @@ fn given_twice(name: &str) -> ArgError {
 }
 
 fn left_over(value: &Value, spec: &[Param]) -> ArgError {
-    ArgError(format!(
-        "'{}' is one parameter too many: {}",
-        shown(value),
-        names(spec)
-    ))
+    ArgError(format!("'{}' is one parameter too many: {}", shown(value), names(spec)))
 }
 
 /// The error for a required parameter without a value.

@@ -11,13 +11,11 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Kind::PeerId => f.write_str("a node's public key (66 hexadecimal digits)"),
-            Kind::Channel => f.write_str(
-                "a short channel id such as 700000x12x0, or a channel_id (64 hexadecimal digits)",
-            ),
-            Kind::Int { min, max } => write!(f, "a whole number from {min} to {max}"),
-            Kind::Number { min, max } if (*min, *max) == (f64::MIN, f64::MAX) => {
-                f.write_str("a number")
+            Kind::Channel => {
+                f.write_str("a short channel id such as 700000x12x0, or a channel_id (64 hexadecimal digits)")
             }
+            Kind::Int { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Kind::Number { min, max } if (*min, *max) == (f64::MIN, f64::MAX) => f.write_str("a number"),
             Kind::Number { min, max } => write!(f, "a number from {min} to {max}"),
             Kind::Bool => f.write_str("true or false"),
             Kind::Text => f.write_str("a text"),
@@ -36,12 +34,12 @@ impl Kind {
         let accepted = match self {
             Kind::PeerId => return read_peer_id(name, value),
             Kind::Channel => read_channel(value),
-            Kind::Int { min, max } => read_int(value)
-                .filter(|number| (min..=max).contains(&number))
-                .map(Arg::Int),
-            Kind::Number { min, max } => read_number(value)
-                .filter(|number| (min..=max).contains(&number))
-                .map(Arg::Number),
+            Kind::Int { min, max } => {
+                read_int(value).filter(|number| (min..=max).contains(&number)).map(Arg::Int)
+            }
+            Kind::Number { min, max } => {
+                read_number(value).filter(|number| (min..=max).contains(&number)).map(Arg::Number)
+            }
             Kind::Bool => read_bool(value).map(Arg::Bool),
             Kind::Text => read_text(value).map(Arg::Text),
             Kind::List => read_list(value).map(Arg::List),
@@ -116,13 +114,11 @@ fn read_number(value: &Value) -> Option<f64> {
 fn read_bool(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(flag) => Some(*flag),
-        Value::Number(_) | Value::String(_) => {
-            match read_text(value)?.to_ascii_lowercase().as_str() {
-                "true" | "1" | "yes" | "on" => Some(true),
-                "false" | "0" | "no" | "off" => Some(false),
-                _ => None,
-            }
-        }
+        Value::Number(_) | Value::String(_) => match read_text(value)?.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -11,15 +11,8 @@ const SET: &[Param] = &[
     Param::required("peer_id", Kind::PeerId, "The peer."),
     Param::optional("strategy", Kind::Text, "The strategy."),
     Param::optional("rebalance", Kind::Text, "The mode.").or(&["rebalance_mode"]),
-    Param::optional(
-        "fee_ppm",
-        Kind::OrNone(&Kind::Int {
-            min: 0,
-            max: 100_000,
-        }),
-        "The rate, ppm.",
-    )
-    .or(&["fee_ppm_target"]),
+    Param::optional("fee_ppm", Kind::OrNone(&Kind::Int { min: 0, max: 100_000 }), "The rate, ppm.")
+        .or(&["fee_ppm_target"]),
     Param::optional("tags", Kind::List, "Tags."),
     Param::optional("low", Kind::OrNone(&MULTIPLIER), "A factor."),
     Param::optional("force", Kind::Bool, "Whether to insist."),
@@ -29,16 +22,8 @@ static MENU: Menu = Menu {
     selector: "action",
     default: Some("list"),
     forms: &[
-        Form {
-            action: "set",
-            params: SET,
-            doc: "Sets.",
-        },
-        Form {
-            action: "list",
-            params: &[],
-            doc: "Lists.",
-        },
+        Form { action: "set", params: SET, doc: "Sets." },
+        Form { action: "list", params: &[], doc: "Lists." },
         Form {
             action: "tag",
             params: &[
@@ -89,41 +74,21 @@ fn each_action_has_its_own_order() {
     assert_eq!((action, args.text("tag")), ("tag", Ok("whale")));
     let (action, args) = menu(json!(["LIST_mutable", "700000x12x0"])).unwrap();
     let scid = ChannelName::Scid("700000x12x0".parse().unwrap());
-    assert_eq!(
-        (action, args.channel("channel")),
-        ("list-mutable", Ok(scid))
-    );
+    assert_eq!((action, args.channel("channel")), ("list-mutable", Ok(scid)));
     let (_, args) = menu(json!({"action": "list-mutable", "scid": "ab".repeat(32)})).unwrap();
-    assert_eq!(
-        args.channel("channel").unwrap().to_string(),
-        "ab".repeat(32)
-    );
+    assert_eq!(args.channel("channel").unwrap().to_string(), "ab".repeat(32));
 }
 
 #[test]
 fn a_call_without_a_selector_takes_the_default() {
-    for params in [
-        json!(null),
-        json!({}),
-        json!([]),
-        json!([null]),
-        json!({"action": null}),
-    ] {
+    for params in [json!(null), json!({}), json!([]), json!([null]), json!({"action": null})] {
         assert_eq!(menu(params).unwrap().0, "list");
     }
 }
 
 #[test]
 fn positional_values_fill_what_no_name_took() {
-    let (_, args) = menu(json!([
-        "set",
-        "strategy=hive",
-        PEER,
-        null,
-        7,
-        "whale,exchange"
-    ]))
-    .unwrap();
+    let (_, args) = menu(json!(["set", "strategy=hive", PEER, null, 7, "whale,exchange"])).unwrap();
     assert_eq!(args.text("strategy"), Ok("hive"));
     assert_eq!(args.opt_text("rebalance"), None);
     assert_eq!(args.u32("fee_ppm"), Ok(7));
@@ -132,13 +97,7 @@ fn positional_values_fill_what_no_name_took() {
 
 #[test]
 fn aliases_hyphens_and_case_name_the_same_parameter() {
-    for name in [
-        "fee_ppm",
-        "fee-ppm",
-        "FEE_PPM",
-        "fee_ppm_target",
-        "Fee-Ppm-Target",
-    ] {
+    for name in ["fee_ppm", "fee-ppm", "FEE_PPM", "fee_ppm_target", "Fee-Ppm-Target"] {
         let (_, args) = menu(json!({"action": "set", "peer_id": PEER, name: "3"})).unwrap();
         assert_eq!(args.opt_u32("fee_ppm"), Some(3), "{name}");
     }
@@ -146,11 +105,7 @@ fn aliases_hyphens_and_case_name_the_same_parameter() {
 
 #[test]
 fn none_clears_and_null_is_absent() {
-    let call = |fee: Value| {
-        menu(json!({"action": "set", "peer_id": PEER, "fee_ppm": fee}))
-            .unwrap()
-            .1
-    };
+    let call = |fee: Value| menu(json!({"action": "set", "peer_id": PEER, "fee_ppm": fee})).unwrap().1;
     for word in ["none", "null", " None "] {
         let args = call(json!(word));
         assert!(args.is_cleared("fee_ppm"), "{word}");
@@ -163,11 +118,7 @@ fn none_clears_and_null_is_absent() {
 
 #[test]
 fn lists_come_as_arrays_json_text_or_with_commas() {
-    let call = |tags: Value| {
-        menu(json!({"action": "set", "peer_id": PEER, "tags": tags}))
-            .unwrap()
-            .1
-    };
+    let call = |tags: Value| menu(json!({"action": "set", "peer_id": PEER, "tags": tags})).unwrap().1;
     for (tags, read) in [
         (json!(["a", "b"]), &["a", "b"][..]),
         (json!("[\"a\", \"b\"]"), &["a", "b"]),
@@ -184,76 +135,37 @@ fn lists_come_as_arrays_json_text_or_with_commas() {
 #[test]
 fn refusals_say_what_was_wrong_and_what_is_allowed() {
     for (params, parts) in [
-        (
-            json!(["frobnicate"]),
-            &["action 'frobnicate'", "set, list, tag"][..],
-        ),
+        (json!(["frobnicate"]), &["action 'frobnicate'", "set, list, tag"][..]),
         (json!([{"a": 1}]), &["action '{\"a\":1}'"]),
         (json!("set"), &["neither a JSON object nor an array"]),
         (json!(["tag", PEER]), &["tag is missing", "a text"]),
-        (
-            json!({"action": "tag", "tag": "x"}),
-            &["peer_id is missing", "66 hexadecimal"],
-        ),
+        (json!({"action": "tag", "tag": "x"}), &["peer_id is missing", "66 hexadecimal"]),
         (json!(["set", "zz"]), &["peer_id 'zz'", "66 hexadecimal"]),
-        (
-            json!(["set", PEER, "fee_ppm=1", "fee_ppm=1"]),
-            &["fee_ppm is given twice"],
-        ),
+        (json!(["set", PEER, "fee_ppm=1", "fee_ppm=1"]), &["fee_ppm is given twice"]),
         (
             json!({"action": "set", "peer_id": PEER, "fee_ppm": 1, "fee_ppm_target": 1}),
             &["fee_ppm is given twice"],
         ),
-        (
-            json!(["set", "action=list", PEER]),
-            &["list: '", "one parameter too many"],
-        ),
-        (
-            json!(["set", "action=list", "action=list"]),
-            &["action is given twice"],
-        ),
-        (
-            json!(["set", PEER, "fee_ppm=-1"]),
-            &["fee_ppm: '-1'", "from 0 to 100000", "or none"],
-        ),
+        (json!(["set", "action=list", PEER]), &["list: '", "one parameter too many"]),
+        (json!(["set", "action=list", "action=list"]), &["action is given twice"]),
+        (json!(["set", PEER, "fee_ppm=-1"]), &["fee_ppm: '-1'", "from 0 to 100000", "or none"]),
         (json!(["set", PEER, "fee_ppm=1.5"]), &["fee_ppm: '1.5'"]),
         (json!(["set", PEER, "fee_ppm=true"]), &["fee_ppm: 'true'"]),
-        (
-            json!({"action": "set", "peer_id": PEER, "fee_ppm": true}),
-            &["fee_ppm: 'true'"],
-        ),
+        (json!({"action": "set", "peer_id": PEER, "fee_ppm": true}), &["fee_ppm: 'true'"]),
         (
             json!({"action": "set", "peer_id": PEER, "fee_ppm": u64::MAX}),
             &["fee_ppm: '18446744073709551615'"],
         ),
         (json!(["set", PEER, "low=nan"]), &["low: 'nan'", "0.1 to 5"]),
         (json!(["set", PEER, "low=9"]), &["low: '9'"]),
-        (
-            json!(["set", PEER, "force=maybe"]),
-            &["force: 'maybe'", "true or false"],
-        ),
-        (
-            json!(["set", PEER, "a", "b", "feeppm=100"]),
-            &["no parameter 'feeppm'", "fee_ppm, tags"],
-        ),
-        (
-            json!({"action": "set", "peer_id": PEER, "tag": 1}),
-            &["no parameter 'tag'", "use peer_id"],
-        ),
-        (
-            json!({"action": "list", "tag": 1}),
-            &["no parameter 'tag'", "it takes none"],
-        ),
-        (
-            json!({"action": "set", "peer_id": PEER, "tags": [["a"]]}),
-            &["tags: '[[\"a\"]]'"],
-        ),
+        (json!(["set", PEER, "force=maybe"]), &["force: 'maybe'", "true or false"]),
+        (json!(["set", PEER, "a", "b", "feeppm=100"]), &["no parameter 'feeppm'", "fee_ppm, tags"]),
+        (json!({"action": "set", "peer_id": PEER, "tag": 1}), &["no parameter 'tag'", "use peer_id"]),
+        (json!({"action": "list", "tag": 1}), &["no parameter 'tag'", "it takes none"]),
+        (json!({"action": "set", "peer_id": PEER, "tags": [["a"]]}), &["tags: '[[\"a\"]]'"]),
         (json!(["batch", "{}"]), &["updates: '{}'", "a JSON array"]),
         (json!(["batch", "[1"]), &["updates: '[1'"]),
-        (
-            json!(["list-mutable", "7"]),
-            &["channel: '7'", "700000x12x0", "64 hex"],
-        ),
+        (json!(["list-mutable", "7"]), &["channel: '7'", "700000x12x0", "64 hex"]),
         (json!(["list-mutable", 7]), &["channel: '7'"]),
     ] {
         let text = refusal(params.clone());

@@ -11,18 +11,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<u64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         "\\PC{0,12}".prop_map(Value::from),
-        prop::sample::select(vec![
-            "set",
-            "tag",
-            PEER,
-            "fee_ppm=1",
-            "action=set",
-            "=",
-            "[",
-            "none",
-            "1e999"
-        ])
-        .prop_map(Value::from),
+        prop::sample::select(vec!["set", "tag", PEER, "fee_ppm=1", "action=set", "=", "[", "none", "1e999"])
+            .prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 24, 6, |inner| {
         let name = prop_oneof![
@@ -55,9 +45,7 @@ fn written(value: &Value, as_text: bool) -> Value {
 }
 
 fn text_of(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn spelled_name(param: &Param, spelling: Spelling) -> &'static str {
@@ -74,11 +62,7 @@ fn as_array(call: &[Option<Value>], spellings: &[Spelling]) -> Value {
         elements.push(match value {
             None => Value::Null,
             Some(value) if spelling.named => {
-                json!(format!(
-                    "{}={}",
-                    spelled_name(param, *spelling),
-                    text_of(value)
-                ))
+                json!(format!("{}={}", spelled_name(param, *spelling), text_of(value)))
             }
             Some(value) => written(value, spelling.as_text),
         });
@@ -90,9 +74,7 @@ fn as_object(call: &[Option<Value>], spellings: &[Spelling]) -> Value {
     let mut fields = serde_json::Map::new();
     fields.insert("action".to_owned(), json!("set"));
     for ((param, value), spelling) in SET.iter().zip(call).zip(spellings) {
-        let value = value
-            .as_ref()
-            .map_or(Value::Null, |value| written(value, spelling.as_text));
+        let value = value.as_ref().map_or(Value::Null, |value| written(value, spelling.as_text));
         fields.insert(spelled_name(param, *spelling).to_owned(), value);
     }
     Value::Object(fields)
@@ -112,25 +94,15 @@ fn any_call() -> impl Strategy<Value = Vec<Option<Value>>> {
         any::<Option<bool>>(),
     )
         .prop_map(|(strategy, mode, fee, tags, low, force)| {
-            vec![
-                Some(json!(PEER)),
-                strategy,
-                mode,
-                fee,
-                tags,
-                low,
-                force.map(Value::from),
-            ]
+            vec![Some(json!(PEER)), strategy, mode, fee, tags, low, force.map(Value::from)]
         })
 }
 
 fn any_spelling() -> impl Strategy<Value = Vec<Spelling>> {
-    let one = (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(named, as_text, alias)| {
-        Spelling {
-            named,
-            as_text,
-            alias,
-        }
+    let one = (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(named, as_text, alias)| Spelling {
+        named,
+        as_text,
+        alias,
     });
     prop::collection::vec(one, SET.len())
 }
