@@ -1,1 +1,106 @@
-fn main(){}
+//! What the sandbox costs, with every limit on.
+//!
+//! `decide` is one call of the built-in `dynamic` on a new instance, input and
+//! output converted and checked; `quiet` when no channel brings news, `news`
+//! when one in fifty does. `native` is the same code on the same input without
+//! a sandbox.
+
+#[path = "engine/input.rs"]
+mod input;
+#[path = "engine/native.rs"]
+mod native;
+
+use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions, Module};
+use cl_revenue_ops::model::StrategyName;
+use cl_revenue_ops::model::strategy::FeeInput;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use revenue_strategy::FeeStrategy;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use strategy_dynamic::Dynamic;
+
+const ROWS: [usize; 3] = [100, 1_000, 10_000];
+
+fn place() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-engine")
+}
+
+fn engine() -> Engine {
+    let options = EngineOptions::in_dir(&place()).expect("a directory to work in");
+    Engine::new(EngineOptions { compiler: Compiler::InProcess, ..options }).expect("an engine")
+}
+
+fn dynamic(engine: &Engine) -> Arc<Module> {
+    engine.built_in("dynamic").expect("the built-in strategy")
+}
+
+/// The input one cycle on, with the states that `dynamic` wrote.
+fn settled(engine: &Engine, module: &Module, mut input: FeeInput) -> FeeInput {
+    let decision = engine.decide_fees(module, &input).expect("a decision");
+    input.now.0 += 1800;
+    input.node_state = decision.node_state;
+    for (row, state) in input.channels.iter_mut().zip(decision.states) {
+        row.state = state;
+    }
+    input
+}
+
+fn decide(criterion: &mut Criterion) {
+    let engine = engine();
+    let module = dynamic(&engine);
+    let mut group = criterion.benchmark_group("decide");
+    for rows in ROWS {
+        group.throughput(Throughput::Elements(rows as u64));
+        let quiet = settled(&engine, &module, input::quiet(rows));
+        let news = input::with_news(quiet.clone(), 50);
+        for (name, input) in [("quiet", &quiet), ("news", &news)] {
+            let fuel = engine.decide_fees(&module, input).expect("a decision").fuel;
+            println!("{name}/{rows}: {fuel} fuel, {} per channel", fuel / rows as u64);
+            group.bench_function(format!("{name}/{rows}"), |bencher| {
+                bencher.iter(|| engine.decide_fees(&module, input));
+            });
+            let native = native::input(input);
+            group.bench_function(format!("native-{name}/{rows}"), |bencher| {
+                bencher.iter(|| Dynamic::decide(&native).and_then(revenue_strategy::Decision::finish));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn instance(criterion: &mut Criterion) {
+    let engine = engine();
+    let passive = engine.built_in("passive").expect("the built-in strategy");
+    let nothing = input::quiet(0);
+    criterion.bench_function("fresh instance and a call without channels", |bencher| {
+        bencher.iter(|| engine.decide_fees(&passive, &nothing));
+    });
+}
+
+fn load(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("load");
+    group.sample_size(20);
+    group.bench_function("compile dynamic", |bencher| {
+        let fresh = || {
+            fs::remove_dir_all(place()).expect("the last run's files");
+            engine()
+        };
+        bencher.iter_batched_ref(fresh, |engine| dynamic(engine), BatchSize::PerIteration);
+    });
+    dynamic(&engine());
+    group.bench_function("dynamic from the cache", |bencher| {
+        bencher.iter_batched_ref(engine, |engine| dynamic(engine), BatchSize::PerIteration);
+    });
+    let running = engine();
+    let name: StrategyName = "copy".parse().expect("a name");
+    fs::write(place().join("strategies/copy.wasm"), input::component()).expect("a module");
+    group.bench_function("a module that is loaded already", |bencher| {
+        bencher.iter(|| running.load(&name));
+    });
+    group.bench_function("engine", |bencher| bencher.iter_with_large_drop(engine));
+    group.finish();
+}
+
+criterion_group!(benches, decide, instance, load);
+criterion_main!(benches);

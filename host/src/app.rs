@@ -205,6 +205,7 @@ async fn start_up(
                         JobName::Forwards => services.ingest_forwards().await.map(|ingested| ingested.to_string()),
                         JobName::Flow => services.flow_cycle().await,
                         JobName::Fees => services.fee_cycle(trigger).await,
+                        JobName::Policies => services.sweep_policies().await,
                         JobName::Upkeep => services.upkeep().await,
                     }
                 }

@@ -95,7 +95,9 @@ fn another_nodes_and_networks_books_are_refused() {
     make(&scratch.file());
     let error = refused(Store::open(&scratch.file(), &node(2), "regtest"));
     assert!(matches!(error, OpenError::OtherNode { .. }), "{error}");
-    assert!(error.to_string().contains(&node(1).to_string()) && error.to_string().contains(&node(2).to_string()));
+    assert!(
+        error.to_string().contains(&node(1).to_string()) && error.to_string().contains(&node(2).to_string())
+    );
     let error = refused(Store::open(&scratch.file(), &node(1), "bitcoin"));
     assert!(matches!(error, OpenError::OtherNetwork { .. }), "{error}");
     assert!(open(&scratch.file()).is_ok(), "a refused attempt changes nothing");
@@ -122,22 +124,27 @@ fn another_programs_database_is_refused_and_left_alone() {
     assert!(!Store::is_foreign(&scratch.0.join("absent.db")));
 }
 
-#[test]
-fn damaged_files_are_refused() {
+#[tokio::test]
+async fn damaged_files_are_refused() {
     let scratch = Scratch::new();
-    make(&scratch.file());
+    let store = open(&scratch.file()).expect("a new database");
+    // Pages are numbered from one.
+    let find_root = "SELECT rootpage - 1 FROM sqlite_schema WHERE name = 'forwards'";
+    let root = store.read(move |conn| Ok(conn.query_row(find_root, [], |row| row.get::<_, u32>(0))?)).await;
+    let root = root.expect("the table is there") as usize;
+    store.close().expect("closed");
     let sound = fs::read(scratch.file()).expect("the file");
     let page = 4096;
     let mut bad_schema = sound.clone();
     bad_schema[100..page].fill(0xff);
-    let mut bad_tables = sound.clone();
-    bad_tables[page..].fill(0xff);
+    let mut bad_table = sound.clone();
+    bad_table[root * page..(root + 1) * page].fill(0xff);
     for (name, bytes) in [
         ("text", b"not a database, but long enough to hold the header of one: ".repeat(3)),
         ("a few bytes", b"SQLite".to_vec()),
         ("cut in the middle", sound[..sound.len() / 2].to_vec()),
         ("overwritten schema", bad_schema),
-        ("overwritten tables", bad_tables),
+        ("one overwritten table", bad_table),
     ] {
         let path = scratch.0.join(name);
         fs::write(&path, bytes).expect("written");

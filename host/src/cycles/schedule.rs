@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::model::{PeerId, UnixTime};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -17,13 +18,15 @@ pub enum JobName {
     Flow,
     /// Sets fees.
     Fees,
-    /// Ends expired policies, looks for companions, forgets what is old.
+    /// Ends policies whose time is over.
+    Policies,
+    /// Looks for companions, forgets what is old.
     Upkeep,
 }
 
 impl JobName {
     /// All of them.
-    pub const ALL: [JobName; 4] = [Self::Forwards, Self::Flow, Self::Fees, Self::Upkeep];
+    pub const ALL: [JobName; 5] = [Self::Forwards, Self::Flow, Self::Fees, Self::Policies, Self::Upkeep];
 
     /// The word used in answers.
     pub const fn name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl JobName {
             JobName::Forwards => "forwards",
             JobName::Flow => "flow",
             JobName::Fees => "fees",
+            JobName::Policies => "policies",
             JobName::Upkeep => "upkeep",
         }
     }
@@ -41,6 +45,7 @@ impl JobName {
             JobName::Forwards => 600,
             JobName::Flow => config.flow_interval,
             JobName::Fees => config.fee_interval,
+            JobName::Policies => 5,
             JobName::Upkeep => 60,
         }
     }
@@ -48,7 +53,7 @@ impl JobName {
     /// Seconds from the start of the plugin to the first run: what others build on comes first.
     const fn first_delay(self) -> u64 {
         match self {
-            JobName::Upkeep | JobName::Forwards => 0,
+            JobName::Upkeep | JobName::Policies | JobName::Forwards => 0,
             JobName::Flow => 10,
             JobName::Fees => 60,
         }
@@ -57,6 +62,9 @@ impl JobName {
 
 /// After a failed run the next one comes after this many seconds at most.
 const RETRY_S: u64 = 60;
+
+/// Wall time that a job rests at least, however fast a simulated clock runs.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Intervals vary by up to this share, so that nodes started together do not stay in step.
 const JITTER: f64 = 0.1;
@@ -195,7 +203,7 @@ pub async fn run_job<F, Fut>(
     let mut next = clock.now().plus(job.first_delay());
     loop {
         jobs.status_mut(job).next = Some(next);
-        let pause = clock.wall_time(next.since(clock.now()) as f64);
+        let pause = clock.wall_time(next.since(clock.now()) as f64).max(SHORTEST_PAUSE);
         let trigger = tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => Trigger::Timer,

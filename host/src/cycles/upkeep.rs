@@ -4,7 +4,7 @@ use super::Services;
 use crate::model::UnixTime;
 use crate::store::policies::ChangeKind;
 use crate::node::Companion;
-use crate::store::{changes, cycles, intervals, policies, states};
+use crate::store::{changes, cycles, flow, intervals, policies, states};
 use anyhow::Result;
 
 /// How long decisions are kept; the latest of each channel stays for ever.
@@ -13,27 +13,33 @@ const KEEP_DECISIONS_S: u64 = 14 * UnixTime::DAY;
 /// How long intervals, changes of fees, unused states and tombstones of policies are kept.
 const KEEP_HISTORY_S: u64 = 90 * UnixTime::DAY;
 
+/// How long hourly sums are kept: longer than the longest window of flow analysis.
+const KEEP_HOURS_S: u64 = 100 * UnixTime::DAY;
+
 impl Services {
     /// One round of upkeep.
     pub async fn upkeep(&self) -> Result<String> {
-        let expired = self.sweep_policies().await?;
         self.look_for_companions().await;
         let now = self.now();
         self.store
             .write(move |tx| {
                 cycles::prune(tx, now.minus(KEEP_DECISIONS_S))?;
                 intervals::prune(tx, now.minus(KEEP_HISTORY_S))?;
+                flow::prune_hours(tx, now.minus(KEEP_HOURS_S))?;
                 changes::prune(tx, now.minus(KEEP_HISTORY_S))?;
                 states::prune(tx, now.minus(KEEP_HISTORY_S))?;
                 Ok(policies::prune_tombstones(tx, now.minus(KEEP_HISTORY_S))?)
             })
             .await?;
-        Ok(format!("{expired} policies expired"))
+        Ok("companions looked for, old rows forgotten".to_owned())
     }
 
     /// Ends policies whose time is over, and has the fees of their peers looked at.
-    async fn sweep_policies(&self) -> Result<usize> {
+    pub async fn sweep_policies(&self) -> Result<String> {
         let now = self.now();
+        if self.store.read(move |conn| Ok(policies::expired(conn, now)?)).await?.is_empty() {
+            return Ok("nothing expired".to_owned());
+        }
         let peers = self
             .store
             .write(move |tx| {
@@ -48,7 +54,7 @@ impl Services {
         if count > 0 {
             self.policy_changed(peers);
         }
-        Ok(count)
+        Ok(format!("{count} policies expired"))
     }
 
     /// Notes which companions are there. Their absence is a state, not a failure.

@@ -7,7 +7,7 @@ use crate::model::forward::Forward;
 use serde_json::json;
 
 /// Rows in one page.
-pub const PAGE: u64 = 2_000;
+pub const PAGE: u64 = 5_000;
 
 /// What this lightningd turned out to be able to do; unknown until tried.
 #[derive(Clone, Copy, Debug, Default)]

@@ -143,7 +143,8 @@ fn change(decision: &DecisionRecord, new: Ppm, at: UnixTime) -> FeeChange {
 }
 
 fn insert(tx: &Transaction<'_>, cycle: &CycleRecord) -> Result<i64> {
-    let count = |wanted: fn(&DecisionRecord) -> bool| cycle.decisions.iter().filter(|one| wanted(one)).count() as u64;
+    let count =
+        |wanted: fn(&DecisionRecord) -> bool| cycle.decisions.iter().filter(|one| wanted(one)).count() as u64;
     tx.prepare_cached(
         "INSERT INTO fee_cycles (at_s, seed, trigger, inputs_digest, channels, proposals, applied, refused, failed,
              duration_ms, note)
@@ -185,7 +186,9 @@ fn insert_module(tx: &Transaction<'_>, cycle_id: i64, run: &ModuleRun) -> Result
 
 /// The latest cycles, newest first.
 pub fn recent(conn: &Connection, limit: u32) -> Result<Vec<CycleRow>> {
-    conn.prepare_cached("SELECT * FROM fee_cycles ORDER BY id DESC LIMIT ?1")?.query_map([limit], read)?.collect()
+    conn.prepare_cached("SELECT * FROM fee_cycles ORDER BY id DESC LIMIT ?1")?
+        .query_map([limit], read)?
+        .collect()
 }
 
 /// The calls of modules in one cycle, by strategy.

@@ -78,7 +78,8 @@ impl Store {
             reader.close().map_err(|(_, error)| error).context("the database's reader did not close")?;
         }
         if let Some(writer) = lock(&self.connections.writer).take() {
-            checkpoint(&writer).context("the database's log could not be written back; the next start does it")?;
+            checkpoint(&writer)
+                .context("the database's log could not be written back; the next start does it")?;
             writer.close().map_err(|(_, error)| error).context("the database did not close")?;
         }
         Ok(())

@@ -112,7 +112,11 @@ pub fn latest(conn: &Connection) -> Result<Vec<DecisionRow>> {
 
 /// When the channel's latest decision had no known outcome and wanted the fee
 /// that is now in force, marks it as reconciled and returns its reason.
-pub(super) fn settle_unknown(tx: &Transaction<'_>, channel_id: &ChannelId, in_force: Ppm) -> Result<Option<String>> {
+pub(super) fn settle_unknown(
+    tx: &Transaction<'_>,
+    channel_id: &ChannelId,
+    in_force: Ppm,
+) -> Result<Option<String>> {
     tx.prepare_cached(
         "UPDATE fee_decisions SET outcome = ?3, outcome_text = NULL
          WHERE channel_id = ?1 AND outcome = ?4 AND approved_ppm = ?2

@@ -51,7 +51,9 @@ mod tests {
     fn means_leave_out_the_moment_and_the_day_before() {
         let mut conn = memory();
         let tx = conn.transaction().expect("a transaction");
-        for (age, perkb) in [(90_000, 9_999), (80_000, 1_000), (7_200, 2_000), (7_300, 4_000), (1_800, 3_001), (0, 50_000)] {
+        for (age, perkb) in
+            [(90_000, 9_999), (80_000, 1_000), (7_200, 2_000), (7_300, 4_000), (1_800, 3_001), (0, 50_000)]
+        {
             record(&tx, NOW.minus(age), perkb).expect("stored");
         }
         assert_eq!(day_mean(&tx, NOW), Ok(Some(2_500)));

@@ -38,8 +38,8 @@ pub struct FlowTotals {
     pub last_out: Option<UnixTime>,
 }
 
-const SUM_COLUMNS: &str = "sum(in_msat), sum(out_msat), sum(in_count), sum(out_count), sum(earned_msat), \
-                           sum(sourced_msat), sum(failed_liquidity), sum(failed_downstream), sum(failed_other)";
+const SUMS: &str = "in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat, \
+                    failed_liquidity, failed_downstream, failed_other";
 
 /// Settled flow by UTC hour, oldest first, from the hour that contains `since`.
 pub fn hours(conn: &Connection, since: UnixTime) -> Result<HashMap<ChannelId, Vec<FlowHour>>> {
@@ -107,8 +107,9 @@ pub fn earned_since(conn: &Connection, since: UnixTime) -> Result<Msat> {
 fn each_name_since(conn: &Connection, since: UnixTime, mut each: impl FnMut(Scid, Delta)) -> Result<()> {
     let first_whole = UnixTime(since.0.div_ceil(UnixTime::HOUR) * UnixTime::HOUR);
     forwards::received_between(conn, since, first_whole, |forward| Delta::of(&forward, &mut each))?;
+    // Added up here: grouping in SQL would sort all rows by name first.
     let mut select =
-        conn.prepare_cached(&format!("SELECT scid, {SUM_COLUMNS} FROM flow_hours WHERE hour_s >= ?1 GROUP BY scid"))?;
+        conn.prepare_cached(&format!("SELECT scid, {SUMS} FROM flow_hours WHERE hour_s >= ?1"))?;
     let mut rows = select.query([first_whole])?;
     while let Some(row) = rows.next()? {
         each(row.get(0)?, read_delta(row)?);
@@ -118,15 +119,22 @@ fn each_name_since(conn: &Connection, since: UnixTime, mut each: impl FnMut(Scid
 
 /// Sums over all time, per channel.
 pub fn totals(conn: &Connection) -> Result<HashMap<ChannelId, FlowTotals>> {
-    conn.prepare_cached(&format!(
-        "SELECT n.channel_id, {SUM_COLUMNS}, max(t.last_in_s), max(t.last_out_s)
-         FROM flow_totals t JOIN channel_names n ON n.scid = t.scid GROUP BY n.channel_id"
-    ))?
-    .query_map([], |row| {
-        let sums = FlowSums::from(read_delta(row)?);
-        Ok((row.get(0)?, FlowTotals { sums, last_in: row.get(10)?, last_out: row.get(11)? }))
-    })?
-    .collect()
+    let mut totals: HashMap<ChannelId, (Delta, Option<UnixTime>, Option<UnixTime>)> = HashMap::new();
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT n.channel_id, {SUMS}, t.last_in_s, t.last_out_s
+         FROM flow_totals t JOIN channel_names n ON n.scid = t.scid"
+    ))?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (delta, last_in, last_out) = totals.entry(row.get(0)?).or_default();
+        delta.add(&read_delta(row)?, 1);
+        *last_in = (*last_in).max(row.get(10)?);
+        *last_out = (*last_out).max(row.get(11)?);
+    }
+    let finish = |(channel_id, (delta, last_in, last_out))| {
+        (channel_id, FlowTotals { sums: FlowSums::from(delta), last_in, last_out })
+    };
+    Ok(totals.into_iter().map(finish).collect())
 }
 
 /// The nine sums, from the second column on.
@@ -161,6 +169,12 @@ impl From<Delta> for FlowSums {
             failed_other: count(delta.failed_other),
         }
     }
+}
+
+/// Forgets hours that began before `before`; sums over all time stay. Returns how
+/// many rows went.
+pub fn prune_hours(tx: &Transaction<'_>, before: UnixTime) -> Result<usize> {
+    tx.execute("DELETE FROM flow_hours WHERE hour_s < ?1", [before])
 }
 
 /// Keeps the latest analysis of each channel.

@@ -42,10 +42,12 @@ const BY_RANK: [ForwardStatus; 4] =
 
 const COLUMNS: &str =
     "in_scid, in_htlc_id, out_scid, in_msat, out_msat, fee_msat, status, received_ms, resolved_ms, failcode";
-const INSERT: &str = "INSERT INTO forwards (in_scid, in_htlc_id, out_scid, in_msat, out_msat, fee_msat, status,
+const INSERT: &str =
+    "INSERT INTO forwards (in_scid, in_htlc_id, out_scid, in_msat, out_msat, fee_msat, status,
          received_ms, resolved_ms, failcode) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
      ON CONFLICT (in_scid, in_htlc_id) DO NOTHING";
-const UPDATE: &str = "UPDATE forwards SET out_scid = ?3, in_msat = ?4, out_msat = ?5, fee_msat = ?6, status = ?7,
+const UPDATE: &str =
+    "UPDATE forwards SET out_scid = ?3, in_msat = ?4, out_msat = ?5, fee_msat = ?6, status = ?7,
          received_ms = ?8, resolved_ms = ?9, failcode = ?10 WHERE in_scid = ?1 AND in_htlc_id = ?2";
 
 /// Takes in forwards as the node lists or announces them. Sums per hour, over

@@ -57,7 +57,9 @@ pub fn observe(
         let live = channel.peer_connected && channel.spendable >= least_usable(channel);
         match running.remove(&channel.channel_id) {
             None => open(tx, &channel.channel_id, now, channel.fee_ppm, channel.fee_base, live)?,
-            Some(run) if run.fee == channel.fee_ppm && run.base == channel.fee_base => sample(tx, &run, now, live)?,
+            Some(run) if run.fee == channel.fee_ppm && run.base == channel.fee_base => {
+                sample(tx, &run, now, live)?
+            }
             Some(run) => {
                 sample(tx, &run, now, live)?;
                 note_change_by_others(tx, channel, &run, now)?;
@@ -72,7 +74,12 @@ pub fn observe(
 
 /// A rate in force that this plugin did not record: the answer to one of our own
 /// changes was lost, or somebody else set it.
-fn note_change_by_others(tx: &Transaction<'_>, channel: &Channel, before: &Running, now: UnixTime) -> Result<()> {
+fn note_change_by_others(
+    tx: &Transaction<'_>,
+    channel: &Channel,
+    before: &Running,
+    now: UnixTime,
+) -> Result<()> {
     let ours = super::decisions::settle_unknown(tx, &channel.channel_id, channel.fee_ppm)?;
     let (origin, reason) = match ours {
         Some(reason) => (ChangeOrigin::Strategy, reason),
@@ -96,9 +103,17 @@ fn note_change_by_others(tx: &Transaction<'_>, channel: &Channel, before: &Runni
 
 /// Ends the running interval at `at` and starts one with the new rate. Does
 /// nothing when the rate is already that of the running one.
-pub(super) fn start(tx: &Transaction<'_>, channel_id: &ChannelId, at: UnixTime, fee: Ppm, base: Msat) -> Result<()> {
+pub(super) fn start(
+    tx: &Transaction<'_>,
+    channel_id: &ChannelId,
+    at: UnixTime,
+    fee: Ppm,
+    base: Msat,
+) -> Result<()> {
     let run = tx
-        .prepare_cached(&format!("SELECT {RUNNING} FROM fee_intervals WHERE channel_id = ?1 AND end_s IS NULL"))?
+        .prepare_cached(&format!(
+            "SELECT {RUNNING} FROM fee_intervals WHERE channel_id = ?1 AND end_s IS NULL"
+        ))?
         .query_map([channel_id], read_running)?
         .next()
         .transpose()?;
@@ -131,7 +146,14 @@ fn read_running(row: &Row<'_>) -> Result<(ChannelId, Running)> {
     Ok((row.get(0)?, run))
 }
 
-fn open(tx: &Transaction<'_>, channel_id: &ChannelId, at: UnixTime, fee: Ppm, base: Msat, live: bool) -> Result<()> {
+fn open(
+    tx: &Transaction<'_>,
+    channel_id: &ChannelId,
+    at: UnixTime,
+    fee: Ppm,
+    base: Msat,
+    live: bool,
+) -> Result<()> {
     tx.prepare_cached(
         "INSERT INTO fee_intervals (channel_id, start_s, fee_ppm, base_msat, sampled_s, sampled_live)
          VALUES (?1, ?2, ?3, ?4, ?2, ?5)",

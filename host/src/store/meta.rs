@@ -9,7 +9,9 @@ const PSEUDONYM_KEY: &str = "pseudonym_key";
 
 /// The value under `key`, if there is one.
 pub fn get<T: FromSql>(conn: &Connection, key: &str) -> Result<Option<T>> {
-    conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
+    conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
 }
 
 /// Keeps `value` under `key`.

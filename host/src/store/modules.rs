@@ -32,7 +32,12 @@ const COLUMNS: &str =
 
 /// Counts a fault. The fault that makes `most_in_row` of them puts the module in
 /// quarantine. Returns the record with this fault.
-pub fn fault(tx: &Transaction<'_>, fault: Fault<'_>, most_in_row: u32, now: UnixTime) -> Result<ModuleFaults> {
+pub fn fault(
+    tx: &Transaction<'_>,
+    fault: Fault<'_>,
+    most_in_row: u32,
+    now: UnixTime,
+) -> Result<ModuleFaults> {
     tx.prepare_cached(&format!(
         "INSERT INTO module_faults ({COLUMNS})
          VALUES (?1, ?2, 1, 1, CASE WHEN ?6 <= 1 THEN ?5 END, ?3, ?4, ?5)
@@ -132,7 +137,10 @@ mod tests {
         assert_eq!(fail(&tx, 4).quarantined_at, None);
         assert_eq!(quarantined(&tx), Ok(vec![]));
         let third = fail(&tx, 5);
-        assert_eq!((third.quarantined_at, third.faults_in_row, third.faults_total), (Some(UnixTime(5)), 3, 5));
+        assert_eq!(
+            (third.quarantined_at, third.faults_in_row, third.faults_total),
+            (Some(UnixTime(5)), 3, 5)
+        );
         assert_eq!(fail(&tx, 6).quarantined_at, Some(UnixTime(5)));
         ok(&tx, &DIGEST).expect("stored");
         assert_eq!(quarantined(&tx), Ok(vec![DIGEST]));
@@ -141,7 +149,10 @@ mod tests {
         assert_eq!(clear(&tx, &DIGEST), Ok(false));
         assert_eq!(quarantined(&tx), Ok(vec![]));
         let kept = list(&tx).expect("records");
-        assert_eq!((kept[0].faults_total, kept[0].faults_in_row, kept[0].last_code.as_str()), (6, 0, "out_of_fuel"));
+        assert_eq!(
+            (kept[0].faults_total, kept[0].faults_in_row, kept[0].last_code.as_str()),
+            (6, 0, "out_of_fuel")
+        );
         assert_eq!(get(&tx, &Digest([8; 32])), Ok(None));
     }
 

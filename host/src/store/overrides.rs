@@ -21,7 +21,12 @@ pub fn load_all(conn: &Connection) -> Result<Vec<Override>> {
     conn.prepare_cached("SELECT key, value, version, updated_at_s FROM config_overrides ORDER BY key")?
         .query_map([], |row| {
             let Unsigned(version) = row.get("version")?;
-            Ok(Override { key: row.get("key")?, value: row.get("value")?, version, updated_at: row.get("updated_at_s")? })
+            Ok(Override {
+                key: row.get("key")?,
+                value: row.get("value")?,
+                version,
+                updated_at: row.get("updated_at_s")?,
+            })
         })?
         .collect()
 }
@@ -67,7 +72,8 @@ mod tests {
         assert_eq!(delete(&tx, "min_fee_ppm"), Ok(false));
         assert_eq!(version(&tx), Ok(3));
         assert_eq!(put(&tx, "dry", "é", UnixTime(4)), Ok(4));
-        let kept = Override { key: "dry".to_owned(), value: "é".to_owned(), version: 4, updated_at: UnixTime(4) };
+        let kept =
+            Override { key: "dry".to_owned(), value: "é".to_owned(), version: 4, updated_at: UnixTime(4) };
         assert_eq!(load_all(&tx), Ok(vec![kept]));
     }
 }

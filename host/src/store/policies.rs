@@ -64,9 +64,11 @@ pub fn get(conn: &Connection, peer_id: &PeerId) -> Result<Option<Policy>> {
 
 /// Peers whose policies' time is over.
 pub fn expired(conn: &Connection, now: UnixTime) -> Result<Vec<PeerId>> {
-    conn.prepare_cached("SELECT peer_id FROM policies WHERE expires_at_s <= ?1 ORDER BY expires_at_s, peer_id")?
-        .query_map([now], |row| row.get(0))?
-        .collect()
+    conn.prepare_cached(
+        "SELECT peer_id FROM policies WHERE expires_at_s <= ?1 ORDER BY expires_at_s, peer_id",
+    )?
+    .query_map([now], |row| row.get(0))?
+    .collect()
 }
 
 /// Keeps a policy in place of the peer's former one. Returns the change's cursor.
@@ -92,7 +94,12 @@ pub fn put(tx: &Transaction<'_>, policy: &Policy) -> Result<u64> {
 
 /// Deletes a policy, leaving a tombstone in the feed. Returns the change's
 /// cursor, or `None` when the peer has no policy.
-pub fn delete(tx: &Transaction<'_>, peer_id: &PeerId, now: UnixTime, kind: ChangeKind) -> Result<Option<u64>> {
+pub fn delete(
+    tx: &Transaction<'_>,
+    peer_id: &PeerId,
+    now: UnixTime,
+    kind: ChangeKind,
+) -> Result<Option<u64>> {
     let deleted = tx.prepare_cached("DELETE FROM policies WHERE peer_id = ?1")?.execute([peer_id])?;
     if deleted == 0 {
         return Ok(None);

@@ -65,6 +65,8 @@
 //! - Nothing survives a call but the states that it returns ([`state`]).
 //! - Rows of proposals rise, numbers are finite, a state is at most 1024 bytes.
 
+#![warn(missing_docs)]
+
 mod decision;
 mod describe;
 mod input;

@@ -42,20 +42,29 @@ pub struct Scene<'a> {
     pub now_s: u64,
     /// The channel's intervals, oldest first.
     pub intervals: &'a [FeeInterval],
-    /// Where demand is expected before anything is observed, ppm.
-    pub prior_ppm: f64,
+    /// Whether a window may close in this cycle.
+    pub may_choose: bool,
     /// What the host would accept, ppm.
     pub bounds_ppm: (u32, u32),
 }
 
-/// Reads what is new, and moves the base price if its time is over. Returns
-/// the observations if they changed.
+/// What the climber did.
+#[derive(Debug)]
+pub struct Climbed {
+    /// The observations, with what was new.
+    pub evidence: Box<Evidence>,
+    /// A window closed, and the price was chosen anew.
+    pub chose: bool,
+}
+
+/// Reads what is new, and moves the base price if its time is over. None if
+/// there was nothing to do.
 pub fn climb(
     memory: &mut Memory<'_>,
     scene: &Scene<'_>,
     settings: &Settings,
     rng: impl FnOnce() -> Rng,
-) -> Option<Box<Evidence>> {
+) -> Option<Climbed> {
     let last = scene.intervals.last()?;
     let settling = scene.now_s < last.start_s.saturating_add(u64::from(settings.settle_s));
     let hold_s = memory.hold_s.min(settings.hold_s);
@@ -66,7 +75,7 @@ pub fn climb(
             return None;
         }
         let pending = last.live_s.saturating_sub(memory.cursor.live_s);
-        if memory.held_s.saturating_add(pending) < hold_s {
+        if !scene.may_choose || memory.held_s.saturating_add(pending) < hold_s {
             return None;
         }
     }
@@ -77,10 +86,11 @@ pub fn climb(
         take(memory, &mut evidence, &fresh, settings);
     }
     memory.cursor = behind(last);
-    if memory.held_s >= hold_s && !skip {
+    let chose = scene.may_choose && !skip && memory.held_s >= hold_s;
+    if chose {
         choose(memory, &evidence, scene, settings, rng());
     }
-    Some(evidence)
+    Some(Climbed { evidence, chose })
 }
 
 fn load(memory: &Memory<'_>, now_s: u64) -> Evidence {
@@ -120,10 +130,10 @@ fn choose(
     settings: &Settings,
     mut rng: Rng,
 ) {
-    let posterior = Posterior::of(evidence, grid::position(scene.prior_ppm));
+    let posterior = Posterior::of(evidence, grid::position(settings.prior_ppm));
     let here = grid::nearest(memory.base_ppm);
     let (low, high) = reach(here, scene.bounds_ppm);
-    let mut best = posterior.best(low, high);
+    let mut best = posterior.best(here, low, high);
     let silent = evidence.forwards.iter().sum::<f64>() < SILENT_FORWARDS;
     if silent {
         best = best.min(here.saturating_sub(1)).clamp(low, high);
@@ -168,8 +178,8 @@ mod tests {
     }
 
     fn step(memory: &mut Memory<'_>, intervals: &[FeeInterval], now_s: u64) -> Option<Box<Evidence>> {
-        let scene = Scene { now_s, intervals, prior_ppm: 250.0, bounds_ppm: (10, 5000) };
-        climb(memory, &scene, &settings(), || Rng::new(1, 1))
+        let scene = Scene { now_s, intervals, may_choose: true, bounds_ppm: (10, 5000) };
+        climb(memory, &scene, &settings(), || Rng::new(1, 1)).map(|climbed| climbed.evidence)
     }
 
     #[test]

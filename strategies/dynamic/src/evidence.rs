@@ -6,8 +6,9 @@ use revenue_strategy::{FeeInterval, terms};
 use crate::grid::{self, PRICES};
 use crate::memory::Cursor;
 
-/// Weights below this many hours say nothing and are dropped.
-const LEAST_HOURS: f64 = 0.05;
+/// Observations that weigh less than this say nothing and are dropped.
+const LEAST_HOURS: f64 = 0.25;
+const LEAST_FORWARDS: f64 = 0.02;
 
 /// Observations by price, older ones weighing less.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +67,7 @@ impl Evidence {
     pub fn observed(&self) -> impl Iterator<Item = (usize, f64, f64)> + '_ {
         (0..PRICES)
             .map(|index| (index, self.hours[index], self.forwards[index]))
-            .filter(|(_, hours, forwards)| *hours > LEAST_HOURS || *forwards > 0.0)
+            .filter(|(_, hours, forwards)| *hours > LEAST_HOURS || *forwards > LEAST_FORWARDS)
     }
 }
 

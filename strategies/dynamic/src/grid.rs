@@ -12,9 +12,9 @@ pub const RATIO: f64 = 1.2;
 pub const PRICES: usize = 64;
 
 /// Number of demand curves.
-pub const CURVES: usize = 5;
+pub const CURVES: usize = 3;
 
-/// Offsets of a price to a scale: `-(PRICES - 1)` to `PRICES - 1`.
+/// Offsets of a scale to a price: `-(PRICES - 1)` to `PRICES - 1`.
 const OFFSETS: usize = 2 * PRICES - 1;
 
 /// Beyond this many nats a curve falls no further: one forward at a price that
@@ -47,21 +47,16 @@ const BORDERS: [f64; PRICES - 1] = {
 struct Table {
     /// Share at an offset, 0 to 1.
     share: [f64; OFFSETS],
-    /// Negative natural logarithm of it.
-    nats: [f64; OFFSETS],
-    /// Offset at which price times share is largest.
+    /// The same with its negative natural logarithm.
+    pairs: [(f64, f64); OFFSETS],
+    /// Offset of the price to the scale at which price times share is largest.
     best: i32,
 }
 
-/// From long tails to cliffs: `exp(-x^k)` for k = 0.7, 1 and 2, and logistic
-/// falls around the scale with a width of a fifth and a tenth of it.
-static TABLES: [Table; CURVES] = [
-    table(Curve::Stretched(0.7)),
-    table(Curve::Stretched(1.0)),
-    table(Curve::Stretched(2.0)),
-    table(Curve::Logistic(5.0)),
-    table(Curve::Logistic(10.0)),
-];
+/// From a long tail to a cliff: `exp(-x^k)` for k = 0.7 and 1, and a logistic
+/// fall around the scale with a width of an eighth of it.
+static TABLES: [Table; CURVES] =
+    [table(Curve::Stretched(0.7)), table(Curve::Stretched(1.0)), table(Curve::Logistic(8.0))];
 
 enum Curve {
     Stretched(f64),
@@ -70,27 +65,28 @@ enum Curve {
 
 const fn table(curve: Curve) -> Table {
     let mut share = [0.0; OFFSETS];
-    let mut nats = [0.0; OFFSETS];
+    let mut pairs = [(0.0, 0.0); OFFSETS];
     let mut best = 0;
     let mut most = 0.0;
     let mut at = 0;
     while at < OFFSETS {
-        let offset = at as i32 - (PRICES as i32 - 1);
+        let offset = PRICES as i32 - 1 - at as i32;
         let log_x = offset as f64 * ln(RATIO);
         let x = exp(log_x);
         let fall = match curve {
             Curve::Stretched(power) => exp(log_x * power),
             Curve::Logistic(steepness) => softplus((x - 1.0) * steepness),
         };
-        nats[at] = if fall < FLOOR_NATS { fall } else { FLOOR_NATS };
-        share[at] = exp(-nats[at]);
+        let nats = if fall < FLOOR_NATS { fall } else { FLOOR_NATS };
+        share[at] = exp(-nats);
+        pairs[at] = (share[at], nats);
         if fall < FLOOR_NATS && x * share[at] > most {
             most = x * share[at];
             best = offset;
         }
         at += 1;
     }
-    Table { share, nats, best }
+    Table { share, pairs, best }
 }
 
 const fn softplus(z: f64) -> f64 {
@@ -150,14 +146,17 @@ pub fn position(ppm: f64) -> f64 {
     ppm.max(1.0).ln() / RATIO.ln()
 }
 
-/// Share of senders that pay price `index` when the curve's scale is price `scale`.
-pub fn share(curve: usize, index: usize, scale: usize) -> f64 {
-    TABLES[curve].share[index + PRICES - 1 - scale]
+/// Shares of senders that pay price `index`, for `SCALES` scales from price
+/// `first` on.
+pub fn shares<const SCALES: usize>(curve: usize, index: usize, first: usize) -> &'static [f64] {
+    let begin = first + PRICES - 1 - index;
+    &TABLES[curve].share[begin..begin + SCALES]
 }
 
-/// Negative natural logarithm of [`share`].
-pub fn nats(curve: usize, index: usize, scale: usize) -> f64 {
-    TABLES[curve].nats[index + PRICES - 1 - scale]
+/// The same with their negative natural logarithms.
+pub fn pairs<const SCALES: usize>(curve: usize, index: usize, first: usize) -> &'static [(f64, f64)] {
+    let begin = first + PRICES - 1 - index;
+    &TABLES[curve].pairs[begin..begin + SCALES]
 }
 
 /// The price that earns most under a curve with its scale at price `scale`.
@@ -169,6 +168,10 @@ pub fn best(curve: usize, scale: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn share(curve: usize, index: usize, scale: usize) -> f64 {
+        shares::<1>(curve, index, scale)[0]
+    }
 
     #[test]
     fn the_compiler_s_exponential_and_logarithm_are_right() {
@@ -210,6 +213,6 @@ mod tests {
     fn the_exponential_earns_most_at_its_scale() {
         assert_eq!(best(1, 34), 34);
         assert!((share(1, 34, 34) - (-1f64).exp()).abs() < 1e-9);
-        assert!((nats(1, 34, 34) - 1.0).abs() < 1e-9);
+        assert!((pairs::<1>(1, 34, 34)[0].1 - 1.0).abs() < 1e-9);
     }
 }

@@ -23,8 +23,10 @@ mod propose;
 mod settings;
 mod vegas;
 
+use std::cell::Cell;
+
 use revenue_strategy::state::{State, Writer};
-use revenue_strategy::{Decision, Description, FeeInput, FeeStrategy, Rng, Row, Signals};
+use revenue_strategy::{Decision, Description, FeeInput, FeeStrategy, Rng, Row};
 
 use crate::evidence::Evidence;
 use crate::memory::Memory;
@@ -45,7 +47,7 @@ impl FeeStrategy for Dynamic {
     fn decide(input: &FeeInput) -> Result<Decision<'_>, String> {
         let settings = Settings::of(input);
         let vegas = Vegas::decode(&input.node_state).unwrap_or_default().next(input, &settings);
-        let cycle = Cycle { input, settings, vegas, market: input.signal(settings::MARKET) };
+        let cycle = Cycle { input, settings, vegas, choices_left: Cell::new(choices(input.channels.len())) };
         let mut decision = Decision::new(input);
         decision.set_node_state(vegas.encode());
         let mut buffer = Writer::default();
@@ -58,12 +60,21 @@ impl FeeStrategy for Dynamic {
 
 revenue_strategy::export!(Dynamic);
 
+/// How many windows may close in one cycle with so many channels. Weighing the
+/// evidence is most of the work, and after a pause all windows are due at once:
+/// those that do not fit wait for the next cycle. So work stays far below the
+/// fuel of a call, and a node does not change all its fees in one breath.
+fn choices(channels: usize) -> usize {
+    4 + channels / 16
+}
+
 /// What all channels of a cycle share.
 struct Cycle<'a> {
     input: &'a FeeInput,
     settings: Settings,
     vegas: Vegas,
-    market: Signals<'a>,
+    /// How many windows may still close in this cycle.
+    choices_left: Cell<usize>,
 }
 
 impl Cycle<'_> {
@@ -90,34 +101,27 @@ impl Cycle<'_> {
         decision.keep(row, buffer.as_bytes());
     }
 
-    /// A channel without a state begins with the rate in force. If that was
-    /// never ours to choose, the market's is better, where it is known.
+    /// A channel without a state begins with the rate in force.
     fn first_sight(&self, row: &Row<'_>) -> Memory<'static> {
-        let untouched = row.last_change_s == 0 && row.forwards_out_total == 0;
-        let market = self.market_ppm(row).filter(|_| untouched);
-        let start = match market {
-            Some(ppm) => ppm as u64,
-            None if row.fee_ppm == 0 => self.settings.prior_ppm as u64,
-            None => u64::from(row.fee_ppm),
-        };
+        let start = if row.fee_ppm == 0 { self.settings.prior_ppm as u64 } else { u64::from(row.fee_ppm) };
         let base = row.clamp_ppm(start).max(1) as u32;
         let mut memory = Memory::new(base, climb::first_hold_s(&self.settings));
         memory.seen_ppm = row.fee_ppm;
         memory
     }
 
-    fn market_ppm(&self, row: &Row<'_>) -> Option<f64> {
-        self.market.get(row.index).filter(|ppm| (1.0..=1e6).contains(ppm))
-    }
-
     fn climb(&self, memory: &mut Memory<'_>, row: &Row<'_>) -> Option<Box<Evidence>> {
         let scene = climb::Scene {
             now_s: self.input.now_s,
             intervals: row.intervals,
-            prior_ppm: self.market_ppm(row).unwrap_or(self.settings.prior_ppm),
+            may_choose: self.choices_left.get() > 0,
             bounds_ppm: (row.min_fee_ppm, row.max_fee_ppm),
         };
         let rng = || Rng::new(self.input.seed, row.pseudonym);
-        climb::climb(memory, &scene, &self.settings, rng)
+        let climbed = climb::climb(memory, &scene, &self.settings, rng);
+        if climbed.as_ref().is_some_and(|climbed| climbed.chose) {
+            self.choices_left.set(self.choices_left.get() - 1);
+        }
+        climbed.map(|climbed| climbed.evidence)
     }
 }

@@ -75,9 +75,6 @@ pub mod factor {
     pub const EVIDENCE_FORWARDS: u32 = 9;
 }
 
-/// The signal with the rate that other channels into the peer ask, ppm.
-pub const MARKET: &str = "market.ppm-median";
-
 /// The settings of one cycle.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -177,7 +174,6 @@ pub fn description() -> Description {
             0,
             1000,
         ))
-        .signal(MARKET)
         .reasons(REASONS)
         .factors(FACTORS)
 }

@@ -87,13 +87,11 @@ prop_compose! {
         feerates in (numbers(), numbers()),
         node_state in prop::collection::vec(any::<u8>(), 0..24),
         settings in settings(),
-        market in prop_oneof![0.0..1e7f64, Just(f64::NAN), -5.0..0.0f64],
     ) -> FeeInput {
         let mut builder = InputBuilder::new()
             .now_s(now_s)
             .seed(seed)
             .feerate(feerates.0, feerates.1)
-            .signal("market.ppm-median", vec![market; rows.len()])
             .node_state(&node_state);
         for (name, value) in settings {
             builder = builder.param(name, ParamValue::Number(value));

@@ -203,3 +203,10 @@ fn interval(start: u64) -> FeeInterval {
 pub fn child_without_a_job() -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_cl-revenue-ops")).arg(COMPILE_SUBCOMMAND).output().unwrap()
 }
+
+/// The most memory that this process has held so far, bytes.
+pub fn peak_rss() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}

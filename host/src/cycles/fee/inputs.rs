@@ -6,6 +6,7 @@ use crate::guard::fee::{GOSSIP_GATE, bounds};
 use crate::model::flow::FlowClass;
 use crate::model::strategy::{ChannelRow, FeeInput, LastVerdict, ParamValue};
 use crate::model::{Channel, ChannelId, Digest, Msat, NodeSnapshot, PeerId, Policy, UnixTime};
+use crate::store::flow::FlowSums;
 use crate::store::states::StoredState;
 use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
@@ -26,6 +27,30 @@ pub(super) struct Sources<'a> {
     pub channels: &'a [(Channel, Policy)],
     pub remembered: Remembered,
     pub pseudonym_key: &'a [u8; 32],
+    /// Signals that the module asks for.
+    pub wanted_signals: &'a [String],
+}
+
+/// A signal's name in the contract, and its value for a channel.
+type Signal = (&'static str, fn(&FlowSums) -> u32);
+
+/// The signals that the contract names.
+const SIGNALS: [Signal; 4] = [
+    ("forwards.failed-liquidity-day", |day| day.failed_liquidity),
+    ("forwards.failed-downstream-day", |day| day.failed_downstream),
+    ("forwards.in-day", |day| day.in_count),
+    ("forwards.out-day", |day| day.out_count),
+];
+
+/// The wanted signals that the host knows, one value per channel.
+fn signals(wanted: &[String], channels: &[(Channel, Policy)], facts: &Facts) -> Vec<(String, Vec<f64>)> {
+    let known = SIGNALS.iter().filter(|(name, _)| wanted.iter().any(|wanted| wanted == name));
+    known
+        .map(|(name, value)| {
+            let of = |channel: &Channel| facts.day.get(&channel.channel_id).map_or(0.0, |day| f64::from(value(day)));
+            ((*name).to_owned(), channels.iter().map(|(channel, _)| of(channel)).collect())
+        })
+        .collect()
 }
 
 /// The input of one call, rows in the order of `channels`.
@@ -53,7 +78,7 @@ pub(super) fn build(mut sources: Sources<'_>) -> FeeInput {
             config: sources.config,
             pseudonym_key: sources.pseudonym_key,
         })).collect(),
-        signals: Vec::new(),
+        signals: signals(sources.wanted_signals, sources.channels, facts),
         node_state,
     }
 }

@@ -145,6 +145,7 @@ impl Services {
             channels: &group.channels,
             remembered,
             pseudonym_key: &self.pseudonym_key,
+            wanted_signals: &group.module.description.signals,
         });
         let module = group.module.clone();
         let engine = self.engine.clone();

@@ -121,9 +121,15 @@ fn hours_before_the_window_do_not_count() {
 
 #[test]
 fn confidence_needs_forwards_and_recent_ones() {
-    for (hours_ago, forwards, confidence) in
-        [(0, 20, 1.0), (0, 40, 1.0), (0, 10, 0.55), (72, 20, 0.5), (72, 10, 0.275), (144, 20, 0.25), (144, 1, 0.1)]
-    {
+    for (hours_ago, forwards, confidence) in [
+        (0, 20, 1.0),
+        (0, 40, 1.0),
+        (0, 10, 0.55),
+        (72, 20, 0.5),
+        (72, 10, 0.275),
+        (144, 20, 0.25),
+        (144, 1, 0.1),
+    ] {
         let state = analyzed(&[hour(hours_ago, 0, 1_000, forwards)], None);
         let told = format!("{forwards} forwards {hours_ago} h ago: {}", state.confidence);
         assert!(close(state.confidence, confidence), "{told}");

@@ -125,7 +125,8 @@ fn decisions_are_told_with_verdict_and_outcome() {
     let tx = conn.transaction().expect("a transaction");
     record(&tx, &full_cycle()).expect("stored");
     let rows = decisions::latest(&tx).expect("decisions");
-    let told: Vec<_> = rows.iter().map(|row| (row.verdict.as_str(), row.outcome.as_deref().unwrap_or(""))).collect();
+    let told: Vec<_> =
+        rows.iter().map(|row| (row.verdict.as_str(), row.outcome.as_deref().unwrap_or(""))).collect();
     let expected = [
         ("approved", "reconciled"),
         ("limited", "applied"),

@@ -57,7 +57,9 @@ impl Delta {
                 delta.earned_msat = signed(forward.fee_msat)?;
             }
             (ForwardStatus::Failed, _) => delta.failed_downstream = 1,
-            (ForwardStatus::LocalFailed, None | Some(TEMPORARY_CHANNEL_FAILURE)) => delta.failed_liquidity = 1,
+            (ForwardStatus::LocalFailed, None | Some(TEMPORARY_CHANNEL_FAILURE)) => {
+                delta.failed_liquidity = 1
+            }
             (ForwardStatus::LocalFailed, Some(_)) => delta.failed_other = 1,
         }
         Ok(delta)
@@ -139,15 +141,34 @@ impl Sums {
         let mut upsert = tx.prepare_cached(UPSERT_HOUR)?;
         for ((hour, scid), sum) in hours {
             upsert.execute(params![
-                int(hour)?, scid, sum.in_msat, sum.out_msat, sum.in_count, sum.out_count, sum.earned_msat,
-                sum.sourced_msat, sum.failed_liquidity, sum.failed_downstream, sum.failed_other
+                int(hour)?,
+                scid,
+                sum.in_msat,
+                sum.out_msat,
+                sum.in_count,
+                sum.out_count,
+                sum.earned_msat,
+                sum.sourced_msat,
+                sum.failed_liquidity,
+                sum.failed_downstream,
+                sum.failed_other
             ])?;
         }
         let mut upsert = tx.prepare_cached(UPSERT_TOTAL)?;
         for (scid, Total { delta: sum, last_in, last_out }) in self.totals {
             upsert.execute(params![
-                scid, sum.in_msat, sum.out_msat, sum.in_count, sum.out_count, sum.earned_msat, sum.sourced_msat,
-                sum.failed_liquidity, sum.failed_downstream, sum.failed_other, opt_int(last_in)?, opt_int(last_out)?
+                scid,
+                sum.in_msat,
+                sum.out_msat,
+                sum.in_count,
+                sum.out_count,
+                sum.earned_msat,
+                sum.sourced_msat,
+                sum.failed_liquidity,
+                sum.failed_downstream,
+                sum.failed_other,
+                opt_int(last_in)?,
+                opt_int(last_out)?
             ])?;
         }
         Ok(())

@@ -1,11 +1,11 @@
 use super::*;
-use crate::model::flow::FlowHour;
+use crate::model::flow::{FlowClass, FlowHour, FlowState};
 use crate::model::strategy::FeeInterval;
 use crate::model::{Channel, ChannelId, Msat, Ppm, Scid};
 use crate::store::flow::{self, FlowSums, FlowTotals};
 use crate::store::intervals::{self, BURN_IN_S};
 use crate::store::names;
-use crate::store::testing::{channel, channel_id, memory, scid};
+use crate::store::testing::{channel, channel_id, memory, peer, scid};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
@@ -33,7 +33,8 @@ fn observe(tx: &Transaction<'_>) {
     before_splice.scid = Some(scid(20));
     let mut now = channel(2);
     now.alias_local = Some(scid(200));
-    names::observe(tx, &[channel(1), before_splice, channel(3), channel(4)], UnixTime(START)).expect("stored");
+    names::observe(tx, &[channel(1), before_splice, channel(3), channel(4)], UnixTime(START))
+        .expect("stored");
     names::observe(tx, &[now], UnixTime(START + 1)).expect("stored");
 }
 
@@ -59,10 +60,16 @@ fn a_forward_counts_once_however_often_it_comes() {
     }
     assert_eq!(count(&tx), Ok(1));
     let totals = flow::totals(&tx).expect("totals");
-    let came_in = FlowSums { in_msat: settled.in_msat, in_count: 1, sourced: settled.fee_msat, ..FlowSums::default() };
+    let came_in =
+        FlowSums { in_msat: settled.in_msat, in_count: 1, sourced: settled.fee_msat, ..FlowSums::default() };
     let received = Some(UnixTime(START));
     assert_eq!(totals[&channel_id(1)], FlowTotals { sums: came_in, last_in: received, last_out: None });
-    let left = FlowSums { out_msat: settled.out_msat, out_count: 1, earned: settled.fee_msat, ..FlowSums::default() };
+    let left = FlowSums {
+        out_msat: settled.out_msat,
+        out_count: 1,
+        earned: settled.fee_msat,
+        ..FlowSums::default()
+    };
     assert_eq!(totals[&channel_id(2)], FlowTotals { sums: left, last_in: None, last_out: received });
 }
 
@@ -88,7 +95,10 @@ fn failures_are_told_apart() {
         let sums = totals.get(&charged).map(|total| total.sums).unwrap_or_default();
         let told = (sums.failed_liquidity, sums.failed_downstream, sums.failed_other);
         assert_eq!(told, expected, "{status:?} {failcode:?}");
-        assert_eq!(totals.values().filter(|total| total.sums != sums && total.sums != FlowSums::default()).count(), 0);
+        assert_eq!(
+            totals.values().filter(|total| total.sums != sums && total.sums != FlowSums::default()).count(),
+            0
+        );
     }
 }
 
@@ -122,6 +132,47 @@ fn hours_of_all_names_are_one_channels() {
     };
     assert_eq!(hours[&channel_id(2)], vec![hour]);
     assert!(flow::hours(&tx, UnixTime(START + 3600)).expect("hours").is_empty());
+}
+
+#[test]
+fn pruned_hours_stay_in_the_totals() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    observe(&tx);
+    ingest(&tx, &[forward(1, ForwardStatus::Settled)]).expect("stored");
+    let totals = flow::totals(&tx).expect("totals");
+    let hour = UnixTime(START - START % 3600);
+    assert_eq!(flow::prune_hours(&tx, hour), Ok(0));
+    assert_eq!(flow::prune_hours(&tx, hour.plus(1)), Ok(2), "one row for each of the two channels");
+    assert!(flow::hours(&tx, UnixTime(0)).expect("hours").is_empty());
+    assert_eq!(flow::totals(&tx), Ok(totals));
+}
+
+#[test]
+fn flow_states_come_back_whole() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    let state = FlowState {
+        channel_id: channel_id(1),
+        peer_id: peer(1),
+        class: FlowClass::Sink,
+        flow_ratio: -0.25,
+        window_in: Msat(5),
+        window_out: Msat(4),
+        window_days: 7,
+        capacity: Msat(3),
+        confidence: 0.5,
+        velocity: -0.125,
+        ema_decay: 0.75,
+        forward_count: 2,
+        last_forward: Some(UnixTime(START)),
+        updated_at: UnixTime(START + 1),
+    };
+    let later = FlowState { class: FlowClass::Source, last_forward: None, ..state.clone() };
+    flow::put_states(&tx, std::slice::from_ref(&state)).expect("stored");
+    assert_eq!(flow::load_states(&tx), Ok(HashMap::from([(channel_id(1), state)])));
+    flow::put_states(&tx, std::slice::from_ref(&later)).expect("stored");
+    assert_eq!(flow::load_states(&tx), Ok(HashMap::from([(channel_id(1), later)])));
 }
 
 /// One page of the histories below: what the node may say of forwards.
@@ -186,9 +237,8 @@ fn plain_sums(endings: &[Forward], since: u64) -> HashMap<ChannelId, FlowSums> {
 const CHANGE: u64 = START + 9_000;
 
 fn make_intervals(tx: &Transaction<'_>) {
-    let at_rate = |ppm: u32| -> Vec<Channel> {
-        (1..=4).map(|n| Channel { fee_ppm: Ppm(ppm), ..channel(n) }).collect()
-    };
+    let at_rate =
+        |ppm: u32| -> Vec<Channel> { (1..=4).map(|n| Channel { fee_ppm: Ppm(ppm), ..channel(n) }).collect() };
     for (at, ppm) in [(START - 10_000, 100), (CHANGE, 200)] {
         intervals::observe(tx, UnixTime(at), &at_rate(ppm), |_| Msat(0)).expect("stored");
     }
@@ -208,7 +258,10 @@ fn check_intervals(conn: &Connection, endings: &[Forward]) -> std::result::Resul
             let sum = plain_sums(&inside, 0).remove(&channel_id).unwrap_or_default();
             let FeeInterval { settled, failed_liquidity, failed_downstream, out, earned, .. } = span;
             prop_assert_eq!((settled, out, earned), (sum.out_count, sum.out_msat, sum.earned));
-            prop_assert_eq!((failed_liquidity, failed_downstream), (sum.failed_liquidity, sum.failed_downstream));
+            prop_assert_eq!(
+                (failed_liquidity, failed_downstream),
+                (sum.failed_liquidity, sum.failed_downstream)
+            );
         }
     }
     Ok(())

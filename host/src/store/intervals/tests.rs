@@ -13,7 +13,10 @@ fn look(tx: &Transaction<'_>, at: u64, channels: &[Channel]) {
 }
 
 fn spans(conn: &Connection, at: u64) -> Vec<FeeInterval> {
-    load(conn, UnixTime(0), 24, UnixTime(T + at)).expect("intervals").remove(&channel_id(1)).unwrap_or_default()
+    load(conn, UnixTime(0), 24, UnixTime(T + at))
+        .expect("intervals")
+        .remove(&channel_id(1))
+        .unwrap_or_default()
 }
 
 fn with_rate(ppm: u32) -> Channel {
@@ -110,7 +113,11 @@ fn a_closing_channel_ends_its_interval() {
     let mut conn = memory();
     let tx = conn.transaction().expect("a transaction");
     look(&tx, 0, &[channel(1)]);
-    look(&tx, 60, &[Channel { state: ChannelState::Other("CHANNELD_SHUTTING_DOWN".to_owned()), ..channel(1) }]);
+    look(
+        &tx,
+        60,
+        &[Channel { state: ChannelState::Other("CHANNELD_SHUTTING_DOWN".to_owned()), ..channel(1) }],
+    );
     look(&tx, 120, &[]);
     let made = spans(&tx, 500);
     assert_eq!((made.len(), made[0].end), (1, UnixTime(T + 60)));
@@ -124,7 +131,8 @@ fn changes_in_one_second_and_a_clock_that_goes_back_leave_no_empty_stretches() {
     look(&tx, 100, &[with_rate(200)]);
     look(&tx, 50, &[with_rate(300)]);
     look(&tx, 400, &[with_rate(400)]);
-    let bounds: Vec<_> = spans(&tx, 500).iter().map(|one| (one.fee.0, one.start.0 - T, one.end.0 - T)).collect();
+    let bounds: Vec<_> =
+        spans(&tx, 500).iter().map(|one| (one.fee.0, one.start.0 - T, one.end.0 - T)).collect();
     assert_eq!(bounds, [(300, 100, 400), (400, 400, 500)]);
 }
 

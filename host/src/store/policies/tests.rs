@@ -45,7 +45,8 @@ fn a_cursor_rises_though_the_clock_does_not() {
         .collect();
     assert_eq!(cursors, [100, 101, 102, 103, 200]);
     assert_eq!(last_cursor(&tx), Ok(200));
-    let seen: Vec<u64> = changes_since(&tx, 101).expect("changes").iter().map(|change| change.cursor).collect();
+    let seen: Vec<u64> =
+        changes_since(&tx, 101).expect("changes").iter().map(|change| change.cursor).collect();
     assert_eq!(seen, [200, 103, 102]);
     assert_eq!(changes_since(&tx, u64::MAX), Ok(vec![]));
 }
@@ -60,7 +61,10 @@ fn a_deleted_policy_leaves_a_tombstone_for_a_time() {
     assert_eq!(delete(&tx, &peer(1), UnixTime(160), ChangeKind::Deleted), Ok(None));
     let changes = changes_since(&tx, 0).expect("changes");
     assert_eq!(changes.len(), 2);
-    assert_eq!((changes[0].peer_id, changes[0].kind, &changes[0].policy), (peer(1), ChangeKind::Expired, &None));
+    assert_eq!(
+        (changes[0].peer_id, changes[0].kind, &changes[0].policy),
+        (peer(1), ChangeKind::Expired, &None)
+    );
     assert_eq!((changes[1].kind, changes[1].policy.clone()), (ChangeKind::Set, Some(policy(2, 100))));
 
     assert_eq!(prune_tombstones(&tx, UnixTime(150)), Ok(0));
