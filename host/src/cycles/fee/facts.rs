@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 /// How far back intervals of constant fee are handed to strategies.
 const INTERVALS_S: u64 = 45 * UnixTime::DAY;
 /// Most intervals of one channel.
-const MOST_INTERVALS: usize = 24;
+const MOST_INTERVALS: usize = 8;
 
 /// The store's side of a fee cycle.
 pub(in crate::cycles) struct Facts {
