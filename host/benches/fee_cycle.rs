@@ -68,8 +68,15 @@ fn serve(listener: UnixListener, channels: usize, now: u64) {
     let forwards = forwards(channels, now);
     let feerates = json!({ "perkb": { "estimates": [{ "blockcount": 12, "feerate": 5000, "smoothed_feerate": 5000 }] } });
     let answers: HashMap<&str, String> = HashMap::from([
-        ("getinfo", json!({ "id": US, "network": "regtest", "version": "v26.06.6", "blockheight": 800_000 }).to_string()),
-        ("listpeerchannels", json!({ "channels": (0..channels).map(channel).collect::<Vec<_>>() }).to_string()),
+        (
+            "getinfo",
+            json!({ "id": US, "network": "regtest", "version": "v26.06.6", "blockheight": 800_000 })
+                .to_string(),
+        ),
+        (
+            "listpeerchannels",
+            json!({ "channels": (0..channels).map(channel).collect::<Vec<_>>() }).to_string(),
+        ),
         ("feerates", feerates.to_string()),
     ]);
     let shared = Arc::new((answers, forwards));

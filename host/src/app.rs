@@ -51,7 +51,8 @@ pub async fn run() -> Result<()> {
     };
     let (phase, lifecycle) = Lifecycle::starting();
     let settings = Arc::new(Settings::new(config));
-    let app = App { lifecycle: lifecycle.clone(), settings: settings.clone(), stop: CancellationToken::new() };
+    let app =
+        App { lifecycle: lifecycle.clone(), settings: settings.clone(), stop: CancellationToken::new() };
     let plugin = configured.start(app.clone()).await?;
     let tasks = TaskTracker::new();
     tasks.spawn(start_up(environment, clock, settings, phase, tasks.clone(), app.stop.clone()));
@@ -85,13 +86,13 @@ fn builder() -> Builder<App, Stdin, Stdout> {
         });
         builder.rpcmethod_from_builder(method.description(command.description).usage(command.usage))
     });
-    builder
-        .setconfig_callback(set_config)
-        .subscribe("forward_event", forward_event)
-        .subscribe("shutdown", |plugin: Plugin<App>, _| async move {
+    builder.setconfig_callback(set_config).subscribe("forward_event", forward_event).subscribe(
+        "shutdown",
+        |plugin: Plugin<App>, _| async move {
             plugin.state().stop.cancel();
             Ok(())
-        })
+        },
+    )
 }
 
 async fn forward_event(plugin: Plugin<App>, payload: Value) -> Result<()> {
@@ -107,8 +108,10 @@ async fn forward_event(plugin: Plugin<App>, payload: Value) -> Result<()> {
 async fn set_config(plugin: Plugin<App>, request: Value) -> Result<Value> {
     let name = request["config"].as_str().unwrap_or_default();
     let refused = |why: String| anyhow!(json!({ "code": -32602, "message": why }).to_string());
-    let setting = crate::config::find(name).ok_or_else(|| refused(format!("{name}: there is no such option")))?;
-    let raw = Setting::Text(request["val"].as_str().map_or_else(|| request["val"].to_string(), str::to_owned));
+    let setting =
+        crate::config::find(name).ok_or_else(|| refused(format!("{name}: there is no such option")))?;
+    let raw =
+        Setting::Text(request["val"].as_str().map_or_else(|| request["val"].to_string(), str::to_owned));
     let app = plugin.state();
     let services = app.lifecycle.services_now();
     let store = services.as_ref().map(|services| &services.store);
@@ -202,7 +205,9 @@ async fn start_up(
                 let services = services.clone();
                 async move {
                     match job {
-                        JobName::Forwards => services.ingest_forwards().await.map(|ingested| ingested.to_string()),
+                        JobName::Forwards => {
+                            services.ingest_forwards().await.map(|ingested| ingested.to_string())
+                        }
                         JobName::Flow => services.flow_cycle().await,
                         JobName::Fees => services.fee_cycle(trigger).await,
                         JobName::Policies => services.sweep_policies().await,
@@ -232,7 +237,16 @@ async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settin
     options.interpreted = interpreted(&settings.current());
     let engine = tokio::task::spawn_blocking(move || Engine::new(options)).await??;
     let jobs = Arc::new(Jobs::default());
-    Ok(Services::new(Parts { identity, node, store, engine, clock, settings: settings.clone(), jobs, pseudonym_key }))
+    Ok(Services::new(Parts {
+        identity,
+        node,
+        store,
+        engine,
+        clock,
+        settings: settings.clone(),
+        jobs,
+        pseudonym_key,
+    }))
 }
 
 fn patience(config: &Config) -> Patience {
@@ -243,7 +257,12 @@ fn patience(config: &Config) -> Patience {
 }
 
 fn interpreted(config: &Config) -> std::collections::BTreeSet<String> {
-    config.interpreted_modules.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+    config
+        .interpreted_modules
+        .split(',')
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 /// Carries changed settings to those who keep a copy, and has the fees looked at.

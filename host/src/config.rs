@@ -79,10 +79,13 @@ impl Config {
 
     /// All settings from texts by option name, as lightningd gives them at the start.
     /// Pairs are checked once, at the end, so that their order does not matter.
-    pub fn from_options<'a>(options: impl IntoIterator<Item = (&'a str, Value)>) -> Result<Config, ConfigError> {
+    pub fn from_options<'a>(
+        options: impl IntoIterator<Item = (&'a str, Value)>,
+    ) -> Result<Config, ConfigError> {
         let mut config = Config::default();
         for (name, raw) in options {
-            let setting = find(name).ok_or_else(|| ConfigError(format!("{name}: there is no such option")))?;
+            let setting =
+                find(name).ok_or_else(|| ConfigError(format!("{name}: there is no such option")))?;
             let value = setting
                 .kind
                 .accept(&raw)
@@ -95,13 +98,20 @@ impl Config {
 
     /// A copy with these values by key laid over it. A value that its setting does not
     /// accept is left out and told; so are all of them when they contradict each other.
-    pub fn overlaid<'a>(&self, values: impl IntoIterator<Item = (&'a str, Value)>) -> (Config, Vec<ConfigError>) {
+    pub fn overlaid<'a>(
+        &self,
+        values: impl IntoIterator<Item = (&'a str, Value)>,
+    ) -> (Config, Vec<ConfigError>) {
         let (mut config, mut refused) = (self.clone(), Vec::new());
         for (key, raw) in values {
             match find(key).map(|setting| (setting, setting.kind.accept(&raw))) {
                 Some((setting, Ok(value))) if setting.mutable => (setting.set)(&mut config, value),
-                Some((_, Err(allowed))) => refused.push(ConfigError(format!("{key}: '{raw}' is not allowed: use {allowed}"))),
-                Some((_, Ok(_))) | None => refused.push(ConfigError(format!("{key}: there is no such setting to change"))),
+                Some((_, Err(allowed))) => {
+                    refused.push(ConfigError(format!("{key}: '{raw}' is not allowed: use {allowed}")))
+                }
+                Some((_, Ok(_))) | None => {
+                    refused.push(ConfigError(format!("{key}: there is no such setting to change")))
+                }
             }
         }
         match config.check_pairs("stored settings") {
@@ -221,7 +231,8 @@ mod tests {
     #[test]
     fn stored_values_are_checked_again() {
         let values = [("min_fee_ppm", "20"), ("max_fee_ppm", "0"), ("snapshot", "x"), ("dry_run", "true")];
-        let (config, refused) = Config::default().overlaid(values.map(|(key, text)| (key, Value::Text(text.to_owned()))));
+        let (config, refused) =
+            Config::default().overlaid(values.map(|(key, text)| (key, Value::Text(text.to_owned()))));
         assert_eq!((config.min_fee_ppm, config.max_fee_ppm, config.dry_run), (20, 5_000, false));
         assert_eq!(refused.len(), 3, "{refused:?}");
         let contradiction = [("min_fee_ppm", Value::Int(300)), ("max_fee_ppm", Value::Int(200))];

@@ -34,7 +34,9 @@ pub async fn run(options: Options) -> Result<()> {
         let mut rpc = cln_rpc::ClnRpc::new(&options.socket)
             .await
             .with_context(|| format!("connecting to {}", options.socket.display()))?;
-        rpc.call_raw::<Value, Value>(&options.method, &params).await.map_err(|error| anyhow::anyhow!("{error}"))
+        rpc.call_raw::<Value, Value>(&options.method, &params)
+            .await
+            .map_err(|error| anyhow::anyhow!("{error}"))
     };
     let answer = tokio::time::timeout(timeout, call)
         .await
@@ -49,7 +51,9 @@ fn params(words: &[String], keyword: bool) -> Result<Value> {
     }
     let mut named = Map::new();
     for word in words {
-        let Some((name, text)) = word.split_once('=') else { bail!("'{word}': with -k every parameter is key=value") };
+        let Some((name, text)) = word.split_once('=') else {
+            bail!("'{word}': with -k every parameter is key=value")
+        };
         if named.insert(name.to_owned(), value(text)).is_some() {
             bail!("'{name}' is given twice");
         }
@@ -60,14 +64,22 @@ fn params(words: &[String], keyword: bool) -> Result<Value> {
 /// Whether a word is `name=...` rather than JSON that happens to have a `=` in it.
 fn is_assignment(word: &str) -> bool {
     word.split_once('=').is_some_and(|(name, _)| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
     })
 }
 
 /// Numbers, literals, arrays and objects as JSON, all else as text.
 fn value(text: &str) -> Value {
     match serde_json::from_str(text) {
-        Ok(value @ (Value::Number(_) | Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) | Value::String(_))) => value,
+        Ok(
+            value @ (Value::Number(_)
+            | Value::Bool(_)
+            | Value::Null
+            | Value::Array(_)
+            | Value::Object(_)
+            | Value::String(_)),
+        ) => value,
         Err(_) => Value::String(text.to_owned()),
     }
 }
@@ -84,7 +96,11 @@ mod tests {
     #[test]
     fn words_are_read_as_lightning_cli_reads_them() {
         for (words, keyword, expect) in [
-            (&["set", "02ab", "strategy=static", "fee_ppm=100"][..], false, json!(["set", "02ab", "strategy=static", "fee_ppm=100"])),
+            (
+                &["set", "02ab", "strategy=static", "fee_ppm=100"][..],
+                false,
+                json!(["set", "02ab", "strategy=static", "fee_ppm=100"]),
+            ),
             (&["action=set", "fee_ppm=100"], false, json!({ "action": "set", "fee_ppm": 100 })),
             (&["action=set", "tags=[\"a\"]"], true, json!({ "action": "set", "tags": ["a"] })),
             (&["103x1x0", "77", "true", "null"], false, json!(["103x1x0", 77, true, null])),

@@ -49,9 +49,20 @@ impl Services {
     }
 }
 
-fn analyze_one(channel: &Channel, hours: &[crate::model::flow::FlowHour], previous: Option<&FlowState>, config: &Config, now: UnixTime) -> FlowState {
+fn analyze_one(
+    channel: &Channel,
+    hours: &[crate::model::flow::FlowHour],
+    previous: Option<&FlowState>,
+    config: &Config,
+    now: UnixTime,
+) -> FlowState {
     analysis::analyze(
-        &ChannelFlow { channel_id: channel.channel_id, peer_id: channel.peer_id, capacity: channel.total, hours },
+        &ChannelFlow {
+            channel_id: channel.channel_id,
+            peer_id: channel.peer_id,
+            capacity: channel.total,
+            hours,
+        },
         previous,
         analysis::Thresholds { source: config.source_threshold, sink: config.sink_threshold },
         u32::try_from(config.flow_window_days).unwrap_or(u32::MAX),

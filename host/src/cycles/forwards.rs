@@ -57,7 +57,12 @@ impl Services {
         }
     }
 
-    async fn store_forwards(&self, rows: Vec<Forward>, cursor: Option<(String, u64)>, total: &mut Ingested) -> Result<()> {
+    async fn store_forwards(
+        &self,
+        rows: Vec<Forward>,
+        cursor: Option<(String, u64)>,
+        total: &mut Ingested,
+    ) -> Result<()> {
         let stats = self
             .store
             .write(move |tx| {

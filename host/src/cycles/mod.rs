@@ -71,7 +71,8 @@ pub struct Parts {
 impl Services {
     /// Puts the parts together. Whether the plugin runs dry is decided here, once.
     pub fn new(parts: Parts) -> Services {
-        let writer = if parts.settings.current().dry_run { Writer::Dry } else { Writer::Live(parts.node.clone()) };
+        let writer =
+            if parts.settings.current().dry_run { Writer::Dry } else { Writer::Live(parts.node.clone()) };
         Services {
             node_id: parts.identity.node_id,
             network: parts.identity.network,

@@ -50,7 +50,9 @@ impl std::fmt::Display for ChangeError {
                 write!(f, "{key} can only be set when the plugin starts; nothing was changed")
             }
             ChangeError::NoOverride(key) => write!(f, "{key} has no override; nothing was changed"),
-            ChangeError::Store(error) => write!(f, "the change could not be stored: {error:#}; nothing was changed"),
+            ChangeError::Store(error) => {
+                write!(f, "the change could not be stored: {error:#}; nothing was changed")
+            }
         }
     }
 }
@@ -101,7 +103,14 @@ impl Settings {
     }
 
     /// Changes a setting now and for all later starts.
-    pub async fn set(&self, store: &Store, setting: &'static Setting, raw: &Value, called: &str, now: UnixTime) -> Result<Changed, ChangeError> {
+    pub async fn set(
+        &self,
+        store: &Store,
+        setting: &'static Setting,
+        raw: &Value,
+        called: &str,
+        now: UnixTime,
+    ) -> Result<Changed, ChangeError> {
         if !setting.mutable {
             return Err(ChangeError::Immutable(setting.key));
         }
@@ -142,7 +151,12 @@ impl Settings {
 
     /// Follows lightningd's `setconfig`: the option changes, and an override of it ends,
     /// since the operator's latest word counts. `store` is absent before it is open.
-    pub async fn set_option(&self, store: Option<&Store>, setting: &'static Setting, raw: &Value) -> Result<(), ChangeError> {
+    pub async fn set_option(
+        &self,
+        store: Option<&Store>,
+        setting: &'static Setting,
+        raw: &Value,
+    ) -> Result<(), ChangeError> {
         if !setting.mutable {
             return Err(ChangeError::Immutable(setting.key));
         }

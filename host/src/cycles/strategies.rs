@@ -44,7 +44,11 @@ impl Services {
     }
 
     /// The module that answers for a strategy now.
-    pub(super) async fn usable_module(&self, name: &StrategyName, facts: &super::fee::Facts) -> Result<Arc<Module>, Unusable> {
+    pub(super) async fn usable_module(
+        &self,
+        name: &StrategyName,
+        facts: &super::fee::Facts,
+    ) -> Result<Arc<Module>, Unusable> {
         let module = self.load_module(name).await.map_err(|fault| Unusable {
             code: fault.code(),
             text: fault.to_string(),
@@ -53,7 +57,9 @@ impl Services {
         if facts.quarantined.contains(&module.digest) {
             return Err(Unusable {
                 code: QUARANTINED,
-                text: format!("module '{name}' failed {FAULTS_TO_QUARANTINE} times in a row and is in quarantine"),
+                text: format!(
+                    "module '{name}' failed {FAULTS_TO_QUARANTINE} times in a row and is in quarantine"
+                ),
                 digest: Some(module.digest),
             });
         }

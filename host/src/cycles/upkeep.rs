@@ -2,8 +2,8 @@
 
 use super::Services;
 use crate::model::UnixTime;
-use crate::store::policies::ChangeKind;
 use crate::node::Companion;
+use crate::store::policies::ChangeKind;
 use crate::store::{changes, cycles, flow, intervals, policies, states};
 use anyhow::Result;
 

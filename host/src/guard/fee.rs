@@ -97,7 +97,11 @@ pub fn check(proposal: FeeProposal, case: Case<'_>) -> Verdict {
     Verdict { proposal, limits, result }
 }
 
-fn judge(proposal: &FeeProposal, case: Case<'_>, limits: &mut Vec<Limit>) -> Result<Approved<SetFee>, Refusal> {
+fn judge(
+    proposal: &FeeProposal,
+    case: Case<'_>,
+    limits: &mut Vec<Limit>,
+) -> Result<Approved<SetFee>, Refusal> {
     let channel = case.channel;
     if let Some(why) = &case.snapshot.not_synced {
         return Err(Refusal::NodeSyncing(why.clone()));

@@ -32,11 +32,7 @@ impl Msat {
 
     /// This amount as a share of `whole`; zero of nothing is zero.
     pub fn share_of(self, whole: Msat) -> f64 {
-        if whole.0 == 0 {
-            0.0
-        } else {
-            self.0 as f64 / whole.0 as f64
-        }
+        if whole.0 == 0 { 0.0 } else { self.0 as f64 / whole.0 as f64 }
     }
 }
 

@@ -73,9 +73,9 @@ hex_id! {
 impl FromStr for ChannelId {
     type Err = ParseIdError;
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        parse_hex(text).map(ChannelId).ok_or_else(|| {
-            ParseIdError(format!("channel_id '{}' is not 64 hexadecimal digits", shown(text)))
-        })
+        parse_hex(text)
+            .map(ChannelId)
+            .ok_or_else(|| ParseIdError(format!("channel_id '{}' is not 64 hexadecimal digits", shown(text))))
     }
 }
 
@@ -95,9 +95,9 @@ impl FromStr for PeerId {
 impl FromStr for Digest {
     type Err = ParseIdError;
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        parse_hex(text).map(Digest).ok_or_else(|| {
-            ParseIdError(format!("digest '{}' is not 64 hexadecimal digits", shown(text)))
-        })
+        parse_hex(text)
+            .map(Digest)
+            .ok_or_else(|| ParseIdError(format!("digest '{}' is not 64 hexadecimal digits", shown(text))))
     }
 }
 
@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn scids_are_checked() {
-        for bad in ["", "1x2", "1x2x3x4", "1x2x70000", "16777216x1x0", "-1x2x3", "1 x2x3", "+1x2x3", "axbxc"] {
+        for bad in ["", "1x2", "1x2x3x4", "1x2x70000", "16777216x1x0", "-1x2x3", "1 x2x3", "+1x2x3", "axbxc"]
+        {
             assert!(bad.parse::<Scid>().is_err(), "{bad}");
         }
     }

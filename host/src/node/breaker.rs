@@ -104,7 +104,9 @@ impl Breakers {
             },
             lost: breaker.lost,
             last_error: breaker.last_error.clone(),
-            seconds_left: breaker.open_until.map_or(0, |until| until.saturating_duration_since(now).as_secs()),
+            seconds_left: breaker
+                .open_until
+                .map_or(0, |until| until.saturating_duration_since(now).as_secs()),
         };
         Group::ALL.iter().map(|group| (*group, state(&lock(&self.groups[*group as usize])))).collect()
     }

@@ -19,7 +19,11 @@ struct Status {
 impl Node {
     /// Makes CLBoss leave the fees of `ours` alone and take those of `theirs` back. Returns
     /// the peers for which something changed.
-    pub async fn divide_fees(&self, ours: &BTreeSet<PeerId>, theirs: &BTreeSet<PeerId>) -> Result<Vec<PeerId>, CallError> {
+    pub async fn divide_fees(
+        &self,
+        ours: &BTreeSet<PeerId>,
+        theirs: &BTreeSet<PeerId>,
+    ) -> Result<Vec<PeerId>, CallError> {
         let status: Status = self.call(Group::Clboss, "clboss-status", json!({})).await?;
         let mut changed = Vec::new();
         let wanted = ours.iter().map(|peer| (peer, true)).chain(theirs.iter().map(|peer| (peer, false)));

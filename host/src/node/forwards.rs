@@ -51,7 +51,11 @@ impl Node {
 
     /// Forwards with an index above `after`, at most [`PAGE`]; none when this lightningd
     /// cannot list pages.
-    pub async fn forwards_page(&self, index: ForwardIndex, after: u64) -> Result<Option<ForwardPage>, CallError> {
+    pub async fn forwards_page(
+        &self,
+        index: ForwardIndex,
+        after: u64,
+    ) -> Result<Option<ForwardPage>, CallError> {
         if self.lists_forwards_in_pages() == Some(false) {
             return Ok(None);
         }

@@ -64,10 +64,9 @@ impl fmt::Display for CallError {
             CallError::Refused { code: None, message } => f.write_str(message),
             CallError::TimedOut { after } => write!(f, "no answer within {} s", after.as_secs()),
             CallError::Broken(why) => write!(f, "the connection to lightningd failed: {why}"),
-            CallError::Resting { group, seconds_left } => write!(
-                f,
-                "not sent: {group} calls rest for another {seconds_left} s after one was lost"
-            ),
+            CallError::Resting { group, seconds_left } => {
+                write!(f, "not sent: {group} calls rest for another {seconds_left} s after one was lost")
+            }
         }
     }
 }
@@ -130,7 +129,12 @@ impl Node {
     }
 
     /// Sends one call and reads its answer as `T`.
-    pub async fn call<T>(&self, group: Group, method: &str, params: impl Serialize + Debug) -> Result<T, CallError>
+    pub async fn call<T>(
+        &self,
+        group: Group,
+        method: &str,
+        params: impl Serialize + Debug,
+    ) -> Result<T, CallError>
     where
         T: DeserializeOwned + Debug,
     {
@@ -159,7 +163,8 @@ impl Node {
             Some(code) => CallError::Refused { code: Some(code), message: error.message },
             None => CallError::Broken(error.message),
         })?;
-        serde_json::from_value(answer).map_err(|error| CallError::Broken(format!("{method} answered in an unknown shape: {error}")))
+        serde_json::from_value(answer)
+            .map_err(|error| CallError::Broken(format!("{method} answered in an unknown shape: {error}")))
     }
 }
 

@@ -57,14 +57,21 @@ impl Node {
         Ok(feerates.perkb.as_ref().and_then(feerate))
     }
 
-    async fn with_peer_fees(&self, mut channels: Vec<Channel>, node_id: PeerId) -> Result<Vec<Channel>, CallError> {
+    async fn with_peer_fees(
+        &self,
+        mut channels: Vec<Channel>,
+        node_id: PeerId,
+    ) -> Result<Vec<Channel>, CallError> {
         if !lack_peer_fees(&channels) {
             return Ok(channels);
         }
         let params = json!({ "destination": node_id.to_string() });
         let gossip: ListChannels = self.call(Group::Read, "listchannels", params).await?;
-        let fees: HashMap<String, u32> =
-            gossip.channels.into_iter().map(|channel| (channel.short_channel_id, channel.fee_per_millionth)).collect();
+        let fees: HashMap<String, u32> = gossip
+            .channels
+            .into_iter()
+            .map(|channel| (channel.short_channel_id, channel.fee_per_millionth))
+            .collect();
         for channel in &mut channels {
             let fee = channel.scid.and_then(|scid| fees.get(&scid.to_string()));
             channel.peer_fee_ppm = channel.peer_fee_ppm.or(fee.copied().map(Ppm));
@@ -85,7 +92,11 @@ fn node_id(info: &Getinfo) -> Result<PeerId, CallError> {
 
 /// The estimate for about [`FEERATE_BLOCKS`] blocks, or the nearest thing that the node has.
 fn feerate(perkb: &PerKb) -> Option<u32> {
-    let estimate = perkb.estimates.iter().filter(|estimate| estimate.blockcount <= FEERATE_BLOCKS).max_by_key(|estimate| estimate.blockcount);
+    let estimate = perkb
+        .estimates
+        .iter()
+        .filter(|estimate| estimate.blockcount <= FEERATE_BLOCKS)
+        .max_by_key(|estimate| estimate.blockcount);
     estimate.map(|estimate| estimate.feerate).or(perkb.opening).or(perkb.mutual_close).or(perkb.floor)
 }
 
@@ -113,7 +124,11 @@ fn to_channel(raw: PeerChannel) -> Option<Channel> {
         fee_base: raw.fee_base_msat.unwrap_or_default(),
         fee_ppm: Ppm(raw.fee_proportional_millionths.unwrap_or_default()),
         htlc_max: raw.maximum_htlc_out_msat.unwrap_or(Msat(u64::MAX)),
-        peer_fee_ppm: raw.updates.as_ref().and_then(|updates| updates.remote.as_ref()?.fee_proportional_millionths).map(Ppm),
+        peer_fee_ppm: raw
+            .updates
+            .as_ref()
+            .and_then(|updates| updates.remote.as_ref()?.fee_proportional_millionths)
+            .map(Ppm),
         htlcs: Htlcs {
             incoming: direction("in"),
             outgoing: direction("out"),
@@ -128,7 +143,8 @@ mod tests {
     use super::*;
 
     fn recorded(version: &str, name: &str) -> serde_json::Value {
-        let path = format!("{}/../tests/fixtures/recordings/v{version}/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let path =
+            format!("{}/../tests/fixtures/recordings/v{version}/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(&path).expect("the fixture is part of the project");
         serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["result"].take()
     }
@@ -136,7 +152,8 @@ mod tests {
     #[test]
     fn recorded_channels_of_every_version_are_read() {
         for version in ["23.05", "24.11", "26.06"] {
-            let list: ListPeerChannels = serde_json::from_value(recorded(version, "listpeerchannels")).expect("readable");
+            let list: ListPeerChannels =
+                serde_json::from_value(recorded(version, "listpeerchannels")).expect("readable");
             let channels: Vec<_> = list.channels.into_iter().filter_map(to_channel).collect();
             assert_eq!(channels.len(), 3, "{version}");
             for channel in &channels {

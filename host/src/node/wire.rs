@@ -211,7 +211,8 @@ mod tests {
     #[test]
     fn amounts_are_read_in_every_spelling() {
         for (amount, expect) in [(json!(5), 5), (json!("5msat"), 5), (json!("5"), 5)] {
-            let entry: SetChannelEntry = serde_json::from_value(json!({ "fee_base_msat": amount })).expect("readable");
+            let entry: SetChannelEntry =
+                serde_json::from_value(json!({ "fee_base_msat": amount })).expect("readable");
             assert_eq!(entry.fee_base_msat, Some(Msat(expect)));
         }
         assert!(serde_json::from_value::<SetChannelEntry>(json!({ "fee_base_msat": "5sat" })).is_err());
@@ -222,7 +223,8 @@ mod tests {
         let row = json!({ "in_channel": "1x2x3", "in_htlc_id": 4, "status": "settled", "received_time": 1.5,
             "in_msat": 1001, "out_msat": 1000, "fee_msat": 1, "out_channel": "3x2x1", "resolved_time": 2.25 });
         let wrapped = json!({ "forward_event": row });
-        let forward = ForwardRow::from_notification(&wrapped).and_then(|row| row.to_forward()).expect("complete");
+        let forward =
+            ForwardRow::from_notification(&wrapped).and_then(|row| row.to_forward()).expect("complete");
         assert_eq!((forward.received_ms, forward.resolved_ms), (1_500, Some(2_250)));
         assert_eq!(forward.fee_msat, Msat(1));
         let mut unknown = row.clone();

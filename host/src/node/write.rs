@@ -99,9 +99,10 @@ fn verify(fee: &SetFee, answer: &SetChannel) -> Outcome {
 
 fn look_up(fee: &SetFee, channels: &[Channel]) -> Outcome {
     match channels.iter().find(|channel| channel.channel_id == fee.channel_id) {
-        Some(channel) if channel.fee_ppm == fee.fee && channel.fee_base == fee.base_fee => Outcome::Reconciled,
+        Some(channel) if channel.fee_ppm == fee.fee && channel.fee_base == fee.base_fee => {
+            Outcome::Reconciled
+        }
         Some(channel) => Outcome::Failed(format!("the answer was lost, and {} is in force", channel.fee_ppm)),
         None => Outcome::Failed("the answer was lost, and the channel is gone".to_owned()),
     }
 }
-

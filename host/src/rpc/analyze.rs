@@ -16,7 +16,8 @@ pub(super) const COMMAND: Command = Command {
 };
 
 const PARAMS: &[Param] =
-    &[Param::optional("channel_id", Kind::Channel, "A channel, by short channel id or channel_id.").or(&["scid"])];
+    &[Param::optional("channel_id", Kind::Channel, "A channel, by short channel id or channel_id.")
+        .or(&["scid"])];
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS)?;
@@ -24,7 +25,9 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let Some(name) = args.opt_channel("channel_id") else {
         services.jobs.wake(JobName::Flow);
         let channels: Vec<Value> = analyzed.iter().map(|one| analysis(one, &services)).collect();
-        return Ok(json!({ "status": "Flow analysis triggered", "count": channels.len(), "analyses": channels }));
+        return Ok(
+            json!({ "status": "Flow analysis triggered", "count": channels.len(), "analyses": channels }),
+        );
     };
     let one = analyzed.iter().find(|one| is_called(one, name)).ok_or_else(|| {
         CommandError::from(format!("channel {name} is not one of this node's open channels"))

@@ -55,7 +55,9 @@ fn get(services: &Services, args: &Args) -> CommandResult {
     let (config, version) = (services.config(), services.settings.version());
     if let Some(name) = args.opt_text("key") {
         let setting = known(name)?;
-        return Ok(json!({ "key": setting.key, "value": to_json(&(setting.get)(&config)), "version": version }));
+        return Ok(
+            json!({ "key": setting.key, "value": to_json(&(setting.get)(&config)), "version": version }),
+        );
     }
     let mut all: Map<String, Value> =
         SETTINGS.iter().map(|setting| (setting.key.to_owned(), to_json(&(setting.get)(&config)))).collect();
@@ -96,7 +98,8 @@ async fn reset(services: &Services, args: &Args) -> CommandResult {
 }
 
 fn list_mutable() -> Value {
-    let keys: Vec<&str> = SETTINGS.iter().filter(|setting| setting.mutable).map(|setting| setting.key).collect();
+    let keys: Vec<&str> =
+        SETTINGS.iter().filter(|setting| setting.mutable).map(|setting| setting.key).collect();
     json!({ "mutable_keys": keys, "count": keys.len() })
 }
 

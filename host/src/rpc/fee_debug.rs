@@ -35,9 +35,15 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     };
     let plan = services.plan_fees(snapshot, &scope).await?;
     let latest = services.store.read(|conn| Ok(decisions::latest(conn)?)).await?;
-    let latest: HashMap<ChannelId, DecisionRow> = latest.into_iter().map(|row| (row.channel_id, row)).collect();
-    let wanted = |channel: &Channel| args.opt_channel("channel_id").is_none_or(|name| is_called(channel, name));
-    let decided = plan.decided.iter().filter(|planned| wanted(&planned.channel)).map(|planned| decided(planned, &latest));
+    let latest: HashMap<ChannelId, DecisionRow> =
+        latest.into_iter().map(|row| (row.channel_id, row)).collect();
+    let wanted =
+        |channel: &Channel| args.opt_channel("channel_id").is_none_or(|name| is_called(channel, name));
+    let decided = plan
+        .decided
+        .iter()
+        .filter(|planned| wanted(&planned.channel))
+        .map(|planned| decided(planned, &latest));
     let held = plan.held.iter().filter(|held| wanted(&held.channel)).map(|held| self::held(held, &latest));
     let mut channels: Vec<Value> = decided.chain(held).collect();
     channels.sort_by(|one, other| one["channel_id"].as_str().cmp(&other["channel_id"].as_str()));
@@ -120,7 +126,11 @@ fn held(held: &Held, latest: &HashMap<ChannelId, DecisionRow>) -> Value {
 }
 
 fn factors(factors: &[(String, f64)]) -> Value {
-    factors.iter().map(|(name, value)| (name.clone(), json!(super::analyze::rounded(*value)))).collect::<Map<_, _>>().into()
+    factors
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(super::analyze::rounded(*value))))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn limit(limit: &Limit) -> Value {
@@ -152,7 +162,8 @@ fn summary(channels: &[Value]) -> Value {
     for status in channels.iter().filter_map(|channel| channel["status"].as_str()) {
         *counts.entry(status).or_default() += 1;
     }
-    let mut summary: Map<String, Value> = counts.into_iter().map(|(status, n)| (status.to_owned(), json!(n))).collect();
+    let mut summary: Map<String, Value> =
+        counts.into_iter().map(|(status, n)| (status.to_owned(), json!(n))).collect();
     summary.insert("total".to_owned(), json!(channels.len()));
     summary.into()
 }

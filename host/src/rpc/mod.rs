@@ -118,7 +118,8 @@ mod tests {
         Box::pin(async { panic!("on purpose") })
     }
 
-    static PANICS: Command = Command { name: "revenue-panics", usage: "", description: "", run: Run::AtOnce(panics) };
+    static PANICS: Command =
+        Command { name: "revenue-panics", usage: "", description: "", run: Run::AtOnce(panics) };
 
     #[tokio::test]
     async fn a_panic_is_an_answer() {
@@ -133,7 +134,11 @@ mod tests {
         let names: std::collections::BTreeSet<_> = COMMANDS.iter().map(|command| command.name).collect();
         assert_eq!(names.len(), COMMANDS.len());
         for command in COMMANDS {
-            assert!(command.name.starts_with("revenue-") && command.description.ends_with('.'), "{}", command.name);
+            assert!(
+                command.name.starts_with("revenue-") && command.description.ends_with('.'),
+                "{}",
+                command.name
+            );
         }
     }
 }

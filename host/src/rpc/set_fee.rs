@@ -17,7 +17,8 @@ pub(super) const COMMAND: Command = Command {
 };
 
 const PARAMS: &[Param] = &[
-    Param::required("channel_id", Kind::Channel, "The channel, by short channel id or channel_id.").or(&["scid", "channel"]),
+    Param::required("channel_id", Kind::Channel, "The channel, by short channel id or channel_id.")
+        .or(&["scid", "channel"]),
     Param::required("fee_ppm", Kind::Int { min: 0, max: 1_000_000 }, "The fee rate, ppm.").or(&["ppm"]),
     Param::optional("force", Kind::Bool, "Go beyond min-fee-ppm and max-fee-ppm."),
 ];
@@ -31,10 +32,9 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     };
     let fee = Ppm(args.u32("fee_ppm")?);
     let force = args.opt_bool("force").unwrap_or(false);
-    let done = services
-        .set_fee(channel, fee, force)
-        .await?
-        .ok_or_else(|| CommandError::from(format!("channel {name} is not one of this node's; nothing was changed")))?;
+    let done = services.set_fee(channel, fee, force).await?.ok_or_else(|| {
+        CommandError::from(format!("channel {name} is not one of this node's; nothing was changed"))
+    })?;
     answer(&done, fee)
 }
 
@@ -43,7 +43,9 @@ fn answer(done: &ManualFee, fee: Ppm) -> CommandResult {
     let (outcome, message) = match (&done.verdict.result, &done.outcome) {
         (Err(Refusal::Unchanged), _) => ("unchanged", format!("Fee is {} PPM already", fee.0)),
         (Err(refusal), _) => {
-            return Err(format!("fee_ppm {} for channel {name}: {refusal}; nothing was changed", fee.0).into());
+            return Err(
+                format!("fee_ppm {} for channel {name}: {refusal}; nothing was changed", fee.0).into()
+            );
         }
         (Ok(_), Some(outcome @ (Outcome::Applied | Outcome::Reconciled))) => {
             (outcome.code(), format!("Fee set to {} PPM", fee.0))
@@ -52,7 +54,9 @@ fn answer(done: &ManualFee, fee: Ppm) -> CommandResult {
         (Ok(_), Some(Outcome::Failed(why) | Outcome::Unknown(why))) => {
             return Err(format!("channel {name}: the node did not confirm the fee: {why}").into());
         }
-        (Ok(_), None) => return Err(format!("channel {name}: the fee was not sent; nothing was changed").into()),
+        (Ok(_), None) => {
+            return Err(format!("channel {name}: the fee was not sent; nothing was changed").into());
+        }
     };
     Ok(json!({
         "status": "success",

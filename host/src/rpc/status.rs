@@ -85,8 +85,10 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
         }
     };
     let states: Vec<Value> = stored.flow.iter().map(|state| channel_state(state, &stored.channels)).collect();
-    let jobs: Map<String, Value> =
-        JobName::ALL.iter().map(|job| (job.name().to_owned(), job_answer(&services.jobs.status(*job)))).collect();
+    let jobs: Map<String, Value> = JobName::ALL
+        .iter()
+        .map(|job| (job.name().to_owned(), job_answer(&services.jobs.status(*job))))
+        .collect();
     Ok(json!({
         "status": "running",
         "version": env!("CARGO_PKG_VERSION"),
@@ -136,12 +138,16 @@ fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
     let part = |part: &str, why: String| json!({ "part": part, "why": why });
     let mut degraded = Vec::new();
     degraded.extend(health.node_error.map(|why| part("node", why)));
-    degraded.extend(health.not_synced.map(|why| part("node_sync", format!("{why}; no fee is set meanwhile"))));
+    degraded
+        .extend(health.not_synced.map(|why| part("node_sync", format!("{why}; no fee is set meanwhile"))));
     if let Some(present) = &health.companions {
         let missing = |companion: &&Companion| !present.has(**companion) && is_wanted(**companion, &config);
-        degraded.extend(Companion::ALL.iter().filter(missing).map(|companion| {
-            part(companion.name(), format!("not there: {}", companion.without_it()))
-        }));
+        degraded.extend(
+            Companion::ALL
+                .iter()
+                .filter(missing)
+                .map(|companion| part(companion.name(), format!("not there: {}", companion.without_it()))),
+        );
     }
     for (group, state) in services.node.breakers() {
         if state.state != "closed" {
@@ -150,7 +156,10 @@ fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
         }
     }
     degraded.extend(modules.iter().filter(|module| module.quarantined_at.is_some()).map(|module| {
-        part(&format!("strategy_{}", module.strategy), format!("in quarantine: {}: {}", module.last_code, module.last_text))
+        part(
+            &format!("strategy_{}", module.strategy),
+            format!("in quarantine: {}: {}", module.last_code, module.last_text),
+        )
     }));
     for job in JobName::ALL {
         if let Some(Err(why)) = services.jobs.status(job).last_outcome {
@@ -177,7 +186,11 @@ fn companions(services: &Services) -> Value {
         Some(present) if present.has(*companion) => "present",
         Some(_) => "absent",
     };
-    Companion::ALL.iter().map(|companion| (companion.name().to_owned(), json!(word(companion)))).collect::<Map<_, _>>().into()
+    Companion::ALL
+        .iter()
+        .map(|companion| (companion.name().to_owned(), json!(word(companion))))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn job_answer(job: &JobStatus) -> Value {

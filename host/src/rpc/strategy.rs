@@ -19,7 +19,11 @@ static MENU: Menu = Menu {
     selector: "action",
     default: Some("list"),
     forms: &[
-        Form { action: "list", params: &[], doc: "Built-in strategies, modules in the directory, and faults." },
+        Form {
+            action: "list",
+            params: &[],
+            doc: "Built-in strategies, modules in the directory, and faults.",
+        },
         Form {
             action: "clear-quarantine",
             params: &[Param::required("name", Kind::Text, "The strategy whose modules may run again.")],
@@ -52,10 +56,14 @@ async fn clear(services: &Services, name: &str) -> CommandResult {
     let cleared = services.store.write(move |tx| Ok(modules::clear_strategy(tx, &wanted)?)).await?;
     services.engine.forget(&strategy);
     if cleared == 0 {
-        return Ok(json!({ "status": "noop", "message": format!("no module of '{strategy}' is in quarantine") }));
+        return Ok(
+            json!({ "status": "noop", "message": format!("no module of '{strategy}' is in quarantine") }),
+        );
     }
     services.visit_all();
-    Ok(json!({ "status": "success", "cleared": cleared, "message": format!("'{strategy}' may decide again") }))
+    Ok(
+        json!({ "status": "success", "cleared": cleared, "message": format!("'{strategy}' may decide again") }),
+    )
 }
 
 /// A module's faults, as the status shows them too.

@@ -44,7 +44,10 @@ impl Services {
         self.store
             .read(move |conn| {
                 Ok(Facts {
-                    policies: policies::load_all(conn)?.into_iter().map(|policy| (policy.peer_id, policy)).collect(),
+                    policies: policies::load_all(conn)?
+                        .into_iter()
+                        .map(|policy| (policy.peer_id, policy))
+                        .collect(),
                     flow: flow::load_states(conn)?,
                     day: flow::sums(conn, now.minus(UnixTime::DAY))?,
                     week: flow::sums(conn, now.minus(7 * UnixTime::DAY))?,

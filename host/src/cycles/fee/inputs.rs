@@ -47,7 +47,9 @@ fn signals(wanted: &[String], channels: &[(Channel, Policy)], facts: &Facts) -> 
     let known = SIGNALS.iter().filter(|(name, _)| wanted.iter().any(|wanted| wanted == name));
     known
         .map(|(name, value)| {
-            let of = |channel: &Channel| facts.day.get(&channel.channel_id).map_or(0.0, |day| f64::from(value(day)));
+            let of = |channel: &Channel| {
+                facts.day.get(&channel.channel_id).map_or(0.0, |day| f64::from(value(day)))
+            };
             ((*name).to_owned(), channels.iter().map(|(channel, _)| of(channel)).collect())
         })
         .collect()
@@ -72,12 +74,23 @@ pub(super) fn build(mut sources: Sources<'_>) -> FeeInput {
         node_earned_day: facts.day.values().map(|window| window.earned).sum(),
         node_earned_week: facts.week.values().map(|window| window.earned).sum(),
         params: params(sources.config),
-        channels: sources.channels.iter().map(|(channel, policy)| row(channel, policy, &mut sources.remembered, &Context {
-            snapshot,
-            facts,
-            config: sources.config,
-            pseudonym_key: sources.pseudonym_key,
-        })).collect(),
+        channels: sources
+            .channels
+            .iter()
+            .map(|(channel, policy)| {
+                row(
+                    channel,
+                    policy,
+                    &mut sources.remembered,
+                    &Context {
+                        snapshot,
+                        facts,
+                        config: sources.config,
+                        pseudonym_key: sources.pseudonym_key,
+                    },
+                )
+            })
+            .collect(),
         signals: signals(sources.wanted_signals, sources.channels, facts),
         node_state,
     }
@@ -111,7 +124,8 @@ struct Context<'a> {
 fn row(channel: &Channel, policy: &Policy, remembered: &mut Remembered, context: &Context<'_>) -> ChannelRow {
     let Context { snapshot, facts, config, pseudonym_key } = *context;
     let id = &channel.channel_id;
-    let (day, week) = (facts.day.get(id).copied().unwrap_or_default(), facts.week.get(id).copied().unwrap_or_default());
+    let (day, week) =
+        (facts.day.get(id).copied().unwrap_or_default(), facts.week.get(id).copied().unwrap_or_default());
     let totals = facts.totals.get(id).copied().unwrap_or_default();
     let flow = facts.flow.get(id);
     let stored = remembered.channels.remove(id).unwrap_or_default();
@@ -192,11 +206,16 @@ pub(super) fn digest(input: &FeeInput) -> Digest {
 }
 
 /// The word for strategies on what became of a proposal.
-pub(super) fn last_verdict(planned: &super::Planned, outcome: Option<&crate::model::fee::Outcome>) -> LastVerdict {
+pub(super) fn last_verdict(
+    planned: &super::Planned,
+    outcome: Option<&crate::model::fee::Outcome>,
+) -> LastVerdict {
     use crate::model::fee::{Outcome, Refusal};
     match (&planned.verdict.result, outcome) {
         (Ok(_), Some(Outcome::DryRun)) => LastVerdict::DryRun,
-        (Ok(_), Some(Outcome::Applied | Outcome::Reconciled)) if planned.verdict.limits.is_empty() => LastVerdict::Published,
+        (Ok(_), Some(Outcome::Applied | Outcome::Reconciled)) if planned.verdict.limits.is_empty() => {
+            LastVerdict::Published
+        }
         (Ok(_), Some(Outcome::Applied | Outcome::Reconciled)) => LastVerdict::Limited,
         (Ok(_), Some(Outcome::Failed(_) | Outcome::Unknown(_)) | None) => LastVerdict::Refused,
         (Err(Refusal::Unchanged), _) => LastVerdict::Unchanged,
@@ -205,7 +224,6 @@ pub(super) fn last_verdict(planned: &super::Planned, outcome: Option<&crate::mod
         (Err(_), _) => LastVerdict::Refused,
     }
 }
-
 
 #[cfg(test)]
 mod tests {

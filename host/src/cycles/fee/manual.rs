@@ -60,13 +60,18 @@ impl Services {
             verdict: verdict.clone(),
             congested: false,
         };
-        let plan = Plan { tick: snapshot.tick, config, calls: Vec::<ModuleCall>::new(), decided: vec![planned], held: Vec::new() };
+        let plan = Plan {
+            tick: snapshot.tick,
+            config,
+            calls: Vec::<ModuleCall>::new(),
+            decided: vec![planned],
+            held: Vec::new(),
+        };
         let outcomes = self.apply_fees(&plan).await;
         let outcome = outcomes.first().cloned();
         self.record_cycle(plan, outcomes, "operator", started.elapsed()).await?;
         Ok(Some(ManualFee { channel, verdict, outcome }))
     }
-
 }
 
 fn by_hand(channel: &Channel, fee: Ppm, force: bool) -> FeeProposal {

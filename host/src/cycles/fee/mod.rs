@@ -36,7 +36,10 @@ pub struct Tally {
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Tally { channels, proposals, applied, refused, failed } = self;
-        write!(f, "{channels} channels, {proposals} proposals: {applied} set, {refused} held back, {failed} failed")
+        write!(
+            f,
+            "{channels} channels, {proposals} proposals: {applied} set, {refused} held back, {failed} failed"
+        )
     }
 }
 
@@ -63,7 +66,9 @@ impl Services {
             (Trigger::Woken, Scope::Peers(_)) => "policy",
         };
         let tally = tally(&plan, &outcomes);
-        self.record_cycle(plan, outcomes, word, started.elapsed()).await.context("recording the fee cycle")?;
+        self.record_cycle(plan, outcomes, word, started.elapsed())
+            .await
+            .context("recording the fee cycle")?;
         Ok(tally.to_string())
     }
 
@@ -109,7 +114,9 @@ impl Services {
                 Outcome::Applied | Outcome::Reconciled => {
                     tracing::debug!("{}: {} -> {}", fee.scid, fee.old_fee, fee.fee);
                 }
-                Outcome::DryRun => tracing::info!("dry run: {} would go from {} to {}", fee.scid, fee.old_fee, fee.fee),
+                Outcome::DryRun => {
+                    tracing::info!("dry run: {} would go from {} to {}", fee.scid, fee.old_fee, fee.fee)
+                }
             }
         }
         outcomes
@@ -129,7 +136,12 @@ impl Services {
                 _ => ours.insert(planned.channel.peer_id),
             };
         }
-        theirs.extend(plan.held.iter().filter(|held| held.strategy.as_str() == "passive").map(|held| held.channel.peer_id));
+        theirs.extend(
+            plan.held
+                .iter()
+                .filter(|held| held.strategy.as_str() == "passive")
+                .map(|held| held.channel.peer_id),
+        );
         if let Err(error) = self.node.divide_fees(&ours, &theirs).await {
             tracing::warn!("CLBoss could not be told which fees to leave alone: {error}");
         }

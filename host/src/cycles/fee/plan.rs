@@ -95,7 +95,13 @@ impl Services {
 
     /// Divides the channels by the strategy that answers for them. Where a policy's module
     /// cannot be used the built-in `dynamic` answers, and the plan says why.
-    async fn group(&self, snapshot: &NodeSnapshot, facts: &Facts, scope: &Scope, plan: &mut Plan) -> BTreeMap<StrategyName, Group> {
+    async fn group(
+        &self,
+        snapshot: &NodeSnapshot,
+        facts: &Facts,
+        scope: &Scope,
+        plan: &mut Plan,
+    ) -> BTreeMap<StrategyName, Group> {
         let mut by_policy: BTreeMap<StrategyName, Vec<(Channel, Policy)>> = BTreeMap::new();
         for channel in snapshot.open_channels().filter(|channel| scope.includes(&channel.peer_id)) {
             let policy = facts.policy(channel.peer_id, snapshot.now());
@@ -113,7 +119,8 @@ impl Services {
             };
             match module {
                 Some(module) => {
-                    let group = groups.entry(answers).or_insert_with(|| Group { module, channels: Vec::new() });
+                    let group =
+                        groups.entry(answers).or_insert_with(|| Group { module, channels: Vec::new() });
                     group.channels.extend(channels);
                 }
                 None => plan.held.extend(channels.into_iter().map(|(channel, policy)| Held {
@@ -127,7 +134,14 @@ impl Services {
         groups
     }
 
-    async fn decide_group(&self, strategy: StrategyName, group: Group, snapshot: &Arc<NodeSnapshot>, facts: &Arc<Facts>, plan: &mut Plan) -> Result<()> {
+    async fn decide_group(
+        &self,
+        strategy: StrategyName,
+        group: Group,
+        snapshot: &Arc<NodeSnapshot>,
+        facts: &Arc<Facts>,
+        plan: &mut Plan,
+    ) -> Result<()> {
         let (name, version) = (strategy.clone(), group.module.description.state_version);
         let remembered = self
             .store

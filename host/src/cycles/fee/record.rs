@@ -74,14 +74,20 @@ impl Services {
 }
 
 /// Counts faults and their absence; returns the modules that came into quarantine now.
-fn note_faults(tx: &crate::store::Transaction<'_>, calls: &[ModuleCall], now: UnixTime) -> Result<Vec<ModuleFaults>> {
+fn note_faults(
+    tx: &crate::store::Transaction<'_>,
+    calls: &[ModuleCall],
+    now: UnixTime,
+) -> Result<Vec<ModuleFaults>> {
     let mut quarantined = Vec::new();
     for call in calls {
         match (&call.result, call.digest) {
             (Ok(_), Some(digest)) => modules::ok(tx, &digest)?,
             (Ok(_), None) => {}
             (Err((QUARANTINED, _)), _) => {}
-            (Err((code, text)), None) => tracing::warn!("strategy '{}' is not used ({code}): {text}", call.strategy),
+            (Err((code, text)), None) => {
+                tracing::warn!("strategy '{}' is not used ({code}): {text}", call.strategy)
+            }
             (Err((code, text)), Some(digest)) => {
                 tracing::warn!("strategy '{}' (module {digest}) failed ({code}): {text}", call.strategy);
                 let fault = Fault { digest, strategy: &call.strategy, code, text };
@@ -104,7 +110,8 @@ fn inputs_digest(calls: &[ModuleCall]) -> Option<crate::model::Digest> {
 }
 
 fn module_run(call: &ModuleCall) -> ModuleRun {
-    let fault = |(code, text): &(&'static str, String)| ModuleFault { code: (*code).to_owned(), text: text.clone() };
+    let fault =
+        |(code, text): &(&'static str, String)| ModuleFault { code: (*code).to_owned(), text: text.clone() };
     ModuleRun {
         strategy: call.strategy.clone(),
         digest: call.digest,

@@ -62,7 +62,12 @@ fn by_strategy() -> Origin {
 }
 
 /// Judges a strategy's proposal of `wanted` on a channel at `fee`, after `change` to the case.
-fn verdict(fee: u32, wanted: u32, policy: &Policy, change: impl FnOnce(&mut Channel, &mut NodeSnapshot, &mut History)) -> Verdict {
+fn verdict(
+    fee: u32,
+    wanted: u32,
+    policy: &Policy,
+    change: impl FnOnce(&mut Channel, &mut NodeSnapshot, &mut History),
+) -> Verdict {
     let (mut channel, mut snapshot, mut history) = (channel(fee), snapshot(), History::default());
     change(&mut channel, &mut snapshot, &mut history);
     let config = Config::default();
@@ -91,7 +96,11 @@ fn strategies_are_moved_to_the_nearest_allowed_fee() {
     ] {
         let verdict = verdict(fee, wanted, &dynamic, |_, _, _| {});
         assert_eq!(set_to(&verdict), Some(expect), "{fee} -> {wanted}: {verdict:?}");
-        assert_eq!(verdict.limits.iter().map(|limit| limit.code()).collect::<Vec<_>>(), limits, "{fee} -> {wanted}");
+        assert_eq!(
+            verdict.limits.iter().map(|limit| limit.code()).collect::<Vec<_>>(),
+            limits,
+            "{fee} -> {wanted}"
+        );
     }
 }
 
@@ -138,7 +147,9 @@ fn a_policy_that_names_a_fee_gets_exactly_that() {
     let mut fixed = policy("static");
     fixed.fee_ppm_target = Some(Ppm(7));
     let config = Config::default();
-    for (policy, wanted, expect) in [(&fixed, 7, 7), (&fixed, 500, 7), (&policy("hive"), 0, 0), (&policy("hive"), 10, 0)] {
+    for (policy, wanted, expect) in
+        [(&fixed, 7, 7), (&fixed, 500, 7), (&policy("hive"), 0, 0), (&policy("hive"), 10, 0)]
+    {
         assert_eq!(set_to(&verdict(2_000, wanted, policy, |_, _, _| {})), Some(expect));
         let again = verdict(expect, wanted, policy, |_, _, _| {});
         assert_eq!(refusal(&again), Some("unchanged"), "no repetition once it is in force");
@@ -151,13 +162,20 @@ fn passive_means_hands_off_but_not_for_the_operator() {
     let passive = policy("passive");
     assert_eq!(refusal(&verdict(200, 300, &passive, |_, _, _| {})), Some("policy_passive"));
     let (config, snapshot, channel) = (Config::default(), snapshot(), channel(200));
-    let case = Case { config: &config, policy: &passive, snapshot: &snapshot, channel: &channel, history: History::default() };
+    let case = Case {
+        config: &config,
+        policy: &passive,
+        snapshot: &snapshot,
+        channel: &channel,
+        history: History::default(),
+    };
     assert_eq!(set_to(&check(proposal(201, Origin::Operator { force: false }), case)), Some(201));
 }
 
 #[test]
 fn operators_are_bound_unless_they_force() {
-    let (config, snapshot, channel, dynamic) = (Config::default(), snapshot(), channel(200), policy("dynamic"));
+    let (config, snapshot, channel, dynamic) =
+        (Config::default(), snapshot(), channel(200), policy("dynamic"));
     let history = History { updates_today: 99, ..History::default() };
     let case = Case { config: &config, policy: &dynamic, snapshot: &snapshot, channel: &channel, history };
     for (fee, force, expect) in [
@@ -178,9 +196,12 @@ fn operators_are_bound_unless_they_force() {
 #[test]
 fn nothing_is_set_while_the_node_or_channel_is_not_ready() {
     let dynamic = policy("dynamic");
-    let syncing = verdict(200, 300, &dynamic, |_, snapshot, _| snapshot.not_synced = Some("syncing".to_owned()));
+    let syncing =
+        verdict(200, 300, &dynamic, |_, snapshot, _| snapshot.not_synced = Some("syncing".to_owned()));
     assert_eq!(refusal(&syncing), Some("node_syncing"));
-    let closing = verdict(200, 300, &dynamic, |channel, _, _| channel.state = ChannelState::Other("ONCHAIN".to_owned()));
+    let closing = verdict(200, 300, &dynamic, |channel, _, _| {
+        channel.state = ChannelState::Other("ONCHAIN".to_owned())
+    });
     assert_eq!(refusal(&closing), Some("channel_not_open"));
     let unnamed = verdict(200, 300, &dynamic, |channel, _, _| channel.scid = None);
     assert_eq!(refusal(&unnamed), Some("channel_not_open"));
@@ -191,7 +212,8 @@ fn the_chain_sets_a_floor() {
     assert_eq!(chain_cost_ppm(5_000), Ppm(5));
     assert_eq!(chain_cost_ppm(253), Ppm(1));
     assert_eq!(chain_cost_ppm(100_000), Ppm(94));
-    let verdict = verdict(150, 80, &policy("dynamic"), |_, snapshot, _| snapshot.feerate_perkb = Some(100_000));
+    let verdict =
+        verdict(150, 80, &policy("dynamic"), |_, snapshot, _| snapshot.feerate_perkb = Some(100_000));
     assert_eq!(set_to(&verdict), Some(94));
     assert_eq!(verdict.limits, [Limit::ChainCost(Ppm(94))]);
 }
