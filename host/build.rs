@@ -26,7 +26,8 @@ pub(crate) fn components(root: &Path) {
     let out = PathBuf::from(variable("OUT_DIR"));
     // <target>/<profile>/build/<package>/out; next to the profiles, so that
     // all of them share one build.
-    let built = out.ancestors().nth(4).expect("OUT_DIR is four levels below the target directory").join("components");
+    let built =
+        out.ancestors().nth(4).expect("OUT_DIR is four levels below the target directory").join("components");
     build(root, &built);
     for name in STRATEGIES {
         let from = built.join(TARGET).join("component").join(format!("strategy_{name}.wasm"));

@@ -96,6 +96,11 @@ impl Config {
         Ok(config)
     }
 
+    /// Takes over one setting from `other`, whatever its fellow of a pair may be.
+    pub fn copy(&mut self, setting: &Setting, other: &Config) {
+        (setting.set)(self, (setting.get)(other));
+    }
+
     /// A copy with these values by key laid over it. A value that its setting does not
     /// accept is left out and told; so are all of them when they contradict each other.
     pub fn overlaid<'a>(

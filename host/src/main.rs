@@ -1,7 +1,7 @@
 //! The binary: the plugin when lightningd starts it, a small tool box when a person does.
 
-use clap::{CommandFactory, Parser, Subcommand};
 use cl_revenue_ops::{app, cli, engine};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// A Core Lightning plugin that runs a routing node's business.

@@ -9,5 +9,5 @@ mod cached;
 mod faults;
 mod honest;
 mod mutants;
-mod place;
+pub mod place;
 mod refused;

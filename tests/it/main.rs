@@ -1,6 +1,18 @@
 //! Behaviour that users see: the real plugin on a simulated node, the real sandbox, the real
 //! database.
 
+mod acts;
+mod config;
+mod demo;
 mod engine;
+mod fees;
+mod flow;
+mod hive;
+mod layers;
+mod lifecycle;
 mod policy;
 mod store;
+mod strategies;
+mod support;
+mod tables;
+mod trouble;

@@ -2,45 +2,31 @@
 
 #![allow(clippy::unwrap_used)]
 
-use lab::{Flavour, Lab, LabConfig, Plugin, PluginCommand};
+use crate::support::{DEADLINE, Stage, fields, wait_until};
+use lab::Flavour;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
-
-/// Generous: a test fails by this only when something hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A node that cl-hive named in a recorded call. Our node has no channel with it.
 const STRANGER: &str = "03adc0e3c3fc2eb6378dd23539c16b0b9d689980ce596724c2ad7ec2437ca61481";
 
-/// A running plugin on a simulated node whose time stands still, except for the plugin's own.
-struct Stage {
-    dir: PathBuf,
-    lab: Lab,
-    plugin: Plugin,
+/// A stage where only `revenue-policy` is called.
+struct Desk {
+    stage: Stage,
 }
 
-impl Stage {
-    async fn set() -> Stage {
-        Stage::set_at(1.0).await
+impl Desk {
+    async fn set() -> Desk {
+        Desk::set_at(1.0).await
     }
 
     /// With the plugin's clock at `rate` seconds per second.
-    async fn set_at(rate: f64) -> Stage {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("policy-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let config = LabConfig { manual: true, rate, ..LabConfig::new(&dir, Flavour::V26_06) };
-        let lab = Lab::start(config).await.unwrap();
-        let plugin = attach(&lab, &dir).await;
-        Stage { dir, lab, plugin }
+    async fn set_at(rate: f64) -> Desk {
+        Desk { stage: Stage::on(Flavour::V26_06).rate(rate).start().await }
     }
 
     /// The plugin's answer, an error answer too.
     async fn call(&self, params: Value) -> Value {
-        self.plugin.call("revenue-policy", params).await.unwrap()
+        self.stage.call("revenue-policy", params).await
     }
 
     async fn success(&self, params: Value) -> Value {
@@ -50,9 +36,7 @@ impl Stage {
     }
 
     async fn refusal(&self, params: Value) -> String {
-        let answer = self.call(params.clone()).await;
-        assert_eq!(answer["status"], "error", "{params}: {answer}");
-        answer["error"].as_str().unwrap().to_owned()
+        self.stage.refusal("revenue-policy", params).await
     }
 
     async fn policy(&self, peer: &str) -> Value {
@@ -61,49 +45,21 @@ impl Stage {
 
     /// The peer of a channel, and that channel's number.
     fn a_peer(&self) -> (String, usize) {
-        let peer = self.lab.with_node(|node| node.channels()[0].peer_id.clone());
-        (peer, 0)
+        (self.stage.peer(0), 0)
     }
 
     async fn until_fee(&self, channel: usize, ppm: u32) {
-        let start = Instant::now();
-        let fee = || self.lab.with_node(|node| node.fee(channel).ppm);
-        while fee() != ppm {
-            assert!(start.elapsed() < DEADLINE, "the fee is {} ppm, not {ppm}", fee());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        self.stage.until_fee(channel, ppm).await;
     }
 
     async fn end(self) {
-        self.lab.shutdown().await.unwrap();
-        std::fs::remove_dir_all(&self.dir).unwrap();
+        self.stage.end().await;
     }
-}
-
-/// Starts the plugin and waits until it takes commands.
-async fn attach(lab: &Lab, dir: &Path) -> Plugin {
-    let command = PluginCommand::new(env!("CARGO_BIN_EXE_cl-revenue-ops"))
-        .option("revenue-ops-db-path", dir.join("revenue.db").to_str().unwrap());
-    let plugin = lab.attach(command).await.unwrap();
-    let start = Instant::now();
-    loop {
-        let answer = plugin.call("revenue-policy", json!(["list"])).await.unwrap();
-        if answer["count"].is_number() {
-            return plugin;
-        }
-        assert!(start.elapsed() < DEADLINE, "{answer}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// The names of an object's fields.
-fn fields(object: &Value) -> Vec<&str> {
-    object.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_spelling_sets_the_same_policy() {
-    let stage = Stage::set().await;
+    let desk = Desk::set().await;
     let wanted = json!({
         "strategy": "static", "rebalance_mode": "sink_only", "fee_ppm_target": 120, "tags": ["hub", "whale"],
         "fee_multiplier_min": 0.5, "fee_multiplier_max": 2.0, "expires_at": null, "is_expired": false,
@@ -131,21 +87,21 @@ async fn every_spelling_sets_the_same_policy() {
                 named
             }
         };
-        let set = stage.success(params).await;
-        let got = stage.policy(&peer).await;
+        let set = desk.success(params).await;
+        let got = desk.policy(&peer).await;
         assert_eq!(set["policy"], got);
         assert_eq!(got["peer_id"], peer.to_lowercase());
         for (name, value) in wanted.as_object().unwrap() {
             assert_eq!(&got[name], value, "{name} of {got}");
         }
     }
-    assert_eq!(stage.call(json!(["find", "whale"])).await["count"], 4);
-    stage.end().await;
+    assert_eq!(desk.call(json!(["find", "whale"])).await["count"], 4);
+    desk.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_have_the_recorded_fields() {
-    let stage = Stage::set().await;
+    let desk = Desk::set().await;
     let policy = [
         "expires_at",
         "fee_multiplier_max",
@@ -158,32 +114,32 @@ async fn answers_have_the_recorded_fields() {
         "tags",
         "updated_at",
     ];
-    let set = stage.success(json!(["set", STRANGER, "static", "enabled", 123])).await;
+    let set = desk.success(json!(["set", STRANGER, "static", "enabled", 123])).await;
     assert_eq!(fields(&set), ["message", "policy", "status"]);
     assert_eq!(set["message"], format!("Policy updated for peer {}...", &STRANGER[..12]));
     assert_eq!(fields(&set["policy"]), policy);
-    let list = stage.call(json!({"action": "list"})).await;
+    let list = desk.call(json!({"action": "list"})).await;
     assert_eq!((fields(&list), &list["count"]), (vec!["count", "policies"], &json!(1)));
     assert_eq!(list["policies"][0], set["policy"]);
-    let find = stage.call(json!(["find", "x"])).await;
+    let find = desk.call(json!(["find", "x"])).await;
     assert_eq!(find, json!({"peers": [], "count": 0, "tag": "x"}));
-    let tag = stage.success(json!(["tag", STRANGER, "whale"])).await;
+    let tag = desk.success(json!(["tag", STRANGER, "whale"])).await;
     assert_eq!(tag, json!({"status": "success", "peer_id": STRANGER, "tags": ["whale"]}));
-    let untag = stage.success(json!(["untag", STRANGER, "whale"])).await;
+    let untag = desk.success(json!(["untag", STRANGER, "whale"])).await;
     assert_eq!(untag["tags"], json!([]));
-    let delete = stage.success(json!(["delete", STRANGER])).await;
+    let delete = desk.success(json!(["delete", STRANGER])).await;
     assert_eq!(fields(&delete), ["message", "peer_id", "status"]);
-    assert_eq!(stage.call(json!(["delete", STRANGER])).await["status"], "noop");
-    let default = stage.policy(STRANGER).await;
+    assert_eq!(desk.call(json!(["delete", STRANGER])).await["status"], "noop");
+    let default = desk.policy(STRANGER).await;
     assert_eq!((&default["strategy"], &default["updated_at"]), (&json!("dynamic"), &json!(0)));
-    let suggest = stage.call(json!(["suggest"])).await;
+    let suggest = desk.call(json!(["suggest"])).await;
     assert!(suggest["suggestions"].is_array() && suggest["count"].is_number(), "{suggest}");
-    stage.end().await;
+    desk.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_name_what_is_allowed_and_change_nothing() {
-    let stage = Stage::set().await;
+    let desk = Desk::set().await;
     for (params, part) in [
         (json!([]), "use list, get, set"),
         (json!(["frobnicate"]), "use list, get, set"),
@@ -200,65 +156,65 @@ async fn refusals_name_what_is_allowed_and_change_nothing() {
         (json!(["changes", "since=yesterday"]), "since: 'yesterday'"),
         (json!(["batch", "[{}]"]), "updates[0]: peer_id is missing"),
     ] {
-        let why = stage.refusal(params.clone()).await;
+        let why = desk.refusal(params.clone()).await;
         assert!(why.contains(part) && why.contains("nothing was changed"), "{params}: {why}");
     }
-    assert_eq!(stage.call(json!(["list"])).await["count"], 0);
-    stage.end().await;
+    assert_eq!(desk.call(json!(["list"])).await["count"], 0);
+    desk.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_members_fee_is_zero_within_seconds() {
-    let stage = Stage::set().await;
-    let (member, channel) = stage.a_peer();
+    let desk = Desk::set().await;
+    let (member, channel) = desk.a_peer();
     // As cl-hive sends it.
     let call = |peer: &str, strategy: &str| json!({"action": "set", "peer_id": peer, "strategy": strategy, "rebalance": "enabled"});
-    stage.success(call(&member, "hive")).await;
-    stage.until_fee(channel, 0).await;
+    desk.success(call(&member, "hive")).await;
+    desk.until_fee(channel, 0).await;
     let ours =
-        stage.lab.call("getinfo", json!({})).await.unwrap().unwrap()["id"].as_str().unwrap().to_owned();
+        desk.stage.lab.call("getinfo", json!({})).await.unwrap().unwrap()["id"].as_str().unwrap().to_owned();
     for peer in [ours.as_str(), STRANGER] {
-        stage.success(call(peer, "hive")).await;
-        stage.success(call(peer, "dynamic")).await;
+        desk.success(call(peer, "hive")).await;
+        desk.success(call(peer, "dynamic")).await;
     }
-    let fixed = stage.success(json!(["set", member, "strategy=static", "fee_ppm=321"])).await;
+    let fixed = desk.success(json!(["set", member, "strategy=static", "fee_ppm=321"])).await;
     assert_eq!(fixed.get("warning"), None);
-    stage.until_fee(channel, 321).await;
-    let aimless = stage.success(json!(["set", member, "fee_ppm=none"])).await;
+    desk.until_fee(channel, 321).await;
+    let aimless = desk.success(json!(["set", member, "fee_ppm=none"])).await;
     assert!(aimless["warning"].as_str().unwrap().contains("keep the fees"), "{aimless}");
-    stage.end().await;
+    desk.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_changes_a_minute_are_counted_and_nothing_else_is() {
-    let stage = Stage::set().await;
+    let desk = Desk::set().await;
     let set = |fee: u32| json!(["set", STRANGER, "static", format!("fee_ppm={fee}")]);
     for fee in 0..9 {
-        stage.success(set(fee)).await;
+        desk.success(set(fee)).await;
     }
     for _ in 0..20 {
-        stage.success(set(8)).await;
-        stage.policy(STRANGER).await;
-        stage.refusal(json!(["set", STRANGER, "fee_ppm=-1"])).await;
-        stage.refusal(json!(["set", STRANGER, "expires_in_hours=1000"])).await;
+        desk.success(set(8)).await;
+        desk.policy(STRANGER).await;
+        desk.refusal(json!(["set", STRANGER, "fee_ppm=-1"])).await;
+        desk.refusal(json!(["set", STRANGER, "expires_in_hours=1000"])).await;
     }
     for fee in 100..120 {
-        stage.success(json!({"action": "batch", "updates": [{"peer_id": STRANGER, "fee_ppm": fee}]})).await;
+        desk.success(json!({"action": "batch", "updates": [{"peer_id": STRANGER, "fee_ppm": fee}]})).await;
     }
-    stage.success(set(9)).await;
-    let why = stage.refusal(set(10)).await;
+    desk.success(set(9)).await;
+    let why = desk.refusal(set(10)).await;
     assert!(why.contains("10 times in the last 60 seconds"), "{why}");
-    assert_eq!(stage.policy(STRANGER).await["fee_ppm_target"], 9);
-    let (other, _) = stage.a_peer();
-    stage.success(json!(["set", other, "passive"])).await;
-    stage.success(json!(["delete", STRANGER])).await;
-    stage.end().await;
+    assert_eq!(desk.policy(STRANGER).await["fee_ppm_target"], 9);
+    let (other, _) = desk.a_peer();
+    desk.success(json!(["set", other, "passive"])).await;
+    desk.success(json!(["delete", STRANGER])).await;
+    desk.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_changes_all_or_nothing() {
-    let stage = Stage::set().await;
-    let (peer, _) = stage.a_peer();
+    let desk = Desk::set().await;
+    let (peer, _) = desk.a_peer();
     let good = json!({"peer_id": peer, "strategy": "passive", "tags": ["a"]});
     for bad in [
         json!({"peer_id": STRANGER, "fee_multiplier_max": 1e9}),
@@ -266,44 +222,44 @@ async fn a_batch_changes_all_or_nothing() {
         json!({"peer_id": "zz"}),
         json!("text"),
     ] {
-        let why = stage.refusal(json!({"action": "batch", "updates": [good, bad]})).await;
+        let why = desk.refusal(json!({"action": "batch", "updates": [good, bad]})).await;
         assert!(why.contains("nothing was changed"), "{why}");
     }
     let many = vec![good.clone(); 101];
-    assert!(stage.refusal(json!({"action": "batch", "updates": many})).await.contains("at most 100"));
-    assert_eq!(stage.call(json!(["list"])).await["count"], 0);
+    assert!(desk.refusal(json!({"action": "batch", "updates": many})).await.contains("at most 100"));
+    assert_eq!(desk.call(json!(["list"])).await["count"], 0);
     let updates =
         json!([good, {"peer_id": STRANGER, "strategy": "hive"}, {"peer_id": peer, "fee_ppm_target": 5}]);
-    let done = stage.success(json!(["batch", updates.to_string()])).await;
+    let done = desk.success(json!(["batch", updates.to_string()])).await;
     assert_eq!((&done["updated"], done["policies"].as_array().unwrap().len()), (&json!(2), 2));
-    let built = stage.policy(&peer).await;
+    let built = desk.policy(&peer).await;
     assert_eq!(
         (&built["strategy"], &built["tags"], &built["fee_ppm_target"]),
         (&json!("passive"), &json!(["a"]), &json!(5))
     );
-    stage.end().await;
+    desk.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn simultaneous_changes_build_on_each_other() {
-    let stage = Stage::set().await;
+    let desk = Desk::set().await;
     let calls = (0..10).map(|number| {
-        let plugin = stage.plugin.clone();
+        let plugin = desk.stage.plugin.clone();
         let params = json!(["tag", STRANGER, format!("t{number}")]);
         tokio::spawn(async move { plugin.call("revenue-policy", params).await })
     });
     for call in calls.collect::<Vec<_>>() {
         assert_eq!(call.await.unwrap().unwrap()["status"], "success");
     }
-    assert_eq!(stage.policy(STRANGER).await["tags"].as_array().unwrap().len(), 10);
-    stage.end().await;
+    assert_eq!(desk.policy(STRANGER).await["tags"].as_array().unwrap().len(), 10);
+    desk.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_feed_of_changes_loses_nothing() {
-    let stage = Stage::set().await;
-    let (peer, _) = stage.a_peer();
-    let changes = async |since: &Value| stage.call(json!({"action": "changes", "since": since})).await;
+    let desk = Desk::set().await;
+    let (peer, _) = desk.a_peer();
+    let changes = async |since: &Value| desk.call(json!({"action": "changes", "since": since})).await;
     let first = changes(&json!(0)).await;
     assert_eq!((&first["count"], &first["last_change_timestamp"]), (&json!(0), &json!(0)));
     // All of these fall into one or two seconds.
@@ -314,7 +270,7 @@ async fn the_feed_of_changes_loses_nothing() {
         (json!(["delete", peer]), &peer, "deleted"),
         (json!(["set", peer, "static"]), &peer, "set"),
     ] {
-        stage.success(params).await;
+        desk.success(params).await;
         let news = changes(&since).await;
         assert_eq!((&news["count"], &news["since"]), (&json!(1), &since));
         let change = &news["changes"][0];
@@ -328,36 +284,32 @@ async fn the_feed_of_changes_loses_nothing() {
     let newest = &all["changes"][0];
     assert_eq!((&all["count"], &newest["peer_id"]), (&json!(2), &json!(peer)));
     assert_eq!(changes(&since).await["count"], 0);
-    stage.end().await;
+    desk.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limited_policy_ends_on_time_and_says_so() {
-    let stage = Stage::set_at(60.0).await;
-    let set = stage.success(json!(["set", STRANGER, "hive", "expires_in_hours=0.01"])).await;
+    let desk = Desk::set_at(60.0).await;
+    let set = desk.success(json!(["set", STRANGER, "hive", "expires_in_hours=0.01"])).await;
     assert!(set["policy"]["expires_at"].as_u64() > set["policy"]["updated_at"].as_u64(), "{set}");
-    let start = Instant::now();
-    loop {
-        let feed = stage.call(json!(["changes"])).await;
-        if feed["changes"][0]["change"] == "expired" {
-            assert_eq!(feed["changes"][0]["deleted"], true);
-            break;
-        }
-        assert!(start.elapsed() < DEADLINE, "{feed}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(stage.policy(STRANGER).await["strategy"], "dynamic");
-    assert_eq!(stage.call(json!(["list"])).await["count"], 0);
-    stage.end().await;
+    let ended = wait_until(DEADLINE, async || {
+        let feed = desk.call(json!(["changes"])).await;
+        let change = feed["changes"][0].clone();
+        if change["change"] == "expired" { Ok(change) } else { Err(feed) }
+    });
+    assert_eq!(ended.await["deleted"], true);
+    assert_eq!(desk.policy(STRANGER).await["strategy"], "dynamic");
+    assert_eq!(desk.call(json!(["list"])).await["count"], 0);
+    desk.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn policies_survive_a_kill() {
-    let mut stage = Stage::set().await;
-    stage.success(json!(["set", STRANGER, "static", "fee_ppm=77", "tags=a,b"])).await;
-    let before = stage.policy(STRANGER).await;
-    stage.plugin.kill().await.unwrap();
-    stage.plugin = attach(&stage.lab, &stage.dir).await;
-    assert_eq!(stage.policy(STRANGER).await, before);
-    stage.end().await;
+    let mut desk = Desk::set().await;
+    desk.success(json!(["set", STRANGER, "static", "fee_ppm=77", "tags=a,b"])).await;
+    let before = desk.policy(STRANGER).await;
+    desk.stage.plugin.kill().await.unwrap();
+    desk.stage.start_again().await;
+    assert_eq!(desk.policy(STRANGER).await, before);
+    desk.end().await;
 }

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from pyln.client import LightningRpc, RpcError
 
+SAT = 1000  # msat
 CHANNEL_SAT = 2_000_000
 LEAF_SAT = 1_000_000
 PLUGIN_NAME = "cl-revenue-ops"
@@ -120,8 +121,7 @@ class Node:
 
     def start(self):
         """Starts the node and returns the seconds until it answers."""
-        fast = ["--developer", "--dev-bitcoind-poll=1", "--dev-fast-gossip", "--dev-fast-reconnect",
-                "--dev-no-reconnect-private"] if self.developer else []
+        fast = ["--developer", "--dev-bitcoind-poll=1", "--dev-fast-gossip", "--dev-fast-reconnect"] if self.developer else []
         self.process = subprocess.Popen(
             [self.net.programs["LIGHTNINGD"], f"--lightning-dir={self.dir}", "--network=regtest",
              f"--addr=127.0.0.1:{self.port}", f"--alias={self.name}", f"--log-file={self.log_file}",
@@ -180,6 +180,16 @@ class Node:
         known = self.call("listchannels", short_channel_id=scid)["channels"]
         own = [channel for channel in known if channel["source"] == owner.id]
         return (own[0]["fee_per_millionth"], own[0]["base_fee_millisatoshi"]) if own else None
+
+    def forwards(self):
+        """`listforwards` as {(incoming channel, HTLC): (outgoing channel, status, in, out, fee)}."""
+        def amounts(row):
+            return (int(row.get(key, 0)) for key in ("in_msat", "out_msat", "fee_msat"))
+
+        return {
+            (row["in_channel"], row["in_htlc_id"]): (row.get("out_channel"), row["status"], *amounts(row))
+            for row in self.call("listforwards")["forwards"]
+        }
 
     def log(self, start=0):
         with open(self.log_file, errors="replace") as log:
@@ -261,13 +271,17 @@ class Plugin:
         return self.status()["last_fee_cycle"]
 
     def forwards(self):
-        """Stored forwards in the shape of `listforwards`, by incoming channel and HTLC."""
+        """Stored forwards in the shape of `Node.forwards`."""
         words = ("offered", "local_failed", "failed", "settled")
         rows = self.query("SELECT in_scid, in_htlc_id, out_scid, status, in_msat, out_msat, fee_msat FROM forwards")
         return {
             (scid_text(scid), htlc): (scid_text(out), words[status], *amounts)
             for scid, htlc, out, status, *amounts in rows
         }
+
+    def in_step(self):
+        """Waits until the stored forwards are those of the node."""
+        return eventually(lambda: self.forwards() == self.node.forwards(), "stored forwards equal listforwards")[1]
 
     def query(self, sql):
         """Rows of the plugin's database, read by another process while it runs."""
@@ -333,23 +347,39 @@ class Net:
 
         eventually(usable, "our three channels are usable")
 
-    def send(self, target, msat, payment_hash, secret=None):
-        """Sends src -> us -> target along a fixed route that pays 3 % to us, whatever the fee is."""
+    def send(self, source, target, msat, payment_hash, secret, paid=None):
+        """Sends source -> us -> target along a fixed route. Unless told what to pay, it pays
+        us 3 %, which is enough whatever the fee is."""
+        paid = msat + msat // 33 + 10_000 if paid is None else paid
         hops = [
-            {"id": self.us.id, "channel": self.src.scid(self.us), "amount_msat": msat + msat // 33 + 10_000,
+            {"id": self.us.id, "channel": source.scid(self.us), "amount_msat": paid,
              "delay": 30, "style": "tlv"},
             {"id": target.id, "channel": self.us.scid(target), "amount_msat": msat, "delay": 18, "style": "tlv"},
         ]
-        self.src.call("sendpay", route=hops, payment_hash=payment_hash, payment_secret=secret or "00" * 32)
+        source.call("sendpay", route=hops, payment_hash=payment_hash, payment_secret=secret)
 
-    def pay(self, target, msat):
-        """One payment; returns its seconds, or fails with the node's reason."""
-        start = time.monotonic()
-        label = secrets.token_hex(8)
-        invoice = target.call("invoice", amount_msat=msat, label=label, description="rig")
-        self.send(target, msat, invoice["payment_hash"], invoice["payment_secret"])
-        self.src.call("waitsendpay", payment_hash=invoice["payment_hash"], timeout=int(DEADLINE))
+    def start_payment(self, msat, source, target):
+        invoice = target.call("invoice", amount_msat=msat, label=secrets.token_hex(8), description="rig")
+        self.send(source, target, msat, invoice["payment_hash"], invoice["payment_secret"])
+        return invoice["payment_hash"]
+
+    def pay(self, msat, target=None, source=None):
+        """One payment, src to dst if nothing else is said; its seconds, or the node's error."""
+        start, source = time.monotonic(), source or self.src
+        payment_hash = self.start_payment(msat, source, target or self.dst)
+        source.call("waitsendpay", payment_hash=payment_hash, timeout=int(DEADLINE))
         return time.monotonic() - start
+
+    def fail(self, paid=None):
+        """A payment src -> dst that dst knows no invoice for, or that pays us too little."""
+        payment_hash, msat = secrets.token_hex(32), 5_000 * SAT
+        self.send(self.src, self.dst, msat, payment_hash, secrets.token_hex(32), paid)
+
+        def failed():
+            payments = self.src.call("listsendpays", payment_hash=payment_hash)["payments"]
+            return any(payment["status"] == "failed" for payment in payments)
+
+        eventually(failed, "the payment failed")
 
     def close(self):
         for node in reversed(self.nodes):

@@ -1,115 +1,114 @@
-//! `cl-revenue-ops demo`: the real plugin on a simulated node, a few days in a minute.
+//! `cl-revenue-ops demo`: the plugin at work on a simulated node, to watch.
+//!
+//! Node and traffic are `lab`'s; the plugin is this very binary, started over pipes and a socket
+//! as lightningd does. What is shown is read through the node's commands, as any client would.
 
+mod compare;
 mod draw;
+mod options;
+mod screen;
 mod stage;
+mod story;
 mod summary;
-mod view;
+mod tally;
+mod watch;
 
-use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
+pub use options::Options;
+
+use anyhow::{Context, Result, bail};
+use draw::Clip;
+use options::Pace;
+use screen::Screen;
 use stage::Stage;
-use std::io::IsTerminal;
-use std::path::PathBuf;
-use std::time::Duration;
-use view::{Tallies, View};
+use std::future::pending;
+use story::Story;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use watch::{Scene, Watcher};
 
-/// What to play.
-#[derive(clap::Args)]
-pub struct Options {
-    /// Days of traffic to play.
-    #[arg(long, default_value_t = 4.0, value_parser = positive)]
-    days: f64,
-    /// Seconds to play them in.
-    #[arg(long, default_value_t = 60.0, value_parser = positive)]
-    seconds: f64,
-    /// Everything random in the market follows from it.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Where the node's files go; a temporary directory if not given.
-    #[arg(long)]
-    dir: Option<PathBuf>,
-    /// Keep the node and the plugin up afterwards, until Ctrl-C.
-    #[arg(long)]
-    serve: bool,
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
-        Ok(_) | Err(_) => Err("use a number above 0".to_owned()),
-    }
-}
-
-/// Time between two looks at the node.
-const LOOK: Duration = Duration::from_millis(150);
-
-/// Simulated time between two tables when nobody watches a terminal, seconds.
-const PLAIN_TABLE_S: f64 = 12.0 * 3600.0;
-
-/// Plays it.
+/// Plays it until its end or a signal.
 pub async fn run(options: Options) -> Result<()> {
-    let live = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
-    println!("{}", draw::introduction(options.days, options.seconds));
-    let stage = Stage::set(&options).await.context("setting the stage")?;
-    let played = tokio::select! {
-        played = play(&stage, &options, live) => played,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            println!("\ninterrupted");
-            return stage.strike().await;
-        }
+    let pace = options.pace()?;
+    let mut ends = Ends::listen()?;
+    let mut screen = Screen::new(Clip { days: pace.days, seed: options.seed, rate: pace.rate });
+    let stage = tokio::select! {
+        stage = Stage::set_up(&options, pace) => stage?,
+        () = ends.wait() => return Ok(()),
     };
-    let (view, tallies) = played?;
-    println!("{}", summary::text(&stage, &view, &tallies, &options));
+    let shown = tokio::select! {
+        shown = show(&options, pace, &stage, &mut screen) => shown,
+        () = ends.wait() => screen.interrupted(),
+    };
+    // The terminal comes back before anything is said about the end.
+    drop(screen);
+    let closed = stage.close().await;
+    match shown {
+        // Whoever closed our output has seen enough.
+        Err(error) if is_broken_pipe(&error) => closed,
+        shown => shown.and(closed),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    error.downcast_ref().is_some_and(broken)
+}
+
+async fn show(options: &Options, pace: Pace, stage: &Stage, screen: &mut Screen) -> Result<()> {
+    screen.opening(stage)?;
+    let scene = play(pace, stage, screen).await?;
+    screen.close(&scene)?;
+    let report = summary::Report::gather(stage, &scene).await?;
+    screen.print(&summary::lines(&report, &scene, screen.paint()))?;
+    screen.print(&summary::own_node(&stage.program, screen.paint()))?;
     if options.serve {
-        println!("{}", summary::serving(&stage));
-        tokio::signal::ctrl_c().await?;
+        stage.lab.resume();
+        screen.print(&summary::serving(stage))?;
+        return pending().await;
     }
-    stage.strike().await
+    Ok(())
 }
 
-/// Shows the days as they pass; gives the last view, and what was counted on the way.
-async fn play(stage: &Stage, options: &Options, live: bool) -> Result<(View, Tallies)> {
-    let (start, length) = (stage.start_unix_s, options.days * 86_400.0);
-    let bar = live.then(|| progress_bar(length as u64)).transpose()?;
-    let mut tallies = Tallies::default();
-    let mut next_table = PLAIN_TABLE_S;
-    let mut reckless = Some(stage::RECKLESS_AT * length);
+/// Plays the traffic to its end, looking on.
+async fn play(pace: Pace, stage: &Stage, screen: &mut Screen) -> Result<Scene> {
+    let (mut watcher, mut story) = (Watcher::default(), Story::new(pace.days * 24.0));
+    let mut ticks = tokio::time::interval(pace.glance());
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    watcher.look(stage, 0.0).await.context("looking at the plugin")?;
+    stage.lab.resume();
     loop {
-        let passed = stage.now_unix_s() - start;
-        let view = View::look(stage).await?;
-        tallies.note(&view);
-        if reckless.is_some_and(|at| passed >= at) {
-            reckless = None;
-            let answer = stage.try_reckless_fee().await?;
-            match &bar {
-                Some(bar) => bar.println(&answer),
-                None => println!("{answer}\n"),
-            }
-            tallies.note_refusal("out_of_bounds");
+        ticks.tick().await;
+        if let Some(status) = stage.plugin.exit_status() {
+            bail!("the plugin ended ({status}); it said: {}", stage.last_words());
         }
-        if passed >= length {
-            if let Some(bar) = bar {
-                bar.finish_and_clear();
-            }
-            return Ok((view, tallies));
+        let hours = stage.hours();
+        let over = hours >= pace.days * 24.0;
+        if over {
+            stage.lab.pause();
         }
-        match &bar {
-            Some(bar) => {
-                bar.set_message(draw::table(&view, &tallies, passed));
-                bar.set_position(passed as u64);
-            }
-            None if passed >= next_table => {
-                next_table = passed - passed % PLAIN_TABLE_S + PLAIN_TABLE_S;
-                println!("{}", draw::table(&view, &tallies, passed));
-            }
-            None => {}
+        story.tell(stage, hours, &mut watcher.scene).await?;
+        watcher.look(stage, hours).await.context("looking at the plugin")?;
+        screen.show(&watcher.scene)?;
+        if over {
+            return Ok(watcher.scene);
         }
-        tokio::time::sleep(LOOK).await;
     }
 }
 
-fn progress_bar(length: u64) -> Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{msg}\n{bar:60} {percent:>3} %, {eta} to go")?;
-    Ok(ProgressBar::new(length).with_style(style))
+/// The signals that end the demo.
+struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ends {
+    fn listen() -> Result<Ends> {
+        Ok(Ends { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use crate::config::{Config, ConfigError, Setting, Value};
 use crate::model::UnixTime;
 use crate::store::{Store, overrides};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -21,6 +21,8 @@ struct Layers {
     options: Config,
     overrides: BTreeMap<&'static str, Value>,
     version: u64,
+    /// Settings that `setconfig` changed before the store was open: their overrides end.
+    superseded: BTreeSet<&'static str>,
 }
 
 /// What a change did.
@@ -61,7 +63,7 @@ impl Settings {
     /// The settings that lightningd gave; overrides are laid over them later.
     pub fn new(options: Config) -> Settings {
         let current = watch::Sender::new(Arc::new(options.clone()));
-        let layers = Mutex::new(Layers { options, overrides: BTreeMap::new(), version: 0 });
+        let layers = Mutex::new(Layers { options, overrides: BTreeMap::new(), version: 0, superseded: BTreeSet::new() });
         Settings { layers, current, change: tokio::sync::Mutex::new(()) }
     }
 
@@ -87,7 +89,16 @@ impl Settings {
     /// Lays the stored overrides over the options. Those that are no longer allowed are
     /// left out and returned.
     pub async fn load_overrides(&self, store: &Store) -> anyhow::Result<Vec<ConfigError>> {
-        let stored = store.read(|conn| Ok((overrides::load_all(conn)?, overrides::version(conn)?))).await?;
+        let _one_at_a_time = self.change.lock().await;
+        let superseded = std::mem::take(&mut self.layers().superseded);
+        let stored = store
+            .write(move |tx| {
+                for key in superseded {
+                    overrides::delete(tx, key)?;
+                }
+                Ok((overrides::load_all(tx)?, overrides::version(tx)?))
+            })
+            .await?;
         let values = stored.0.iter().map(|row| (row.key.as_str(), Value::Text(row.value.clone())));
         let mut layers = self.layers();
         let (config, refused) = layers.options.overlaid(values);
@@ -142,11 +153,12 @@ impl Settings {
             (setting.get)(&layers.options)
         };
         let config = before.with(setting, &option, setting.key).map_err(ChangeError::Refused)?;
-        store.write(|tx| Ok(overrides::delete(tx, setting.key)?)).await.map_err(ChangeError::Store)?;
+        let version = delete_override(store, setting).await?;
         let mut layers = self.layers();
         layers.overrides.remove(setting.key);
+        layers.version = version;
         self.current.send_replace(Arc::new(config));
-        Ok(Changed { key: setting.key, old: (setting.get)(&before), new: option, version: layers.version })
+        Ok(Changed { key: setting.key, old: (setting.get)(&before), new: option, version })
     }
 
     /// Follows lightningd's `setconfig`: the option changes, and an override of it ends,
@@ -163,17 +175,29 @@ impl Settings {
         let _one_at_a_time = self.change.lock().await;
         let name = setting.option_name().unwrap_or_else(|| setting.key.to_owned());
         let config = self.current().with(setting, raw, &name).map_err(ChangeError::Refused)?;
-        if let Some(store) = store {
-            store.write(|tx| Ok(overrides::delete(tx, setting.key)?)).await.map_err(ChangeError::Store)?;
-        }
+        let version = match store {
+            Some(store) => Some(delete_override(store, setting).await?),
+            None => None,
+        };
         let mut layers = self.layers();
-        let value = (setting.get)(&config);
-        let (options, contradictions) = layers.options.overlaid([(setting.key, value)]);
-        if contradictions.is_empty() {
-            layers.options = options;
-        }
+        layers.options.copy(setting, &config);
         layers.overrides.remove(setting.key);
+        match version {
+            Some(version) => layers.version = version,
+            None => {
+                layers.superseded.insert(setting.key);
+            }
+        }
         self.current.send_replace(Arc::new(config));
         Ok(())
     }
+}
+
+/// Ends an override in the store; gives the version after that.
+async fn delete_override(store: &Store, setting: &'static Setting) -> Result<u64, ChangeError> {
+    let delete = |tx: &crate::store::Transaction<'_>| {
+        overrides::delete(tx, setting.key)?;
+        Ok(overrides::version(tx)?)
+    };
+    store.write(delete).await.map_err(ChangeError::Store)
 }

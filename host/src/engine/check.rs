@@ -34,7 +34,10 @@ pub(super) struct RawDecision {
 pub(super) fn check(raw: RawDecision, rows: usize, about: &Description) -> Result<StrategyDecision, String> {
     let states = states(&raw.state_bytes, &raw.state_ends, rows)?;
     if raw.node_state.len() > MAX_NODE_STATE_BYTES {
-        return Err(format!("a node state of {} bytes; {MAX_NODE_STATE_BYTES} are allowed", raw.node_state.len()));
+        return Err(format!(
+            "a node state of {} bytes; {MAX_NODE_STATE_BYTES} are allowed",
+            raw.node_state.len()
+        ));
     }
     let mut proposals = Vec::with_capacity(raw.proposals.len().min(rows));
     let mut next_row = 0;
@@ -92,7 +95,12 @@ fn one(
     })
 }
 
-fn factors(all: &[(u32, f64)], begin: usize, end: u32, about: &Description) -> Result<Vec<(String, f64)>, String> {
+fn factors(
+    all: &[(u32, f64)],
+    begin: usize,
+    end: u32,
+    about: &Description,
+) -> Result<Vec<(String, f64)>, String> {
     let Some(mine) = all.get(begin..end as usize) else {
         return Err(format!("factors from {begin} to {end} of {}", all.len()));
     };
@@ -115,7 +123,10 @@ fn states(bytes: &[u8], ends: &[u32], rows: usize) -> Result<Vec<Vec<u8>>, Strin
     let mut states = Vec::with_capacity(rows);
     for (row, &end) in ends.iter().enumerate() {
         let Some(state) = bytes.get(begin..end as usize) else {
-            return Err(format!("the state of row {row} goes from {begin} to {end} of {} bytes", bytes.len()));
+            return Err(format!(
+                "the state of row {row} goes from {begin} to {end} of {} bytes",
+                bytes.len()
+            ));
         };
         if state.len() > MAX_STATE_BYTES {
             let len = state.len();

@@ -95,7 +95,10 @@ mod tests {
     #[test]
     fn a_job_is_three_known_words() {
         assert_eq!(parse("native speed wide"), Some((LimitClass::Native, Tier::Speed, Space::Wide)));
-        assert_eq!(parse("interpreted quick compact"), Some((LimitClass::Interpreted, Tier::Quick, Space::Compact)));
+        assert_eq!(
+            parse("interpreted quick compact"),
+            Some((LimitClass::Interpreted, Tier::Quick, Space::Compact))
+        );
         for bad in ["", "native", "native speed", "speed native wide", "native speed wide2"] {
             assert!(parse(bad).is_none(), "{bad}");
         }

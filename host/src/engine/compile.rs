@@ -152,7 +152,9 @@ fn verdict(answer: Answer, status: ExitStatus, job: Job<'_>) -> Result<Vec<u8>, 
     let message = printable(String::from_utf8_lossy(&answer.message).trim(), 400);
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(artefact),
-        (Some(code), _) if code == i32::from(EXIT_INVALID) => Err(Failure::Fault(LoadFault::Invalid { why: message })),
+        (Some(code), _) if code == i32::from(EXIT_INVALID) => {
+            Err(Failure::Fault(LoadFault::Invalid { why: message }))
+        }
         (Some(code), _) => {
             let why = format!("the compiler's process ended with status {code}: {message}");
             Err(Failure::Fault(LoadFault::Host { why }))

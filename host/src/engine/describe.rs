@@ -21,7 +21,8 @@ pub(super) fn check(about: &Description) -> Result<(), String> {
     count("factors", about.factors.len(), MAX_WORDS)?;
     about.params.iter().try_for_each(param)?;
     unique("parameter", about.params.iter().map(|spec| spec.name.as_str()))?;
-    for (what, words) in [("signal", &about.signals), ("reason", &about.reasons), ("factor", &about.factors)] {
+    for (what, words) in [("signal", &about.signals), ("reason", &about.reasons), ("factor", &about.factors)]
+    {
         words.iter().try_for_each(|text| word(what, text))?;
         unique(what, words.iter().map(String::as_str))?;
     }

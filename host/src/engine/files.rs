@@ -77,7 +77,8 @@ impl Files {
         let mut found = Vec::new();
         for entry in self.0.entries()? {
             let file = entry?.file_name();
-            let name = file.to_str().and_then(|file| file.strip_suffix(EXTENSION)).map(str::parse::<StrategyName>);
+            let name =
+                file.to_str().and_then(|file| file.strip_suffix(EXTENSION)).map(str::parse::<StrategyName>);
             let Some(Ok(name)) = name else { continue };
             // A link that leads nowhere, or out, is not a module.
             let Ok(about) = self.0.metadata(&file) else { continue };
@@ -96,7 +97,10 @@ fn file_name(name: &StrategyName) -> String {
 
 fn fit(name: &StrategyName, about: &Metadata, class: LimitClass) -> Result<(), LoadFault> {
     if !about.is_file() {
-        return Err(LoadFault::Unreadable { name: name.to_string(), why: "it is not a regular file".to_owned() });
+        return Err(LoadFault::Unreadable {
+            name: name.to_string(),
+            why: "it is not a regular file".to_owned(),
+        });
     }
     if about.len() > class.limits().wasm_bytes as u64 {
         return Err(LoadFault::TooLarge { bytes: about.len(), class });

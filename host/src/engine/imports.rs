@@ -138,7 +138,10 @@ fn beyond_types(entity: &ComponentEntityType, types: TypesRef<'_>) -> Option<&'s
         ComponentEntityType::Value(_) => Some("the value"),
         ComponentEntityType::Instance(id) => {
             let exports = &types[*id].exports;
-            exports.values().find_map(|export| beyond_types(&export.ty, types)).or(Some("the nested instance"))
+            exports
+                .values()
+                .find_map(|export| beyond_types(&export.ty, types))
+                .or(Some("the nested instance"))
         }
     }
 }
@@ -157,7 +160,10 @@ fn exports(names: &[&str]) -> Result<(), LoadFault> {
     } else if names.is_empty() {
         "the component exports nothing".to_owned()
     } else {
-        format!("the component exports {} but nothing that sets fees", printable(&names.join(", "), MAX_SHOWN))
+        format!(
+            "the component exports {} but nothing that sets fees",
+            printable(&names.join(", "), MAX_SHOWN)
+        )
     };
     Err(LoadFault::WrongWorld { why })
 }

@@ -65,7 +65,13 @@ struct Candidate<'a> {
 }
 
 impl Loader {
-    pub(super) fn new(engine: Engine, space: Space, files: Files, cache: Cache, compiler: Compiler) -> Loader {
+    pub(super) fn new(
+        engine: Engine,
+        space: Space,
+        files: Files,
+        cache: Cache,
+        compiler: Compiler,
+    ) -> Loader {
         let fingerprints = Tier::ALL.map(|tier| config::fingerprint(&engine, tier, space));
         let (interpreted, slots) = Default::default();
         Loader { engine, space, fingerprints, files, cache, compiler, interpreted, slots }
@@ -112,7 +118,9 @@ impl Loader {
         let slot = self.slot(name.as_str());
         let mut slot = lock(&slot);
         let known = slot.last.take().filter(|last| last.class == class);
-        if let Some(last) = known.as_ref().filter(|last| last.stamp.is_some_and(|stamp| self.files.is(name, stamp))) {
+        if let Some(last) =
+            known.as_ref().filter(|last| last.stamp.is_some_and(|stamp| self.files.is(name, stamp)))
+        {
             let loaded = last.loaded.clone();
             slot.last = known;
             return loaded;
@@ -122,7 +130,8 @@ impl Loader {
         let loaded = match known {
             // Only the file's dates are new.
             Some(last) if last.digest == digest => last.loaded,
-            _ => self.admit(&Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false }, gate),
+            _ => self
+                .admit(&Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false }, gate),
         };
         if loaded.as_ref().err().is_none_or(LoadFault::is_lasting) {
             slot.last = Some(Last { stamp: Some(stamp), digest, class, loaded: loaded.clone() });

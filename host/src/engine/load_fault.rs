@@ -69,7 +69,10 @@ impl fmt::Display for LoadFault {
                 write!(f, "the module has {bytes} bytes; class {} allows {wasm_bytes}", class.name())
             }
             LoadFault::NotAComponent { found } => {
-                write!(f, "the file is {found}; a WebAssembly component is needed (link with wasm-component-ld)")
+                write!(
+                    f,
+                    "the file is {found}; a WebAssembly component is needed (link with wasm-component-ld)"
+                )
             }
             LoadFault::Import { name, what } => {
                 write!(f, "the component imports {what} '{name}'; a strategy may import nothing but types")
@@ -80,11 +83,18 @@ impl fmt::Display for LoadFault {
             LoadFault::CompileLimit { why, class } => {
                 let Limits { compile_cpu_s, compile_bytes, .. } = class.limits();
                 let mib = compile_bytes >> 20;
-                write!(f, "compiling the module {why}; {compile_cpu_s} s of processor time and {mib} MiB are allowed")
+                write!(
+                    f,
+                    "compiling the module {why}; {compile_cpu_s} s of processor time and {mib} MiB are allowed"
+                )
             }
             LoadFault::Invalid { why } => write!(f, "the module is not valid here: {why}"),
-            LoadFault::BadDescription { why } => write!(f, "the module's description is against the contract: {why}"),
-            LoadFault::Describe(fault) => write!(f, "the module failed when asked to describe itself: {fault}"),
+            LoadFault::BadDescription { why } => {
+                write!(f, "the module's description is against the contract: {why}")
+            }
+            LoadFault::Describe(fault) => {
+                write!(f, "the module failed when asked to describe itself: {fault}")
+            }
             LoadFault::Host { why } => write!(f, "the module could not be tried: {why}"),
         }
     }

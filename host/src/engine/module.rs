@@ -38,7 +38,10 @@ pub struct Module {
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Module").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
+        f.debug_struct("Module")
+            .field("name", &self.name)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
     }
 }
 
@@ -57,7 +60,10 @@ impl Module {
     pub(super) fn new(header: Header, component: &Component, gate: &Gate) -> Result<Module, LoadFault> {
         // Nothing is ever defined in the linker: it is the sandbox.
         let linker = Linker::new(component.engine());
-        let fee = linker.instantiate_pre(component).and_then(v1::FeeStrategyPre::new).map_err(|error| misfit(&error))?;
+        let fee = linker
+            .instantiate_pre(component)
+            .and_then(v1::FeeStrategyPre::new)
+            .map_err(|error| misfit(&error))?;
         let description = ask(&fee, header.class, gate)?;
         describe::check(&description).map_err(|why| LoadFault::BadDescription { why })?;
         let Header { name, digest, class, built_in, bytes, origin } = header;
@@ -69,14 +75,17 @@ impl Module {
         let rows = input.channels.len();
         let lowered = v1::input(input, &self.description);
         let mut call = Call::new(&self.fee, self.class, rows, gate);
-        let answer = self.fee.instantiate(&mut call.store).and_then(|strategy| {
-            strategy.revenue_ops_strategy_fee().call_decide(&mut call.store, &lowered)
-        });
+        let answer = self
+            .fee
+            .instantiate(&mut call.store)
+            .and_then(|strategy| strategy.revenue_ops_strategy_fee().call_decide(&mut call.store, &lowered));
         let fuel = call.fuel_used();
         let decision = match answer {
             Ok(Ok(decision)) => check::check(v1::decision(decision), rows, &self.description)
                 .map_err(|problem| StrategyFault::new(FaultKind::BadOutput, &problem)),
-            Ok(Err(text)) => Err(StrategyFault::new(FaultKind::GuestError, &printable(&text, MAX_ERROR_BYTES))),
+            Ok(Err(text)) => {
+                Err(StrategyFault::new(FaultKind::GuestError, &printable(&text, MAX_ERROR_BYTES)))
+            }
             Err(error) => Err(StrategyFault::of(&error)),
         };
         match decision {
@@ -87,7 +96,9 @@ impl Module {
 }
 
 fn misfit(error: &wasmtime::Error) -> LoadFault {
-    LoadFault::WrongWorld { why: format!("the component does not fit: {}", printable(&format!("{error:#}"), 400)) }
+    LoadFault::WrongWorld {
+        why: format!("the component does not fit: {}", printable(&format!("{error:#}"), 400)),
+    }
 }
 
 fn ask(fee: &v1::FeeStrategyPre<Budget>, class: LimitClass, gate: &Gate) -> Result<Description, LoadFault> {

@@ -13,9 +13,9 @@ mod generated {
     wasmtime::component::bindgen!({ path: "../wit/v1", world: "fee-strategy" });
 }
 
+pub(super) use generated::FeeStrategyPre;
 use generated::exports::revenue_ops::strategy::fee::{Description as WitDescription, FeeDecision};
 use generated::revenue_ops::strategy::types as wit;
-pub(super) use generated::FeeStrategyPre;
 
 /// The interface that a component must export, without its version.
 pub(super) const INTERFACE: &str = "revenue-ops:strategy/fee";
@@ -156,7 +156,8 @@ pub(super) fn input(input: &FeeInput, about: &Description) -> wit::FeeInput {
         states.bytes.extend_from_slice(&row.state);
         states.ends.push(end(states.bytes.len()));
     }
-    let params = input.params.iter().map(|(name, value)| wit::Param { name: name.clone(), value: param_value(value) });
+    let params =
+        input.params.iter().map(|(name, value)| wit::Param { name: name.clone(), value: param_value(value) });
     wit::FeeInput {
         now_s: lowered(input.now.0),
         cycle_s: input.cycle_s,

@@ -75,13 +75,11 @@ fn params(fee: &SetFee) -> Value {
     Value::Object(params)
 }
 
-/// lightningd's own answer says what is in force.
+/// lightningd's own answer says what is in force, on the channel that it names.
 fn verify(fee: &SetFee, answer: &SetChannel) -> Outcome {
     let ours = fee.channel_id.to_string();
-    let entry = match answer.channels.as_slice() {
-        [only] => Some(only),
-        several => several.iter().find(|entry| entry.channel_id.as_ref() == Some(&ours)),
-    };
+    let entry =
+        answer.channels.iter().find(|entry| entry.channel_id.as_ref().is_none_or(|named| *named == ours));
     let Some(entry) = entry else {
         return Outcome::Failed("lightningd's answer does not name the channel".to_owned());
     };

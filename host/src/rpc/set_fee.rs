@@ -24,7 +24,8 @@ const PARAMS: &[Param] = &[
 ];
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
-    let args = Args::parse(&params, PARAMS)?;
+    let unchanged = |why| CommandError::from(format!("{why}; nothing was changed"));
+    let args = Args::parse(&params, PARAMS).map_err(unchanged)?;
     let name = args.channel("channel_id")?;
     let channel = match name {
         ChannelName::Scid(scid) => ChannelRef::Scid(scid),

@@ -17,11 +17,12 @@ const SINKING_GATE: f64 = 0.2;
 
 const DAY_S: u64 = 86_400;
 
-/// Takes a rate that somebody else set as the new price.
+/// Takes a rate that somebody else set as the new price. What the host made of
+/// a proposal that it limited is not somebody else's, unless the rate changed
+/// again since.
 pub fn adopt(memory: &mut Memory<'_>, row: &Row<'_>) {
-    let foreign = row.fee_ppm != memory.seen_ppm
-        && row.fee_ppm != memory.asked_ppm
-        && row.last_verdict != Verdict::Limited;
+    let limited = row.last_verdict == Verdict::Limited && row.last_change_s <= memory.asked_s;
+    let foreign = row.fee_ppm != memory.seen_ppm && row.fee_ppm != memory.asked_ppm && !limited;
     if !foreign || memory.congested || memory.easing {
         return;
     }

@@ -280,3 +280,16 @@ fn a_lost_state_starts_from_the_rate_in_force() {
     assert_eq!(node.quiet(half()), None);
     assert_eq!(node.quiet(fifth()).unwrap().factor("base-ppm"), Some(200.0));
 }
+
+#[test]
+fn a_rate_set_by_hand_after_a_limited_proposal_is_the_new_price() {
+    let mut node = Node::new(200);
+    node.answer = Verdict::Limited;
+    assert_eq!(node.quiet(half().local_share(0.0)).unwrap().ppm, 600);
+    // The host went half of the way: still the strategy's own price.
+    (node.fee_ppm, node.last_change_s) = (400, node.now_s - 1800);
+    assert_eq!(node.quiet(half()).unwrap().ppm, 200);
+    // Somebody sets a rate later.
+    (node.fee_ppm, node.last_change_s) = (1000, node.now_s - 60);
+    assert_eq!(node.quiet(half()), None);
+}

@@ -85,6 +85,7 @@ fn spoil(mode: &str, decision: &mut FeeDecision) {
                 factors_end: 0,
             });
         }
+        "fee-jump" => proposals.iter_mut().for_each(|proposal| proposal.fee_ppm *= 100),
         "full" => fill(decision),
         _ => {}
     }

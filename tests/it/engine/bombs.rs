@@ -35,7 +35,8 @@ fn nested_loops(loops: usize, locals: usize) -> String {
     }
     for depth in 0..loops {
         let local = depth % locals + 1;
-        write!(text, "(loop $d{depth} (local.set $l{local} (i32.add (local.get $l{local}) (local.get 0)))").unwrap();
+        write!(text, "(loop $d{depth} (local.set $l{local} (i32.add (local.get $l{local}) (local.get 0)))")
+            .unwrap();
     }
     for depth in (0..loops).rev() {
         let local = depth % locals + 1;
@@ -115,7 +116,9 @@ fn bombs_are_settled_in_time_and_outside_this_process() {
         let took = start.elapsed();
         assert!(took < BOUND, "{bomb} took {took:?}");
         match &loaded {
-            Ok(module) => assert!(engine.decide_fees(module, &input(3)).is_ok(), "{bomb} hides an honest guest"),
+            Ok(module) => {
+                assert!(engine.decide_fees(module, &input(3)).is_ok(), "{bomb} hides an honest guest")
+            }
             Err(LoadFault::CompileLimit { .. }) => {}
             Err(other) => panic!("{bomb}: {other}"),
         }
@@ -168,9 +171,13 @@ fn a_compiler_that_dies_is_told_from_a_module_that_is_wrong() {
     }
     let fault = with_compiler(&place, "echo no good >&2; exit 3").load(&name("guest")).unwrap_err();
     assert_eq!(fault, LoadFault::Invalid { why: "no good".to_owned() });
-    for script in ["echo odd >&2; exit 7", "true", "exec head -c 20000000 /dev/zero", "echo not an artefact"] {
+    for script in ["echo odd >&2; exit 7", "true", "exec head -c 20000000 /dev/zero", "echo not an artefact"]
+    {
         let fault = with_compiler(&place, script).load(&name("guest")).unwrap_err();
-        assert!(matches!(fault, LoadFault::Host { .. } | LoadFault::CompileLimit { .. }), "{script}: {fault}");
+        assert!(
+            matches!(fault, LoadFault::Host { .. } | LoadFault::CompileLimit { .. }),
+            "{script}: {fault}"
+        );
     }
     let missing = EngineOptions { compiler: Compiler::Child(place.path("missing")), ..place.options() };
     let fault = Engine::new(missing).unwrap().load(&name("guest")).unwrap_err();

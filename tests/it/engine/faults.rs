@@ -53,7 +53,10 @@ fn each_attack_ends_as_its_fault() {
         assert!(start.elapsed() < GENEROUS, "{mode} took {:?}", start.elapsed());
         assert_eq!(fault.kind, kind, "{mode}: {fault}");
         assert!(fault.detail.contains(told), "{mode}: {fault}, expected {told}");
-        assert!(fault.detail.len() <= 1_000 && fault.detail.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{fault}");
+        assert!(
+            fault.detail.len() <= 1_000 && fault.detail.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+            "{fault}"
+        );
         let fuel = fault.fuel.expect("the call had begun");
         assert!(fuel > 0 && fuel <= LimitClass::Native.fuel(rows), "{mode}: {fuel}");
         let again = engine.decide_fees(&module, &input(rows)).expect_err(mode);
@@ -115,14 +118,20 @@ fn a_memory_bomb_stays_within_its_limit() {
 
 #[test]
 fn what_fails_to_describe_itself_is_not_loaded() {
-    for (mode, fault) in [("describe-loop", OutOfFuel), ("describe-panic", Trap), ("describe-alias", OutputTooLarge)] {
+    for (mode, fault) in
+        [("describe-loop", OutOfFuel), ("describe-panic", Trap), ("describe-alias", OutputTooLarge)]
+    {
         match load(mode).map(|_| ()).unwrap_err() {
             LoadFault::Describe(found) => assert_eq!(found.kind, fault, "{mode}: {found}"),
             other => panic!("{mode}: {other}"),
         }
     }
     let told = |mode| load(mode).map(|_| ()).unwrap_err().to_string();
-    assert!(told("describe-name").contains("'../../etc/passwd\\u{1b}[31m' is not 1 to 64"), "{}", told("describe-name"));
+    assert!(
+        told("describe-name").contains("'../../etc/passwd\\u{1b}[31m' is not 1 to 64"),
+        "{}",
+        told("describe-name")
+    );
     assert!(told("describe-params").contains("65 parameters; 64"), "{}", told("describe-params"));
     assert!(told("describe-bound").contains("'step' has a bound"), "{}", told("describe-bound"));
 }

@@ -15,7 +15,10 @@ fn a_decision_comes_back_whole() {
     assert_eq!(fees, [Ppm(107), Ppm(108), Ppm(109)], "each fee plus the parameter 'step'");
     let last = &decision.proposals[2];
     assert_eq!((last.row, last.reason.as_str()), (2, "step"));
-    assert_eq!(last.factors, [("old-ppm".to_owned(), 102.0), ("share".to_owned(), 2_000_002_000.0 / 5_000_000_000.0)]);
+    assert_eq!(
+        last.factors,
+        [("old-ppm".to_owned(), 102.0), ("share".to_owned(), 2_000_002_000.0 / 5_000_000_000.0)]
+    );
     assert_eq!(decision.states, [[1], [1], [1]]);
     assert!(decision.fuel > 1_000, "{}", decision.fuel);
 }
@@ -75,7 +78,11 @@ fn a_changed_file_is_loaded_anew_and_an_unchanged_one_is_not() {
     assert!(matches!(engine.load(&name("guest")), Err(LoadFault::NotFound { .. })));
     place.install("guest", &guest("honest"));
     let first = engine.load(&name("guest")).unwrap();
-    assert!(matches!(first.origin, Origin::Compiled { tier: Tier::Speed, not_cached: None }), "{:?}", first.origin);
+    assert!(
+        matches!(first.origin, Origin::Compiled { tier: Tier::Speed, not_cached: None }),
+        "{:?}",
+        first.origin
+    );
     assert!(Arc::ptr_eq(&first, &engine.load(&name("guest")).unwrap()));
 
     place.install("guest", &guest("honest"));

@@ -35,9 +35,19 @@ fn build() -> Vec<u8> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hostile/Cargo.toml");
     let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--release", "--locked", "--quiet", "--target", "wasm32-unknown-unknown", "--manifest-path"]);
+    cargo.args([
+        "build",
+        "--release",
+        "--locked",
+        "--quiet",
+        "--target",
+        "wasm32-unknown-unknown",
+        "--manifest-path",
+    ]);
     cargo.arg(&manifest).arg("--target-dir").arg(&target_dir);
-    for (key, _) in std::env::vars().filter(|(key, _)| key.contains("RUSTFLAGS") || key.starts_with("CARGO_TARGET_")) {
+    for (key, _) in
+        std::env::vars().filter(|(key, _)| key.contains("RUSTFLAGS") || key.starts_with("CARGO_TARGET_"))
+    {
         cargo.env_remove(key);
     }
     cargo.env_remove("RUSTC_WORKSPACE_WRAPPER");
@@ -131,7 +141,10 @@ pub fn input(rows: usize) -> FeeInput {
             ("host.vegas-reflex".to_owned(), ParamValue::Flag(true)),
         ],
         channels: (0..rows).map(channel).collect(),
-        signals: vec![("peer.uptime-day".to_owned(), vec![1.0; rows]), ("not.wanted".to_owned(), vec![0.0; rows])],
+        signals: vec![
+            ("peer.uptime-day".to_owned(), vec![1.0; rows]),
+            ("not.wanted".to_owned(), vec![0.0; rows]),
+        ],
         node_state: vec![],
     }
 }

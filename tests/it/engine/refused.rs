@@ -69,7 +69,10 @@ fn types_may_be_imported() {
 fn another_world_is_refused_with_what_it_has() {
     let core = r#"(core module $m (func (export "f")))(core instance $i (instantiate $m))"#;
     let fault = refuse(&wat::parse_str("(component)").unwrap());
-    assert!(fault.to_string().contains("exports nothing; the interface revenue-ops:strategy/fee@1.0.0"), "{fault}");
+    assert!(
+        fault.to_string().contains("exports nothing; the interface revenue-ops:strategy/fee@1.0.0"),
+        "{fault}"
+    );
 
     let text = format!(r#"(component {core} (func (export "run") (canon lift (core func $i "f"))))"#);
     let fault = refuse(&wat::parse_str(text).unwrap());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Seconds between two fee cycles of the demo's plugin, simulated: the plugin's default.
-pub const FEE_INTERVAL_S: f64 = 1_800.0;
+const FEE_INTERVAL_S: f64 = 1_800.0;
 
 const DAYS: RangeInclusive<f64> = 0.1..=90.0;
 

@@ -74,7 +74,7 @@ impl Screen {
     /// The events since the last table, and the next one.
     fn chapter(&mut self, scene: &Scene) -> Result<()> {
         let told = self.told.min(scene.events.len());
-        let lines = draw::chapter(scene, &scene.events[told..], &self.clip, self.paint);
+        let lines = draw::chapter(scene, &scene.events[told..], self.paint);
         self.told = scene.events.len();
         self.print(&lines)
     }
@@ -93,7 +93,8 @@ impl Screen {
 
     /// Ends it before its time.
     pub fn interrupted(&mut self) -> Result<()> {
-        self.leave()
+        self.leave()?;
+        self.print(&["stopping node and plugin".to_owned()])
     }
 
     fn leave(&mut self) -> Result<()> {

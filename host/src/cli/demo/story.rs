@@ -31,7 +31,11 @@ impl Story {
     /// The story of a run of so many hours.
     pub fn new(hours: f64) -> Story {
         let behind = 0.55 * hours;
-        let acts = [(0.3 * hours, Act::Slip), (behind, Act::Behind), (behind + BEHIND_H.min(0.2 * hours), Act::InStep)];
+        let acts = [
+            (0.3 * hours, Act::Slip),
+            (behind, Act::Behind),
+            (behind + BEHIND_H.min(0.2 * hours), Act::InStep),
+        ];
         Story { acts: acts.to_vec() }
     }
 
@@ -68,7 +72,7 @@ async fn slip(stage: &Stage, scene: &mut Scene) -> Result<(&'static str, EventKi
     let why = refused.split_once(&format!("{}: ", name.scid)).map_or(refused.as_str(), |(_, why)| why);
     let why = why.split(';').next().unwrap_or(why);
     scene.tally.refused("out_of_bounds", why);
-    Ok((alias, EventKind::Refused, format!("operator asks {ppm} ppm: {why}")))
+    Ok((alias, EventKind::Refused, format!("operator asks {ppm} ppm; refused: {why}")))
 }
 
 #[cfg(test)]

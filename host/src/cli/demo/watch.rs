@@ -7,9 +7,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// Events that are kept to be shown.
-const EVENTS: usize = 2_000;
-
 /// What is to be seen at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
@@ -17,6 +14,8 @@ pub struct Scene {
     pub hours: f64,
     pub rows: Vec<Row>,
     pub tally: Tally,
+    /// Calls of setchannel that the node got; each changes one channel's fee.
+    pub setchannels: u64,
     /// Feerate, sat per virtual byte.
     pub sat_per_vb: Option<f64>,
     pub events: Vec<Event>,
@@ -72,16 +71,27 @@ pub struct Event {
     pub text: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum EventKind {
-    Changed,
+    /// A fee; `leap` is the larger of old and new over the smaller, at least 1.
+    Changed {
+        leap: f64,
+    },
     Refused,
     News,
 }
 
+/// The reason of what an operator typed.
+const MANUAL: &str = "manual";
+
 impl Decision {
-    /// Whether it became the node's fee.
+    /// Whether it became the node's fee, or was that already.
     pub fn is_in_force(&self) -> bool {
+        self.is_change() || self.proposed_ppm == Some(self.old_fee_ppm)
+    }
+
+    /// Whether the node's fee changed by it.
+    fn is_change(&self) -> bool {
         matches!(self.outcome.as_deref(), Some("applied" | "reconciled"))
     }
 
@@ -95,13 +105,19 @@ impl Decision {
     }
 }
 
+fn leap(decision: &Decision) -> f64 {
+    let (old, new) = (decision.old_fee_ppm, decision.approved_ppm.unwrap_or_default());
+    f64::from(old.max(new)) / f64::from(old.min(new).max(1))
+}
+
 /// Who looks, and what it knows already.
+#[derive(Default)]
 pub struct Watcher {
     pub scene: Scene,
     /// The latest decision seen, by channel: its cycle.
     seen: HashMap<String, i64>,
-    /// The next update of a forward to read.
-    next_update: u64,
+    /// The latest update of a forward that was read; they count from 1.
+    last_update: u64,
 }
 
 #[derive(Deserialize)]
@@ -114,10 +130,6 @@ struct Debugged {
 }
 
 impl Watcher {
-    pub fn new(_: &Stage) -> Watcher {
-        Watcher { scene: Scene::default(), seen: HashMap::new(), next_update: 1 }
-    }
-
     /// Brings the scene up to date.
     pub async fn look(&mut self, stage: &Stage, hours: f64) -> Result<()> {
         let debugged = stage.call("revenue-fee-debug", json!([])).await?;
@@ -135,9 +147,8 @@ impl Watcher {
         }
         self.read_forwards(stage).await?;
         self.read_feerate(stage, hours).await?;
+        self.scene.setchannels = stage.setchannels();
         self.scene.hours = hours;
-        let surplus = self.scene.events.len().saturating_sub(EVENTS);
-        self.scene.events.drain(..surplus);
         Ok(())
     }
 
@@ -168,10 +179,13 @@ impl Watcher {
         let tally = &mut self.scene.tally;
         decision.limits.iter().for_each(|limit| tally.limited(&limit.limit));
         let (kind, text) = match decision.refusal() {
-            None => {
+            None if decision.is_change() => {
                 tally.changed(&decision.reason);
-                (EventKind::Changed, super::draw::change(decision))
+                (EventKind::Changed { leap: leap(decision) }, super::draw::change(decision))
             }
+            // The story tells what operators do.
+            Some(_) if decision.reason == MANUAL => return,
+            None => return,
             Some((code, why)) => {
                 tally.refused(code, why);
                 (EventKind::Refused, super::draw::refused(decision, code, why))
@@ -181,11 +195,11 @@ impl Watcher {
     }
 
     async fn read_forwards(&mut self, stage: &Stage) -> Result<()> {
-        let params = json!({ "index": "updated", "start": self.next_update });
+        let params = json!({ "index": "updated", "start": self.last_update + 1 });
         let answer = stage.call("listforwards", params).await?;
         let number = |forward: &Value, field: &str| forward[field].as_u64().unwrap_or_default();
         for forward in answer["forwards"].as_array().context("listforwards has no forwards")? {
-            self.next_update = self.next_update.max(number(forward, "updated_index") + 1);
+            self.last_update = self.last_update.max(number(forward, "updated_index"));
             if forward["status"] == "settled" {
                 self.scene.tally.settled += 1;
                 self.scene.tally.fees_msat += number(forward, "fee_msat");

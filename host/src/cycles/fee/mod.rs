@@ -99,11 +99,12 @@ impl Services {
 
     /// Sends what the plan approved, and says what became of each, in the plan's order.
     pub async fn apply_fees(&self, plan: &Plan) -> Vec<Outcome> {
+        // Before anything else: a passive peer is given back although nothing is set for it.
+        self.divide_fees_with_clboss(plan).await;
         let approved: Vec<_> = plan.approved().cloned().collect();
         if approved.is_empty() {
             return Vec::new();
         }
-        self.divide_fees_with_clboss(plan).await;
         let outcomes = self.writer.set_fees(&approved).await;
         for (fee, outcome) in approved.iter().zip(&outcomes) {
             let fee = fee.get();

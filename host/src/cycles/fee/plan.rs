@@ -195,7 +195,8 @@ fn judge(call: &ModuleCall, group: Group, snapshot: &NodeSnapshot, facts: &Facts
     for (row, (channel, policy)) in group.channels.into_iter().enumerate() {
         let strategy = call.strategy.clone();
         let Some(wanted) = proposals.next_if(|proposal| proposal.row == row) else {
-            plan.held.push(Held { channel, policy, strategy, why: why.clone() });
+            let why = why.clone() + &spent_updates(&channel.channel_id, facts, &plan.config);
+            plan.held.push(Held { channel, policy, strategy, why });
             continue;
         };
         let congested = channel.htlcs.utilization() > plan.config.htlc_congestion_threshold;
@@ -209,6 +210,15 @@ fn judge(call: &ModuleCall, group: Group, snapshot: &NodeSnapshot, facts: &Facts
         let verdict = check(proposal(wanted, &channel, &strategy), case);
         plan.decided.push(Planned { channel, policy, strategy, digest: call.digest, verdict, congested });
     }
+}
+
+/// A strategy that may change nothing today has nothing to propose: its silence needs a word.
+fn spent_updates(channel: &ChannelId, facts: &Facts, config: &Config) -> String {
+    let (updates, most) = (facts.updates.get(channel).copied().unwrap_or(0), config.max_updates_per_day);
+    if updates < most {
+        return String::new();
+    }
+    format!("; {updates} changes in 24 hours leave none of the {most} that strategies may make")
 }
 
 fn proposal(wanted: &StrategyProposal, channel: &Channel, strategy: &StrategyName) -> FeeProposal {

@@ -78,7 +78,9 @@ fn nonsense_is_refused_with_its_place() {
         ("a fee of 18446744073709551615 ppm", |raw| raw.proposals[0].fee_ppm = u64::MAX),
         ("a fee of 1000001 ppm", |raw| raw.proposals[0].fee_ppm = MAX_PPM + 1),
         ("largest HTLC of 0 msat", |raw| raw.proposals[0].htlc_max_msat = Some(0)),
-        ("largest HTLC of 9007199254740992", |raw| raw.proposals[0].htlc_max_msat = Some(GUEST_INTEGER_LIMIT)),
+        ("largest HTLC of 9007199254740992", |raw| {
+            raw.proposals[0].htlc_max_msat = Some(GUEST_INTEGER_LIMIT)
+        }),
         ("reason 2 of 2", |raw| raw.proposals[0].reason = 2),
         ("factor 3 of 3", |raw| raw.factors[0].0 = 3),
         ("row 2, factor 'scarcity' is NaN", |raw| raw.factors[1].1 = f64::NAN),
@@ -108,7 +110,8 @@ fn nonsense_is_refused_with_its_place() {
 fn a_state_one_byte_too_long_is_refused() {
     let mut raw = good();
     raw.state_bytes = vec![0; MAX_STATE_BYTES + 1];
-    raw.state_ends = vec![0, MAX_STATE_BYTES as u32 + 1, MAX_STATE_BYTES as u32 + 1, MAX_STATE_BYTES as u32 + 1];
+    raw.state_ends =
+        vec![0, MAX_STATE_BYTES as u32 + 1, MAX_STATE_BYTES as u32 + 1, MAX_STATE_BYTES as u32 + 1];
     let problem = check(raw, ROWS, &about()).unwrap_err();
     assert!(problem.contains("row 1 has 1025 bytes"), "{problem}");
 }

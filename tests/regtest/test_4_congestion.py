@@ -1,10 +1,8 @@
 """HTLC slots that fill up."""
 
-import secrets
-
 import rig
 from conftest import SLOTS
-from test_traffic import SAT
+from rig import SAT
 
 HELD = SLOTS * 9 // 10
 
@@ -21,9 +19,7 @@ def test_a_congested_channel_asks_for_the_highest_fee(plugin, net, fact):
     sent = []
     try:
         for _ in range(HELD):
-            invoice = dst.call("invoice", amount_msat=1_000 * SAT, label=secrets.token_hex(8), description="held")
-            net.send(dst, 1_000 * SAT, invoice["payment_hash"], invoice["payment_secret"])
-            sent.append(invoice["payment_hash"])
+            sent.append(net.start_payment(1_000 * SAT, net.src, dst))
         rig.eventually(lambda: len(us.channel(dst)["htlcs"]) >= HELD, f"{HELD} HTLCs are held")
         analysis = us.cli("revenue-analyze", us.scid(dst))["analysis"]
         assert analysis["is_congested"] and (analysis["active_htlcs_out"], analysis["max_htlcs"]) == (HELD, SLOTS)

@@ -8,7 +8,7 @@ import time
 import pytest
 import rig
 from pyln.client import RpcError
-from test_traffic import SAT, in_step
+from rig import SAT
 
 
 class Payments(threading.Thread):
@@ -21,7 +21,7 @@ class Payments(threading.Thread):
     def run(self):
         while not self.over.is_set():
             try:
-                self.seconds.append(self.net.pay(self.net.dst, 1_000 * SAT))
+                self.seconds.append(self.net.pay(1_000 * SAT))
             except Exception as error:  # whatever it is, it is a payment that failed
                 self.failures.append(error)
 
@@ -41,7 +41,10 @@ class Payments(threading.Thread):
 
 
 class Changes(threading.Thread):
-    """Gives the plugin a new fee to set without pause, so that whatever happens happens in a cycle."""
+    """Gives the plugin a new fee to set again and again, so that it is always about some.
+
+    Not without pause: lightningd dates each channel_update at least a second after the last, and
+    after a restart others take only those that are newer."""
 
     def __init__(self, net):
         super().__init__(daemon=True)
@@ -56,7 +59,7 @@ class Changes(threading.Thread):
                 self.answered += 1
             except (RpcError, OSError, ValueError):  # the plugin is away
                 self.lost += 1
-                time.sleep(0.05)
+            self.over.wait(0.2)
 
     def __enter__(self):
         self.start()
@@ -80,7 +83,7 @@ def assert_consistent(plugin, net):
     fees = {bytes.fromhex(us.channel(peer)["channel_id"]): us.fee(peer) for peer in (net.src, net.dst, net.leaf)}
     running = plugin.query("SELECT channel_id, fee_ppm, base_msat FROM fee_intervals WHERE end_s IS NULL")
     assert {channel: (ppm, base) for channel, ppm, base in running} == fees
-    in_step(plugin, us)
+    plugin.in_step()
     assert plugin.query("PRAGMA integrity_check") == [("ok",)]
     assert plugin.query("PRAGMA foreign_key_check") == []
 
@@ -121,14 +124,14 @@ def test_the_node_ends_with_the_plugin_at_work(plugin, net, fact):
     us.start()
     fact("start with the node, 3 channels: ready after the node's first answer", plugin.wait_ready())
     net.wait_usable()
-    net.pay(net.dst, 1_000 * SAT)
+    net.pay(1_000 * SAT)
     assert_consistent(plugin, net)
 
 
 def test_killed_before_the_node_ends(plugin, net):
     """A node that restarts after its plugin was killed finds everything as it was."""
     plugin.kill()
-    net.pay(net.dst, 1_000 * SAT)
+    net.pay(1_000 * SAT)
     net.us.stop()
     net.us.start()
     plugin.wait_ready()

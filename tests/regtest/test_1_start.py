@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import rig
+from pyln.client import RpcError
 
 COMMANDS = {
     "revenue-status", "revenue-config", "revenue-analyze", "revenue-policy", "revenue-set-fee",
@@ -55,7 +56,6 @@ def test_starts_and_ends_with_the_node(lone, fact, developer):
     fact(f"lightning-cli stop until the node has ended, {mode}", took)
     assert took < 5 and not plugin.processes()
     assert integrity(plugin) == [("ok",)]
-    assert any("killing plugin" not in line for line in node.log())
 
 
 def test_starts_and_stops_on_a_running_node(plugin, net, fact):
@@ -104,12 +104,12 @@ def test_setconfig_changes_dynamic_options_at_once(plugin, net):
         assert max_fee() == 4321
         assert plugin.status()["config"]["fee_range_ppm"][1] == 4321
         for bad in ("lots", "0", "-1", "100001", "5"):  # the last is below min-fee-ppm
-            with pytest.raises(RuntimeError, match="-32602"):
-                us.cli("setconfig", option, bad)
+            with pytest.raises(RpcError, match="-32602"):
+                us.call("setconfig", config=option, val=bad)
             assert max_fee() == 4321
             assert us.call("listconfigs", config=option)["configs"][option]["value_str"] == "4321"
-        with pytest.raises(RuntimeError, match="not dynamic"):
-            us.cli("setconfig", "revenue-ops-dry-run", "true")
+        with pytest.raises(RpcError, match="Not a dynamic config option"):
+            us.call("setconfig", config="revenue-ops-dry-run", val="true")
     finally:
         us.cli("setconfig", option, str(before))
     assert max_fee() == before

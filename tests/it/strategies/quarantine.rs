@@ -1,0 +1,112 @@
+//! Three faults in a row, and what follows.
+
+use super::{digest, faults_of, market, states};
+use crate::acts::{cycle, fee_debug, install, quiet, set_policy};
+use crate::engine::place::guest;
+use crate::support::Stage;
+use lab::Flavour;
+use serde_json::{Value, json};
+
+fn why(status: &Value, part: &str) -> Option<String> {
+    let degraded = status["degraded"].as_array().unwrap();
+    let found = degraded.iter().find(|entry| entry["part"] == part)?;
+    found["why"].as_str().map(str::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_module_rests_until_an_operator_clears_it() {
+    let mut stage = Stage::on(Flavour::V26_06).spec(market(&[50, 3])).start().await;
+    let wasm = guest("panic");
+    let digest = digest(&wasm);
+    install(&stage, "guest", &guest("honest"));
+    for channel in [0, 1] {
+        set_policy(&stage, channel, &["strategy=guest"]).await;
+    }
+    stage.until_fee(0, 55).await;
+    cycle(&stage).await;
+    let (fees, kept) = (stage.fees(), states(&stage, "guest"));
+    install(&stage, "guest", &wasm);
+    for count in 1..=3 {
+        assert_eq!(why(&stage.status().await, "strategy_guest"), None);
+        cycle(&stage).await;
+        let record = faults_of(&stage.status().await, &digest).unwrap();
+        assert_eq!((&record["faults_in_row"], &record["quarantined"]), (&json!(count), &json!(count == 3)), "{record}");
+        assert_eq!(stage.fees(), fees, "the fault itself changes no fee");
+    }
+    let status = stage.status().await;
+    assert!(why(&status, "strategy_guest").unwrap().contains("unreachable"), "{}", status["degraded"]);
+    let logged = stage.plugin.logs().iter().any(|line| {
+        line.message.contains("quarantine") && line.message.contains(&digest) && line.message.contains("'dynamic'")
+    });
+    assert!(logged, "the log tells of the quarantine");
+
+    // Its peers use dynamic: the channel below the lowest fee comes up.
+    stage.lab.with_node(|node| node.set_fee_ppm(1, 3));
+    cycle(&stage).await;
+    assert_eq!(stage.fee(1), 10);
+    let debug = fee_debug(&stage, 1).await;
+    assert_eq!(debug["last_decision"]["strategy"], "dynamic", "{debug}");
+
+    stage.restart().await;
+    cycle(&stage).await;
+    let status = stage.status().await;
+    let record = faults_of(&status, &digest).unwrap();
+    assert_eq!((&record["quarantined"], &record["faults_total"]), (&json!(true), &json!(3)), "it is not even asked");
+    assert_eq!(states(&stage, "guest"), kept);
+
+    let cleared = stage.call("revenue-strategy", json!(["clear-quarantine", "guest"])).await;
+    assert_eq!(cleared["status"], "success", "{cleared}");
+    stage.call("revenue-strategy", json!(["list"])).await;
+    // Asked again, it fails again.
+    cycle(&stage).await;
+    quiet(&stage).await;
+    let record = faults_of(&stage.status().await, &digest).unwrap();
+    assert!(record["faults_total"].as_u64() > Some(3), "{record}");
+    let nothing = stage.call("revenue-strategy", json!(["clear-quarantine", "other"])).await;
+    assert_eq!(nothing["status"], "noop", "{nothing}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrected_module_is_taken_at_once_and_faults_must_be_in_a_row() {
+    let stage = Stage::on(Flavour::V26_06).spec(market(&[50, 250])).start().await;
+    let bad = guest("panic");
+    install(&stage, "guest", &bad);
+    for channel in [0, 1] {
+        set_policy(&stage, channel, &["strategy=guest"]).await;
+    }
+    let faults = |status: &Value| faults_of(status, &digest(&bad)).map_or(0, |record| record["faults_in_row"].as_u64().unwrap());
+    while faults(&stage.status().await) < 3 {
+        cycle(&stage).await;
+    }
+    install(&stage, "guest", &guest("honest"));
+    cycle(&stage).await;
+    assert_eq!(stage.fee(0), 55);
+    let listed = stage.call("revenue-strategy", json!({})).await;
+    assert_eq!(listed["modules"][0]["name"], "guest", "{listed}");
+    assert!(listed["faults"].as_array().unwrap().iter().any(|record| record["digest"] == digest(&bad)));
+    // The bad file is still the bad file.
+    install(&stage, "guest", &bad);
+    cycle(&stage).await;
+    assert_eq!(fee_debug(&stage, 0).await["strategy"], "dynamic");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_outlive_the_plugin() {
+    let mut stage = Stage::on(Flavour::V26_06).spec(market(&[250, 250])).start().await;
+    install(&stage, "guest", &guest("honest"));
+    for channel in [0, 1] {
+        set_policy(&stage, channel, &["strategy=guest"]).await;
+    }
+    cycle(&stage).await;
+    let before = states(&stage, "guest");
+    stage.restart().await;
+    assert_eq!(states(&stage, "guest"), before);
+    cycle(&stage).await;
+    let after = states(&stage, "guest");
+    for (old, new) in before.0.iter().zip(&after.0) {
+        assert_eq!(new[0], old[0] + 1);
+    }
+    stage.end().await;
+}

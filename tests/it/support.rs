@@ -1,0 +1,316 @@
+//! The stage of the tests: the real plugin, started as lightningd starts it, on a simulated node.
+
+#![allow(clippy::unwrap_used)]
+
+use lab::market::{ChannelSpec, DemandSpec};
+use lab::{Extra, Flavour, Lab, LabConfig, MarketSpec, Plugin, PluginCommand};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Generous: a test fails by this only when something hangs.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Between two looks at something that is awaited.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// What is put on the stage. Unless told otherwise: lightningd v26.06 with the demo market, standing
+/// still, with bookkeeper and sling; a plugin without options whose clock runs at real speed.
+pub struct Setup {
+    config: LabConfig,
+    command: PluginCommand,
+}
+
+impl Setup {
+    fn new(flavour: Flavour) -> Setup {
+        let command = PluginCommand::new(env!("CARGO_BIN_EXE_cl-revenue-ops"));
+        Setup { config: LabConfig { manual: true, ..LabConfig::new("", flavour) }, command }
+    }
+
+    /// The node's channels and the demand for them.
+    pub fn spec(mut self, spec: MarketSpec) -> Setup {
+        self.config.spec = spec;
+        self
+    }
+
+    /// `count` like channels with peers of their own, without demand.
+    pub fn channels(self, count: usize) -> Setup {
+        let channels = (0..count).map(|n| ChannelSpec::new(&format!("peer{n}"), n)).collect();
+        self.spec(MarketSpec::new(channels, Vec::<DemandSpec>::new()))
+    }
+
+    /// An option of the plugin, without `revenue-ops-`.
+    pub fn option(mut self, name: &str, value: impl Into<Value>) -> Setup {
+        self.command = self.command.option(&format!("revenue-ops-{name}"), value);
+        self
+    }
+
+    /// The speed of the plugin's clock, and of the market unless it stands still, seconds per second.
+    pub fn rate(mut self, rate: f64) -> Setup {
+        self.config.rate = rate;
+        self
+    }
+
+    /// Lets payments flow by themselves.
+    pub fn flowing(mut self) -> Setup {
+        self.config.manual = false;
+        self
+    }
+
+    /// The other plugins on the node.
+    pub fn extras(mut self, extras: &[Extra]) -> Setup {
+        self.config.extras = extras.to_vec();
+        self
+    }
+
+    /// The node without the plugin.
+    pub async fn build(mut self) -> Backstage {
+        let dir = TempDir::new();
+        self.config.dir = dir.0.clone();
+        let lab = Lab::start(self.config).await.unwrap();
+        Backstage { lab, command: self.command, dir }
+    }
+
+    /// The node with the plugin ready.
+    pub async fn start(self) -> Stage {
+        let stage = self.build().await.start().await;
+        stage.until_ready().await;
+        stage
+    }
+
+    /// Why the plugin refuses to start.
+    pub async fn refusal(self) -> String {
+        let backstage = self.build().await;
+        let outcome = backstage.lab.attach(backstage.command.clone()).await;
+        format!("{:#}", outcome.err().expect("the plugin starts although it must not"))
+    }
+}
+
+/// A simulated node before the plugin.
+pub struct Backstage {
+    pub lab: Lab,
+    pub command: PluginCommand,
+    dir: TempDir,
+}
+
+impl Backstage {
+    /// Starts the plugin, which may not be ready yet.
+    pub async fn start(self) -> Stage {
+        let plugin = self.lab.attach(self.command.clone()).await.unwrap();
+        Stage { plugin, lab: self.lab, command: self.command, dir: self.dir }
+    }
+}
+
+/// A running plugin on a simulated node. What the plugin logged is printed when a test fails.
+pub struct Stage {
+    pub plugin: Plugin,
+    pub lab: Lab,
+    /// How the plugin is started; a restart takes what it says then.
+    pub command: PluginCommand,
+    // The last field, since a directory goes after those who work in it.
+    dir: TempDir,
+}
+
+impl Stage {
+    /// What to put on the stage, on a lightningd of this release.
+    pub fn on(flavour: Flavour) -> Setup {
+        Setup::new(flavour)
+    }
+
+    /// A command's answer, an error answer too.
+    pub async fn call(&self, method: &str, params: Value) -> Value {
+        let answer = tokio::time::timeout(DEADLINE, self.plugin.call(method, params.clone())).await;
+        let answer = answer.unwrap_or_else(|_| panic!("{method} {params} never answers"));
+        answer.unwrap_or_else(|error| panic!("{method} {params}: {error}"))
+    }
+
+    /// An answer that must not be an error.
+    pub async fn success(&self, method: &str, params: Value) -> Value {
+        let answer = self.call(method, params.clone()).await;
+        assert!(answer.get("error").is_none(), "{method} {params}: {answer}");
+        answer
+    }
+
+    /// The sentence of an answer that must be an error.
+    pub async fn refusal(&self, method: &str, params: Value) -> String {
+        let answer = self.call(method, params.clone()).await;
+        assert_eq!(answer["status"], "error", "{method} {params}: {answer}");
+        answer["error"].as_str().expect("an error is a text").to_owned()
+    }
+
+    pub async fn status(&self) -> Value {
+        self.call("revenue-status", json!({})).await
+    }
+
+    pub async fn until_ready(&self) {
+        self.until_status(|status| status["ready"] == true).await;
+    }
+
+    /// Runs a fee cycle over all channels, and returns the job's status after it.
+    pub async fn fee_cycle(&self) -> Value {
+        let runs = |status: &Value| status["jobs"]["fees"]["runs"].as_u64().unwrap();
+        let before = runs(&self.status().await);
+        self.success("revenue-wake-all", json!({})).await;
+        let after = |status: &Value| runs(status) > before && status["jobs"]["fees"]["running"] == false;
+        self.until_status(after).await["jobs"]["fees"].clone()
+    }
+
+    /// Waits until the status is as wanted.
+    pub async fn until_status(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        wait_until(DEADLINE, async || {
+            let status = self.status().await;
+            if wanted(&status) { Ok(status) } else { Err(status) }
+        })
+        .await
+    }
+
+    /// Waits until a channel of the node has this fee.
+    pub async fn until_fee(&self, channel: usize, ppm: u32) {
+        wait_until(DEADLINE, async || match self.fee(channel) {
+            now if now == ppm => Ok(()),
+            now => Err(json!(format!("channel {channel} has {now} ppm, not {ppm}"))),
+        })
+        .await;
+    }
+
+    /// Waits until a channel's fee on the node is within these bounds, ppm.
+    pub async fn until_within(&self, channel: usize, min: u32, max: u32) {
+        wait_until(DEADLINE, async || match self.fee(channel) {
+            now if (min..=max).contains(&now) => Ok(()),
+            now => Err(json!(format!("channel {channel} has {now} ppm, not {min} to {max}"))),
+        })
+        .await;
+    }
+
+    /// A channel's fee rate on the node, ppm.
+    pub fn fee(&self, channel: usize) -> u32 {
+        self.lab.with_node(|node| node.fee(channel).ppm)
+    }
+
+    /// The fee rates of all channels on the node, ppm.
+    pub fn fees(&self) -> Vec<u32> {
+        let count = self.lab.with_node(|node| node.channels().len());
+        (0..count).map(|channel| self.fee(channel)).collect()
+    }
+
+    /// The peer of a channel.
+    pub fn peer(&self, channel: usize) -> String {
+        self.lab.with_node(|node| node.channels()[channel].peer_id.clone())
+    }
+
+    /// The short channel id of a channel.
+    pub fn scid(&self, channel: usize) -> String {
+        self.lab.with_node(|node| node.channels()[channel].scid.to_string())
+    }
+
+    /// Waits until a method was called on the node's socket this often.
+    pub async fn until_count(&self, method: &str, calls: usize) {
+        wait_until(DEADLINE, async || match self.count(method) {
+            now if now >= calls => Ok(()),
+            now => Err(json!(format!("{now} calls of {method}, not {calls}"))),
+        })
+        .await;
+    }
+
+    /// How often a method was called on the node's socket.
+    pub fn count(&self, method: &str) -> usize {
+        self.lab.with_mischief(|mischief| mischief.count(method))
+    }
+
+    /// What the degraded list says of a part.
+    pub async fn degraded(&self, part: &str) -> Option<String> {
+        why_degraded(&self.status().await, part)
+    }
+
+    /// The plugin's own directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.lab.lightning_dir().join("revenue-ops")
+    }
+
+    /// The plugin's database, unless the option names another.
+    pub fn db_path(&self) -> PathBuf {
+        self.data_dir().join("revenue_ops.db")
+    }
+
+    /// A directory of this stage's own, above that of lightningd.
+    pub fn dir(&self) -> &Path {
+        &self.dir.0
+    }
+
+    /// Starts the plugin after it ended, and waits until it is ready.
+    pub async fn start_again(&mut self) {
+        self.plugin = self.lab.attach(self.command.clone()).await.unwrap();
+        self.until_ready().await;
+    }
+
+    /// Stops the plugin as `plugin stop` does and starts it again.
+    pub async fn restart(&mut self) {
+        self.plugin.stop().await.unwrap();
+        self.start_again().await;
+    }
+
+    /// Ends node and plugin in good order.
+    pub async fn end(self) {
+        let stopped = self.plugin.stop().await.unwrap();
+        assert!(stopped.by_itself, "the plugin had to be killed");
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for line in self.plugin.logs() {
+                eprintln!("plugin: {}: {}", line.level, line.message);
+            }
+        }
+    }
+}
+
+/// What the degraded list of a status says of a part.
+pub fn why_degraded(status: &Value, part: &str) -> Option<String> {
+    let parts = status["degraded"].as_array().expect("a list");
+    let found = parts.iter().find(|entry| entry["part"] == part)?;
+    Some(found["why"].as_str().expect("a text").to_owned())
+}
+
+/// Looks until `look` finds something; what it saw instead is the failure's text.
+pub async fn wait_until<T>(deadline: Duration, mut look: impl AsyncFnMut() -> Result<T, Value>) -> T {
+    let start = Instant::now();
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(seen) => {
+                assert!(start.elapsed() < deadline, "not within {deadline:?}; the last look: {seen}")
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The names of an object's fields, sorted: their order means nothing.
+pub fn fields(object: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// A directory that goes with its owner; its path is short, as a unix socket's must be.
+struct TempDir(PathBuf);
+
+impl TempDir {
+    fn new() -> TempDir {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("revops-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        TempDir(dir)
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        // A killed plugin may still write; what is left then is the system's to clean.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
