@@ -63,7 +63,12 @@ pub fn meddle(stage: &Stage, channel: usize, ppm: u32) {
 pub fn writes_to(stage: &Stage, channel: usize) -> Vec<Value> {
     let names = stage.lab.with_node(|node| {
         let channel = &node.channels()[channel];
-        [channel.scid.to_string(), channel.local_alias.to_string(), channel.channel_id.clone(), channel.peer_id.clone()]
+        [
+            channel.scid.to_string(),
+            channel.local_alias.to_string(),
+            channel.channel_id.clone(),
+            channel.peer_id.clone(),
+        ]
     });
     let calls = stage.lab.calls().into_iter().filter(|call| call.method == "setchannel");
     let params = calls.map(|call| call.params);

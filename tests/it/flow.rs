@@ -43,7 +43,8 @@ fn of_store(stage: &Stage) -> Sums {
     let mut select = db
         .prepare("SELECT status, count(*), sum(in_msat), sum(out_msat), sum(fee_msat) FROM forwards GROUP BY status")
         .unwrap();
-    let rows = select.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))));
+    let rows =
+        select.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))));
     rows.unwrap().map(Result::unwrap).collect()
 }
 
@@ -57,7 +58,11 @@ fn earned(stage: &Stage) -> i64 {
 async fn until_equal(stage: &Stage, when: &str) {
     let look = async || {
         let (stored, listed) = (of_store(stage), of_node(&stage.lab));
-        if stored == listed { Ok(()) } else { Err(json!(format!("{when}: {stored:?} stored, {listed:?} on the node"))) }
+        if stored == listed {
+            Ok(())
+        } else {
+            Err(json!(format!("{when}: {stored:?} stored, {listed:?} on the node")))
+        }
     };
     wait_until(DEADLINE, look).await;
     assert_eq!(earned(stage), stage.lab.with_node(|node| node.fees_collected_msat()) as i64, "{when}");
@@ -135,7 +140,10 @@ async fn an_analysis_shows_what_the_node_knows_on_every_lightningd() {
             });
             let htlcs = stage.lab.with_node(|node| {
                 let money = node.market().channel(channel);
-                [lab::market::Direction::In, lab::market::Direction::Out].map(|way| money.htlc_count(way)).iter().sum::<u32>()
+                [lab::market::Direction::In, lab::market::Direction::Out]
+                    .map(|way| money.htlc_count(way))
+                    .iter()
+                    .sum::<u32>()
             });
             for (field, value) in [
                 ("channel_id", json!(stage.scid(channel))),
@@ -158,9 +166,12 @@ async fn an_analysis_shows_what_the_node_knows_on_every_lightningd() {
                 assert_eq!(shown[field], value, "{flavour:?}, channel {channel}: {field} of {shown}");
             }
             assert!(["source", "sink", "balanced"].contains(&shown["state"].as_str().unwrap()), "{shown}");
-            for (field, least, most) in
-                [("confidence", 0.1, 1.0), ("flow_ratio", -10.0, 10.0), ("velocity", -0.5, 0.5), ("ema_decay", 0.6, 0.9)]
-            {
+            for (field, least, most) in [
+                ("confidence", 0.1, 1.0),
+                ("flow_ratio", -10.0, 10.0),
+                ("velocity", -0.5, 0.5),
+                ("ema_decay", 0.6, 0.9),
+            ] {
                 let value = shown[field].as_f64().unwrap();
                 assert!((least..=most).contains(&value), "{field} of {shown}");
             }
@@ -190,7 +201,9 @@ async fn the_command_answers_in_the_shapes_that_callers_know() {
     };
     let status = wait_until(DEADLINE, status).await;
     let row = &status["channel_states"][0];
-    for field in ["channel_id", "peer_id", "state", "flow_ratio", "sats_in", "sats_out", "capacity", "updated_at"] {
+    for field in
+        ["channel_id", "peer_id", "state", "flow_ratio", "sats_in", "sats_out", "capacity", "updated_at"]
+    {
         assert!(!row[field].is_null(), "{field} of {row}");
     }
     stage.end().await;

@@ -5,7 +5,7 @@
 use lab::market::{ChannelSpec, DemandSpec};
 use lab::{Extra, Flavour, Lab, LabConfig, MarketSpec, Plugin, PluginCommand};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -46,15 +46,9 @@ impl Setup {
         self
     }
 
-    /// The speed of the plugin's clock, and of the market unless it stands still, seconds per second.
+    /// The speed of the plugin's clock, seconds per second; the market stands still.
     pub fn rate(mut self, rate: f64) -> Setup {
         self.config.rate = rate;
-        self
-    }
-
-    /// Lets payments flow by themselves.
-    pub fn flowing(mut self) -> Setup {
-        self.config.manual = false;
         self
     }
 
@@ -98,7 +92,7 @@ impl Backstage {
     /// Starts the plugin, which may not be ready yet.
     pub async fn start(self) -> Stage {
         let plugin = self.lab.attach(self.command.clone()).await.unwrap();
-        Stage { plugin, lab: self.lab, command: self.command, dir: self.dir }
+        Stage { plugin, lab: self.lab, command: self.command, _dir: self.dir }
     }
 }
 
@@ -109,7 +103,7 @@ pub struct Stage {
     /// How the plugin is started; a restart takes what it says then.
     pub command: PluginCommand,
     // The last field, since a directory goes after those who work in it.
-    dir: TempDir,
+    _dir: TempDir,
 }
 
 impl Stage {
@@ -231,11 +225,6 @@ impl Stage {
     /// The plugin's database, unless the option names another.
     pub fn db_path(&self) -> PathBuf {
         self.data_dir().join("revenue_ops.db")
-    }
-
-    /// A directory of this stage's own, above that of lightningd.
-    pub fn dir(&self) -> &Path {
-        &self.dir.0
     }
 
     /// Starts the plugin after it ended, and waits until it is ready.

@@ -1,9 +1,18 @@
 """One network for all tests; every test ends with a look at the log."""
 
 import secrets
+from pathlib import Path
 
 import pytest
 import rig
+
+# So few slots that a test can fill them, and a plugin that can hold what fills them.
+SLOTS = 20
+HOLD = Path(__file__).with_name("hold.py")
+OPTIONS = {
+    "us_options": [f"--max-concurrent-htlcs={SLOTS}"],
+    "dst_options": [f"--max-concurrent-htlcs={SLOTS}", f"--plugin={HOLD}"],
+}
 
 FACTS = []
 
@@ -41,19 +50,10 @@ def fact():
 def net(tmp_path_factory):
     net = rig.Net(tmp_path_factory.mktemp("net"))
     try:
-        net.build(**CONGESTION_OPTIONS)
+        net.build(**OPTIONS)
         yield net
     finally:
         net.close()
-
-
-# So few slots that a test can fill them, and a plugin that can hold what fills them.
-SLOTS = 20
-HOLD = rig.Path(__file__).with_name("hold.py")
-CONGESTION_OPTIONS = {
-    "us_options": [f"--max-concurrent-htlcs={SLOTS}"],
-    "dst_options": [f"--max-concurrent-htlcs={SLOTS}", f"--plugin={HOLD}"],
-}
 
 
 @pytest.fixture

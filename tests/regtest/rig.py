@@ -261,14 +261,18 @@ class Plugin:
         return eventually(lambda: self.node.fee(peer)[0] == ppm, f"{ppm} ppm towards {peer.name}")[1]
 
     def cycle(self):
-        """A fee cycle over all channels, from asking for it to its end."""
-        def last():
-            return (self.status()["last_fee_cycle"] or {"id": 0})["id"]
+        """A fee cycle over all channels that began after this call, once it has ended."""
+        cycle = {"id": 0}
+        # The first one may have been under way before.
+        for _ in range(2):
+            before = (self.status()["last_fee_cycle"] or cycle)["id"]
+            self.node.call("revenue-wake-all")
+            cycle = eventually(lambda: self._whole_cycle_after(before), "a fee cycle over all channels")[0]
+        return cycle
 
-        before = last()
-        self.node.call("revenue-wake-all")
-        eventually(lambda: last() > before, "a fee cycle")
-        return self.status()["last_fee_cycle"]
+    def _whole_cycle_after(self, before):
+        last = self.status()["last_fee_cycle"]
+        return last if last and last["id"] > before and last["trigger"] != "policy" else None
 
     def forwards(self):
         """Stored forwards in the shape of `Node.forwards`."""
@@ -346,6 +350,10 @@ class Net:
             )
 
         eventually(usable, "our three channels are usable")
+
+    def wait_idle(self):
+        """No payment is under way at us, not even its last commitments."""
+        eventually(lambda: not any(c["htlcs"] for c in self.us.call("listpeerchannels")["channels"]), "no HTLC at us")
 
     def send(self, source, target, msat, payment_hash, secret, paid=None):
         """Sends source -> us -> target along a fixed route. Unless told what to pay, it pays

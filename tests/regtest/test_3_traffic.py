@@ -53,6 +53,8 @@ def test_dynamic_raises_the_fee_of_a_channel_that_runs_dry(plugin, net, fact):
     [explained] = us.cli("revenue-fee-debug", us.scid(dst))["channels"]
     decision, fee = explained["last_decision"], us.fee(dst)[0]
     assert (decision["strategy"], decision["verdict"], decision["outcome"]) == ("dynamic", "approved", "applied")
+    # It prices from the fee that it found, the static one.
+    assert decision["factors"]["base-ppm"] == 120
     assert decision["factors"]["scarcity"] > 1.05 and decision["reason"] == "scarcity"
     assert decision["approved_ppm"] == fee and 120 < fee <= 5000
     scid = us.scid(dst)

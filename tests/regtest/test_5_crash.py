@@ -115,6 +115,7 @@ def test_the_node_ends_with_the_plugin_at_work(plugin, net, fact):
     us = net.us
     with Changes(net) as changes:
         rig.eventually(lambda: changes.answered > 3, "changes")
+        net.wait_idle()
         took = us.stop()
     fact("lightning-cli stop with fees changing, until the node has ended", took)
     assert took < 5 and not plugin.processes()
@@ -132,6 +133,7 @@ def test_killed_before_the_node_ends(plugin, net):
     """A node that restarts after its plugin was killed finds everything as it was."""
     plugin.kill()
     net.pay(1_000 * SAT)
+    net.wait_idle()  # else lightningd itself complains about the HTLC after its restart
     net.us.stop()
     net.us.start()
     plugin.wait_ready()

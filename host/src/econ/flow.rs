@@ -26,6 +26,19 @@ const ERRATIC: (f64, f64) = (0.5, 0.6);
 const LEAST_HOURS: f64 = 0.5;
 const MOST_VELOCITY: f64 = 0.5;
 
+/// Bounds of the flow multiplier, and the flow ratio from which on it says anything.
+const MULTIPLIER: (f64, f64) = (0.5, 2.0);
+const LEAST_RATIO: f64 = 0.1;
+
+/// The analysis in one number for people: above 1 for channels that drain, below 1 for
+/// those that fill, within 0.5 and 2. `1 + ratio * confidence / 2`; no decision reads it.
+pub fn flow_multiplier(state: &FlowState) -> f64 {
+    if state.flow_ratio.abs() < LEAST_RATIO {
+        return 1.0;
+    }
+    (1.0 + 0.5 * state.flow_ratio * state.confidence).clamp(MULTIPLIER.0, MULTIPLIER.1)
+}
+
 /// What is known of one channel.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelFlow<'a> {

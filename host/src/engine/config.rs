@@ -122,7 +122,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_tables_per_module(limits.tables)
         .max_memory_size(limits.memory_bytes)
         .table_elements(limits.table_elements)
-        .linear_memory_keep_resident(256 << 10)
+        .linear_memory_keep_resident(8 << 20)
         .pagemap_scan(Enabled::Auto);
     pool
 }

@@ -103,9 +103,6 @@ fn judge(
     limits: &mut Vec<Limit>,
 ) -> Result<Approved<SetFee>, Refusal> {
     let channel = case.channel;
-    if let Some(why) = &case.snapshot.not_synced {
-        return Err(Refusal::NodeSyncing(why.clone()));
-    }
     let Some(scid) = channel.scid.or(channel.alias_local).filter(|_| channel.state.is_open()) else {
         return Err(Refusal::ChannelNotOpen(channel.state.name().to_owned()));
     };
@@ -120,6 +117,9 @@ fn judge(
     let htlc_max = proposal.htlc_max.filter(|most| *most != channel.htlc_max);
     if fee == channel.fee_ppm && base_fee == channel.fee_base && htlc_max.is_none() {
         return Err(Refusal::Unchanged);
+    }
+    if let Some(why) = &case.snapshot.not_synced {
+        return Err(Refusal::NodeSyncing(why.clone()));
     }
     if matches!(proposal.origin, Origin::Strategy(_)) {
         gossip_gate(fee, base_fee != channel.fee_base || htlc_max.is_some(), case)?;

@@ -75,6 +75,8 @@ pub struct Channel {
     pub receivable: Msat,
     pub fee_base: Msat,
     pub fee_ppm: Ppm,
+    /// Smallest and largest HTLC that we forward out.
+    pub htlc_min: Msat,
     pub htlc_max: Msat,
     /// The peer's rate towards us, when the node knows it.
     pub peer_fee_ppm: Option<Ppm>,

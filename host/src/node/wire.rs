@@ -66,6 +66,8 @@ pub(super) struct PeerChannel {
     pub fee_base_msat: Option<Msat>,
     pub fee_proportional_millionths: Option<u32>,
     #[serde(default, deserialize_with = "msat")]
+    pub minimum_htlc_out_msat: Option<Msat>,
+    #[serde(default, deserialize_with = "msat")]
     pub maximum_htlc_out_msat: Option<Msat>,
     pub updates: Option<Updates>,
     pub max_accepted_htlcs: Option<u32>,

@@ -5,6 +5,7 @@ use super::{Command, CommandError, CommandResult, Run};
 use crate::cycles::Services;
 use crate::cycles::flow::Analyzed;
 use crate::cycles::schedule::JobName;
+use crate::econ::flow::flow_multiplier;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -60,6 +61,7 @@ fn analysis(one: &Analyzed, services: &Services) -> Value {
         "state": flow.class.name(),
         "daily_volume": daily / 1000,
         "analysis_window_days": flow.window_days,
+        "htlc_min": channel.htlc_min.0,
         "htlc_max": channel.htlc_max.0,
         "active_htlcs": channel.htlcs.incoming + channel.htlcs.outgoing,
         "active_htlcs_in": channel.htlcs.incoming,
@@ -70,6 +72,7 @@ fn analysis(one: &Analyzed, services: &Services) -> Value {
         "local_share": rounded(channel.local_share()),
         "confidence": rounded(flow.confidence),
         "velocity": rounded(flow.velocity),
+        "flow_multiplier": rounded(flow_multiplier(flow)),
         "ema_decay": flow.ema_decay,
         "forward_count": flow.forward_count,
         "last_forward": flow.last_forward.map(|time| time.0),

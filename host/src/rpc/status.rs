@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::cycles::Services;
 use crate::cycles::lifecycle::{Lifecycle, Phase};
 use crate::cycles::schedule::{JobName, JobStatus};
+use crate::econ::flow::flow_multiplier;
 use crate::model::ChannelId;
 use crate::model::flow::FlowState;
 use crate::node::Companion;
@@ -267,6 +268,7 @@ fn channel_state(state: &FlowState, channels: &HashMap<ChannelId, KnownChannel>)
         "updated_at": state.updated_at.0,
         "confidence": state.confidence,
         "velocity": state.velocity,
+        "flow_multiplier": flow_multiplier(state),
         "ema_decay": state.ema_decay,
         "forward_count": state.forward_count,
     })

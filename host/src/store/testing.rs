@@ -46,6 +46,7 @@ pub fn channel(n: u8) -> Channel {
         receivable: Msat(900_000_000),
         fee_base: Msat(0),
         fee_ppm: Ppm(100 * u32::from(n)),
+        htlc_min: Msat(0),
         htlc_max: Msat(1_900_000_000),
         peer_fee_ppm: None,
         htlcs: Htlcs { incoming: 0, outgoing: 0, slots: 483 },

@@ -22,7 +22,11 @@ async fn a_dry_run_acts_on_nothing_and_says_so() {
     assert_eq!(debug["last_decision"]["outcome"], "dry_run", "{debug}");
     let status = stage.status().await;
     assert_eq!((&status["dry_run"], &status["recent_fee_changes"]), (&json!(true), &json!([])));
-    let told = stage.plugin.logs().iter().any(|line| line.message.contains("dry run") && line.message.contains("777"));
+    let told = stage
+        .plugin
+        .logs()
+        .iter()
+        .any(|line| line.message.contains("dry run") && line.message.contains("777"));
     assert!(told, "the log names what would be done");
     assert_eq!(stage.count("setchannel"), 0);
     let now = stage.fees();
@@ -59,11 +63,21 @@ async fn fee_debug_explains_without_acting() {
         rows.iter().find(|row| row["channel_id"] == stage.scid(channel)).unwrap().clone()
     };
     let exact = of(1);
-    assert_eq!((&exact["status"], &exact["next_fee_ppm"], &exact["fee_ppm"]), (&json!("would_set"), &json!(321), &json!(999)));
+    assert_eq!(
+        (&exact["status"], &exact["next_fee_ppm"], &exact["fee_ppm"]),
+        (&json!("would_set"), &json!(321), &json!(999))
+    );
     assert_eq!(exact["skip_reason"], json!(null));
     let low = of(6);
-    assert_eq!((&low["strategy"], &low["status"], &low["next_fee_ppm"]), (&json!("dynamic"), &json!("would_set"), &json!(10)), "{low}");
-    assert!(low["factors"]["base"].is_number() || low["factors"].as_object().is_some_and(|all| !all.is_empty()), "{low}");
+    assert_eq!(
+        (&low["strategy"], &low["status"], &low["next_fee_ppm"]),
+        (&json!("dynamic"), &json!("would_set"), &json!(10)),
+        "{low}"
+    );
+    assert!(
+        low["factors"]["base"].is_number() || low["factors"].as_object().is_some_and(|all| !all.is_empty()),
+        "{low}"
+    );
     let hands_off = of(3);
     assert_eq!((&hands_off["status"], &hands_off["strategy"]), (&json!("hold"), &json!("passive")));
     assert!(hands_off["skip_reason"].as_str().is_some_and(|why| !why.is_empty()), "{hands_off}");
@@ -88,12 +102,21 @@ async fn small_changes_wait_and_a_day_has_its_limit() {
     assert_eq!((stage.fee(0), stage.fee(1)), (60, 250));
     let small = last_decision(&stage, 1).await;
     assert_eq!((&small["verdict"], &small["proposed_ppm"]), (&json!("suppressed"), &json!(255)), "{small}");
-    assert!(small["verdict_text"].as_str().unwrap().contains("2.0 % is below the gossip gate of 5 %"), "{small}");
+    assert!(
+        small["verdict_text"].as_str().unwrap().contains("2.0 % is below the gossip gate of 5 %"),
+        "{small}"
+    );
     cycle(&stage).await;
     assert_eq!(stage.fee(0), 60);
     let third = fee_debug(&stage, 0).await;
-    assert_eq!((&third["status"], &third["last_decision"]["verdict"]), (&json!("rate_limited"), &json!("rate_limited")));
-    assert!(third["skip_reason"].as_str().unwrap().contains("2 changes in the last 24 hours; the limit is 2"), "{third}");
+    assert_eq!(
+        (&third["status"], &third["last_decision"]["verdict"]),
+        (&json!("rate_limited"), &json!("rate_limited"))
+    );
+    assert!(
+        third["skip_reason"].as_str().unwrap().contains("2 changes in the last 24 hours; the limit is 2"),
+        "{third}"
+    );
     assert_eq!((writes_to(&stage, 0).len(), writes_to(&stage, 1).len()), (2, 0));
     // The operator's word is not counted, nor held back.
     let by_hand = stage.call("revenue-set-fee", json!([stage.scid(0), 200])).await;
@@ -103,7 +126,8 @@ async fn small_changes_wait_and_a_day_has_its_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_step_goes_no_further_than_its_factor() {
-    let stage = Stage::on(Flavour::V26_06).option("max-step-factor", "2").option("max-fee-ppm", 700).start().await;
+    let stage =
+        Stage::on(Flavour::V26_06).option("max-step-factor", "2").option("max-fee-ppm", 700).start().await;
     // It asks for a hundred times the fee and more.
     install(&stage, "jumper", &guest("fee-jump"));
     for channel in [0, 1] {
@@ -116,6 +140,9 @@ async fn one_step_goes_no_further_than_its_factor() {
     cycle(&stage).await;
     assert_eq!(stage.fee(1), 700);
     let capped = last_decision(&stage, 1).await;
-    assert_eq!(capped["limits"], json!([{"limit": "step_up", "ppm": 1000}, {"limit": "max_fee", "ppm": 700}]));
+    assert_eq!(
+        capped["limits"],
+        json!([{"limit": "step_up", "ppm": 1000}, {"limit": "max_fee", "ppm": 700}])
+    );
     stage.end().await;
 }

@@ -3,15 +3,17 @@
 use crate::acts::{cycle, last_decision, writes_to};
 use crate::support::{DEADLINE, Stage, wait_until};
 use lab::Flavour;
-use lab::market::{ChannelSpec, Direction};
 use lab::MarketSpec;
+use lab::market::{ChannelSpec, Direction};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_congested_channel_costs_the_most_until_it_is_free() {
-    for (flavour, direction) in
-        [(Flavour::V23_05, Direction::Out), (Flavour::V24_11, Direction::In), (Flavour::V26_06, Direction::Out)]
-    {
+    for (flavour, direction) in [
+        (Flavour::V23_05, Direction::Out),
+        (Flavour::V24_11, Direction::In),
+        (Flavour::V26_06, Direction::Out),
+    ] {
         let stage = Stage::on(flavour).start().await;
         let (rush_hour, calm) = (5, 150);
         cycle(&stage).await;
@@ -71,7 +73,8 @@ async fn a_feerate_spike_raises_the_floor_and_it_sinks_in_time() {
     assert!(up["factors"]["vegas"].as_f64() > Some(2.5), "{up}");
     stage.lab.with_node(|node| node.set_feerate(4.0));
     stage.until_fee(0, 150).await;
-    let fees: Vec<u64> = writes_to(&stage, 0).iter().map(|params| params["feeppm"].as_u64().unwrap()).collect();
+    let fees: Vec<u64> =
+        writes_to(&stage, 0).iter().map(|params| params["feeppm"].as_u64().unwrap()).collect();
     let down = &fees[fees.iter().position(|fee| *fee == 360).unwrap()..];
     assert!(down.len() > 2 && down.is_sorted_by(|one, next| one > next), "it sinks step by step: {fees:?}");
     assert_eq!(last_decision(&stage, 0).await["outcome"], json!("applied"));

@@ -1,7 +1,7 @@
 //! A policy's fee is on the node within seconds.
 
 use crate::acts::{cycle, fee_debug, meddle, set_policy, writes_to};
-use crate::support::{DEADLINE, Stage, wait_until};
+use crate::support::Stage;
 use lab::Flavour;
 use serde_json::json;
 
@@ -87,8 +87,7 @@ async fn passive_is_never_written_to_and_dynamic_stays_within_bounds() {
     assert_eq!((&debug["status"], &debug["last_decision"]), (&json!("hold"), &json!(null)), "{debug}");
     // Its policy gone, the channel is one of the rest.
     stage.call("revenue-policy", json!(["delete", stage.peer(own_hands)])).await;
-    let low = async || if stage.fee(own_hands) >= 10 { Ok(()) } else { Err(json!(stage.fee(own_hands))) };
-    wait_until(DEADLINE, low).await;
+    stage.until_within(own_hands, 10, 5_000).await;
     stage.end().await;
 }
 
@@ -111,8 +110,7 @@ async fn an_expired_policy_returns_to_dynamic_soon() {
     // Six minutes are twelve seconds here.
     set_policy(&stage, 1, &["static", "fee_ppm=9000", "expires_in_hours=0.1"]).await;
     stage.until_fee(1, 9_000).await;
-    let back = async || if stage.fee(1) <= 5_000 { Ok(()) } else { Err(json!(stage.fee(1))) };
-    wait_until(DEADLINE, back).await;
+    stage.until_within(1, 10, 5_000).await;
     assert_eq!(fee_debug(&stage, 1).await["strategy"], "dynamic");
     stage.end().await;
 }

@@ -8,14 +8,12 @@ use lab::Flavour;
 use serde_json::json;
 
 /// Mode, fault, and a part of what the operator is told.
-const ATTACKS: [(&str, &str, &str); 17] = [
+const ATTACKS: [(&str, &str, &str); 15] = [
     ("panic", "trap", "unreachable"),
     ("wild-read", "trap", "out of bounds"),
     ("loop", "out_of_fuel", "fuel"),
     ("recurse", "stack", "stack"),
-    ("memory", "memory", "bytes of memory"),
     ("error-text", "guest_error", "cannot decide"),
-    ("states-bomb", "output_too_large", "too much data"),
     ("row-unknown", "bad_output", "row 4294967295 of 40"),
     ("row-twice", "bad_output", "row 0 after one for row 0"),
     ("factor-nan", "bad_output", "factor 'share' is NaN"),
@@ -28,16 +26,20 @@ const ATTACKS: [(&str, &str, &str); 17] = [
     ("node-state-long", "bad_output", "65537 bytes; 65536"),
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_attack_changes_nothing_and_is_told() {
-    // Enough channels for the fuel to reach as far as the memory bomb.
-    let stage = Stage::on(Flavour::V26_06).spec(market(&[250; 40])).start().await;
-    install(&stage, "guest", &guest("honest"));
-    let updates: Vec<_> =
-        (0..40).map(|channel| json!({"peer_id": stage.peer(channel), "strategy": "guest"})).collect();
+/// Gives all channels to the strategy `guest`, and lets it decide.
+async fn let_guest_decide(stage: &Stage) {
+    let peers = (0..stage.fees().len()).map(|channel| stage.peer(channel));
+    let updates: Vec<_> = peers.map(|peer| json!({"peer_id": peer, "strategy": "guest"})).collect();
     let answer = stage.call("revenue-policy", json!({"action": "batch", "updates": updates})).await;
     assert_eq!(answer["status"], "success", "{answer}");
-    cycle(&stage).await;
+    cycle(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attack_changes_nothing_and_is_told() {
+    let stage = Stage::on(Flavour::V26_06).spec(market(&[250; 40])).start().await;
+    install(&stage, "guest", &guest("honest"));
+    let_guest_decide(&stage).await;
     let kept = states(&stage, "guest");
     assert!(kept.0.len() == 40 && kept.0.iter().all(|state| state[0] > 0), "{kept:?}");
     for (count, (mode, code, told)) in ATTACKS.into_iter().enumerate() {
@@ -47,14 +49,17 @@ async fn an_attack_changes_nothing_and_is_told() {
         cycle(&stage).await;
         let status = stage.status().await;
         let digest = digest(&wasm);
-        let record = faults_of(&status, &digest).unwrap_or_else(|| panic!("{mode}: {}", status["strategies"]));
+        let record =
+            faults_of(&status, &digest).unwrap_or_else(|| panic!("{mode}: {}", status["strategies"]));
         assert_eq!((&record["strategy"], &record["faults_in_row"]), (&json!("guest"), &json!(1)), "{mode}");
         assert_eq!(record["last_fault"]["code"], code, "{mode}: {record}");
         assert!(record["last_fault"]["text"].as_str().unwrap().contains(told), "{mode}: {record}");
         assert_eq!(status["strategies"]["faults_total"], count + 1, "{mode}");
-        let logged = stage.plugin.logs().iter().any(|line| {
-            ["'guest'", &digest, code, told].iter().all(|part| line.message.contains(part))
-        });
+        let logged = stage
+            .plugin
+            .logs()
+            .iter()
+            .any(|line| ["'guest'", &digest, code, told].iter().all(|part| line.message.contains(part)));
         assert!(logged, "{mode}: the log names strategy, digest, fault and cause");
         assert_eq!(states(&stage, "guest"), kept, "{mode}");
         assert!(stage.fees().iter().all(|fee| *fee == 250), "{mode}: {:?}", stage.fees());
@@ -67,6 +72,27 @@ async fn an_attack_changes_nothing_and_is_told() {
     let counted = kept.0.iter().zip(&next.0).all(|(old, new)| new[0] == old[0] + 1);
     assert!(counted, "{kept:?} {next:?}");
     stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_room_has_its_walls_too() {
+    // In the ordinary class the fuel of so few channels ends before the memory does.
+    for (interpreted, mode, code, told) in [
+        ("", "memory", "out_of_fuel", "fuel"),
+        ("other, guest", "memory", "memory", "67108864 bytes of memory"),
+        ("guest", "states-bomb", "output_too_large", "too much data"),
+    ] {
+        let wasm = guest(mode);
+        let setup = Stage::on(Flavour::V26_06).spec(market(&[250; 40]));
+        let stage = setup.option("interpreted-modules", interpreted).start().await;
+        install(&stage, "guest", &wasm);
+        let_guest_decide(&stage).await;
+        let record = faults_of(&stage.status().await, &digest(&wasm)).unwrap();
+        assert_eq!(record["last_fault"]["code"], code, "{record}");
+        assert!(record["last_fault"]["text"].as_str().unwrap().contains(told), "{record}");
+        assert_eq!(stage.count("setchannel"), 0);
+        stage.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,8 @@ async fn refusal(stage: &Stage, name: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_decide_is_refused_when_it_is_named() {
     let stage = Stage::on(Flavour::V26_06).spec(market(&[50, 50])).start().await;
-    let wasi = r#"(component (import "wasi:cli/environment@0.2.3" (instance (export "get-arguments" (func)))))"#;
+    let wasi =
+        r#"(component (import "wasi:cli/environment@0.2.3" (instance (export "get-arguments" (func)))))"#;
     install(&stage, "wasi", &wat::parse_str(wasi).unwrap());
     install(&stage, "core", &wat::parse_str("(module)").unwrap());
     install(&stage, "text", b"#!/bin/sh\n");

@@ -30,13 +30,19 @@ async fn a_failing_module_rests_until_an_operator_clears_it() {
         assert_eq!(why(&stage.status().await, "strategy_guest"), None);
         cycle(&stage).await;
         let record = faults_of(&stage.status().await, &digest).unwrap();
-        assert_eq!((&record["faults_in_row"], &record["quarantined"]), (&json!(count), &json!(count == 3)), "{record}");
+        assert_eq!(
+            (&record["faults_in_row"], &record["quarantined"]),
+            (&json!(count), &json!(count == 3)),
+            "{record}"
+        );
         assert_eq!(stage.fees(), fees, "the fault itself changes no fee");
     }
     let status = stage.status().await;
     assert!(why(&status, "strategy_guest").unwrap().contains("unreachable"), "{}", status["degraded"]);
     let logged = stage.plugin.logs().iter().any(|line| {
-        line.message.contains("quarantine") && line.message.contains(&digest) && line.message.contains("'dynamic'")
+        line.message.contains("quarantine")
+            && line.message.contains(&digest)
+            && line.message.contains("'dynamic'")
     });
     assert!(logged, "the log tells of the quarantine");
 
@@ -51,7 +57,11 @@ async fn a_failing_module_rests_until_an_operator_clears_it() {
     cycle(&stage).await;
     let status = stage.status().await;
     let record = faults_of(&status, &digest).unwrap();
-    assert_eq!((&record["quarantined"], &record["faults_total"]), (&json!(true), &json!(3)), "it is not even asked");
+    assert_eq!(
+        (&record["quarantined"], &record["faults_total"]),
+        (&json!(true), &json!(3)),
+        "it is not even asked"
+    );
     assert_eq!(states(&stage, "guest"), kept);
 
     let cleared = stage.call("revenue-strategy", json!(["clear-quarantine", "guest"])).await;
@@ -75,7 +85,9 @@ async fn a_corrected_module_is_taken_at_once_and_faults_must_be_in_a_row() {
     for channel in [0, 1] {
         set_policy(&stage, channel, &["strategy=guest"]).await;
     }
-    let faults = |status: &Value| faults_of(status, &digest(&bad)).map_or(0, |record| record["faults_in_row"].as_u64().unwrap());
+    let faults = |status: &Value| {
+        faults_of(status, &digest(&bad)).map_or(0, |record| record["faults_in_row"].as_u64().unwrap())
+    };
     while faults(&stage.status().await) < 3 {
         cycle(&stage).await;
     }

@@ -184,3 +184,14 @@ proptest! {
         prop_assert_eq!(state.window_in, hours.iter().filter(inside).map(|hour| hour.in_msat).sum::<Msat>());
     }
 }
+
+#[test]
+fn the_multiplier_says_which_way_and_how_sure() {
+    let of = |flow_ratio, confidence| {
+        flow_multiplier(&FlowState { flow_ratio, confidence, ..analyzed(&[], None) })
+    };
+    assert_eq!(of(0.05, 1.0), 1.0);
+    assert_eq!(of(0.8, 0.5), 1.2);
+    assert_eq!(of(-0.8, 1.0), 0.6);
+    assert_eq!(of(9.0, 1.0), 2.0);
+}

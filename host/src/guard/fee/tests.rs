@@ -22,6 +22,7 @@ fn channel(fee: u32) -> Channel {
         receivable: Msat::from_sats(490_000),
         fee_base: Msat::ZERO,
         fee_ppm: Ppm(fee),
+        htlc_min: Msat(0),
         htlc_max: Msat::from_sats(990_000),
         peer_fee_ppm: None,
         htlcs: Htlcs { incoming: 0, outgoing: 0, slots: 30 },

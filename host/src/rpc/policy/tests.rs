@@ -212,6 +212,7 @@ fn channel(number: u8, peer_id: PeerId, total: u64, to_us: u64) -> Channel {
         receivable: Msat(total - to_us),
         fee_base: Msat(0),
         fee_ppm: Ppm(100),
+        htlc_min: Msat(0),
         htlc_max: Msat(total),
         peer_fee_ppm: None,
         htlcs: Htlcs::default(),
