@@ -6,9 +6,10 @@ mod attacks;
 mod files;
 mod quarantine;
 
+use crate::engine::place::guest;
 use crate::support::Stage;
-use lab::MarketSpec;
 use lab::market::ChannelSpec;
+use lab::{Flavour, MarketSpec};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -16,6 +17,12 @@ use sha2::{Digest, Sha256};
 fn market(fees: &[u32]) -> MarketSpec {
     let channel = |(n, fee): (usize, &u32)| ChannelSpec::new(&format!("peer-{n}"), n).ppm(*fee);
     MarketSpec::new(fees.iter().enumerate().map(channel).collect(), Vec::new())
+}
+
+/// A node with such channels. The guest is built before, since cycles begin a minute after the plugin.
+async fn stage(fees: &[u32]) -> Stage {
+    guest("honest");
+    Stage::on(Flavour::V26_06).spec(market(fees)).start().await
 }
 
 /// A module's digest as answers show it.

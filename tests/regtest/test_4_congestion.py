@@ -14,6 +14,7 @@ def test_a_congested_channel_asks_for_the_highest_fee(plugin, net, fact):
     us.call("revenue-policy", action="batch", updates=[{"peer_id": dst.id, "strategy": "dynamic"}])
     plugin.cycle()
     calm = us.fee(dst)[0]
+    assert calm == 200
     hold = dst.dir / "regtest" / "hold"
     hold.touch()
     sent = []

@@ -91,9 +91,10 @@ async fn fee_debug_explains_without_acting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn small_changes_wait_and_a_day_has_its_limit() {
-    let stage = Stage::on(Flavour::V26_06).option("max-updates-per-day", 2).start().await;
     // Each time it is asked it adds 5 ppm: 10 % of 50 ppm, 2 % of 250 ppm.
-    install(&stage, "stepper", &guest("honest"));
+    let stepper = guest("honest");
+    let stage = Stage::on(Flavour::V26_06).option("max-updates-per-day", 2).start().await;
+    install(&stage, "stepper", &stepper);
     for channel in [0, 1] {
         set_policy(&stage, channel, &["strategy=stepper"]).await;
     }
@@ -126,10 +127,11 @@ async fn small_changes_wait_and_a_day_has_its_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_step_goes_no_further_than_its_factor() {
+    // It asks for a hundred times the fee and more.
+    let jumper = guest("fee-jump");
     let stage =
         Stage::on(Flavour::V26_06).option("max-step-factor", "2").option("max-fee-ppm", 700).start().await;
-    // It asks for a hundred times the fee and more.
-    install(&stage, "jumper", &guest("fee-jump"));
+    install(&stage, "jumper", &jumper);
     for channel in [0, 1] {
         set_policy(&stage, channel, &["strategy=jumper"]).await;
     }

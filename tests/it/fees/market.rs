@@ -44,10 +44,10 @@ fn calm_market() -> MarketSpec {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feerate_spike_raises_the_floor_and_it_sinks_in_time() {
-    // A cycle each minute, ten times a second.
+    // A cycle each minute, several times a second.
     let stage = Stage::on(Flavour::V26_06)
         .spec(calm_market())
-        .rate(600.0)
+        .rate(400.0)
         .option("fee-interval", 60)
         .option("min-fee-ppm", 100)
         .option("max-updates-per-day", 288)

@@ -1,6 +1,6 @@
 //! Whatever a module does, fees and states stay, and the operator learns of it.
 
-use super::{digest, faults_of, market, states};
+use super::{digest, faults_of, market, stage, states};
 use crate::acts::{cycle, install, set_policy};
 use crate::engine::place::guest;
 use crate::support::Stage;
@@ -37,7 +37,7 @@ async fn let_guest_decide(stage: &Stage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attack_changes_nothing_and_is_told() {
-    let stage = Stage::on(Flavour::V26_06).spec(market(&[250; 40])).start().await;
+    let stage = stage(&[250; 40]).await;
     install(&stage, "guest", &guest("honest"));
     let_guest_decide(&stage).await;
     let kept = states(&stage, "guest");
@@ -97,7 +97,7 @@ async fn more_room_has_its_walls_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_modules_fault_is_no_others() {
-    let stage = Stage::on(Flavour::V26_06).spec(market(&[50, 50, 3, 70])).start().await;
+    let stage = stage(&[50, 50, 3, 70]).await;
     install(&stage, "guest", &guest("honest"));
     install(&stage, "stepper", &guest("honest"));
     install(&stage, "guest", &guest("panic"));

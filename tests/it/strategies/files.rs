@@ -1,10 +1,9 @@
 //! Which files a policy may name.
 
-use super::market;
+use super::stage;
 use crate::acts::{cycle, install, set_policy};
 use crate::engine::place::guest;
 use crate::support::Stage;
-use lab::Flavour;
 use serde_json::json;
 use std::os::unix::fs::symlink;
 
@@ -19,7 +18,7 @@ async fn refusal(stage: &Stage, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_decide_is_refused_when_it_is_named() {
-    let stage = Stage::on(Flavour::V26_06).spec(market(&[50, 50])).start().await;
+    let stage = stage(&[50, 50]).await;
     let wasi =
         r#"(component (import "wasi:cli/environment@0.2.3" (instance (export "get-arguments" (func)))))"#;
     install(&stage, "wasi", &wat::parse_str(wasi).unwrap());
@@ -49,7 +48,7 @@ async fn what_cannot_decide_is_refused_when_it_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_link_leads_out_of_the_directory() {
-    let stage = Stage::on(Flavour::V26_06).spec(market(&[50, 50])).start().await;
+    let stage = stage(&[50, 50]).await;
     let strategies = stage.lab.lightning_dir().join("revenue-ops/strategies");
     let outside = stage.lab.lightning_dir().join("outside.wasm");
     std::fs::write(&outside, guest("honest")).unwrap();
@@ -71,7 +70,7 @@ async fn no_link_leads_out_of_the_directory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_goes_leaves_its_peers_to_dynamic() {
-    let stage = Stage::on(Flavour::V26_06).spec(market(&[50, 250])).start().await;
+    let stage = stage(&[50, 250]).await;
     install(&stage, "guest", &guest("honest"));
     for channel in [0, 1] {
         set_policy(&stage, channel, &["strategy=guest"]).await;

@@ -1,21 +1,14 @@
 //! Three faults in a row, and what follows.
 
-use super::{digest, faults_of, market, states};
+use super::{digest, faults_of, stage, states};
 use crate::acts::{cycle, fee_debug, install, quiet, set_policy};
 use crate::engine::place::guest;
-use crate::support::Stage;
-use lab::Flavour;
+use crate::support::why_degraded;
 use serde_json::{Value, json};
-
-fn why(status: &Value, part: &str) -> Option<String> {
-    let degraded = status["degraded"].as_array().unwrap();
-    let found = degraded.iter().find(|entry| entry["part"] == part)?;
-    found["why"].as_str().map(str::to_owned)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_module_rests_until_an_operator_clears_it() {
-    let mut stage = Stage::on(Flavour::V26_06).spec(market(&[50, 3])).start().await;
+    let mut stage = stage(&[50, 3]).await;
     let wasm = guest("panic");
     let digest = digest(&wasm);
     install(&stage, "guest", &guest("honest"));
@@ -27,7 +20,7 @@ async fn a_failing_module_rests_until_an_operator_clears_it() {
     let (fees, kept) = (stage.fees(), states(&stage, "guest"));
     install(&stage, "guest", &wasm);
     for count in 1..=3 {
-        assert_eq!(why(&stage.status().await, "strategy_guest"), None);
+        assert_eq!(why_degraded(&stage.status().await, "strategy_guest"), None);
         cycle(&stage).await;
         let record = faults_of(&stage.status().await, &digest).unwrap();
         assert_eq!(
@@ -38,7 +31,11 @@ async fn a_failing_module_rests_until_an_operator_clears_it() {
         assert_eq!(stage.fees(), fees, "the fault itself changes no fee");
     }
     let status = stage.status().await;
-    assert!(why(&status, "strategy_guest").unwrap().contains("unreachable"), "{}", status["degraded"]);
+    assert!(
+        why_degraded(&status, "strategy_guest").unwrap().contains("unreachable"),
+        "{}",
+        status["degraded"]
+    );
     let logged = stage.plugin.logs().iter().any(|line| {
         line.message.contains("quarantine")
             && line.message.contains(&digest)
@@ -79,7 +76,7 @@ async fn a_failing_module_rests_until_an_operator_clears_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrected_module_is_taken_at_once_and_faults_must_be_in_a_row() {
-    let stage = Stage::on(Flavour::V26_06).spec(market(&[50, 250])).start().await;
+    let stage = stage(&[50, 250]).await;
     let bad = guest("panic");
     install(&stage, "guest", &bad);
     for channel in [0, 1] {
@@ -106,7 +103,7 @@ async fn a_corrected_module_is_taken_at_once_and_faults_must_be_in_a_row() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn states_outlive_the_plugin() {
-    let mut stage = Stage::on(Flavour::V26_06).spec(market(&[250, 250])).start().await;
+    let mut stage = stage(&[250, 250]).await;
     install(&stage, "guest", &guest("honest"));
     for channel in [0, 1] {
         set_policy(&stage, channel, &["strategy=guest"]).await;
