@@ -73,7 +73,8 @@ fn instance(criterion: &mut Criterion) {
     let engine = engine();
     let passive = engine.built_in("passive").expect("the built-in strategy");
     let nothing = input::quiet(0);
-    criterion.bench_function("fresh instance and a call without channels", |bencher| {
+    criterion.bench_function("instance", |bencher| bencher.iter(|| engine.instantiate(&passive)));
+    criterion.bench_function("instance and a call without channels", |bencher| {
         bencher.iter(|| engine.decide_fees(&passive, &nothing));
     });
 }

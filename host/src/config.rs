@@ -73,7 +73,9 @@ impl Config {
         })?;
         let mut changed = self.clone();
         (setting.set)(&mut changed, value);
-        changed.check_pairs(shown_as)?;
+        changed
+            .check_pairs(shown_as)
+            .map_err(|ConfigError(why)| ConfigError(format!("{why}; nothing was changed")))?;
         Ok(changed)
     }
 
@@ -149,7 +151,7 @@ impl Config {
         match pairs.iter().find(|(_, low, _, high)| low > high) {
             None => Ok(()),
             Some((low_key, low, high_key, high)) => Err(ConfigError(format!(
-                "{shown_as}: {low_key} ({low}) must not be above {high_key} ({high}); nothing was changed"
+                "{shown_as}: {low_key} ({low}) must not be above {high_key} ({high})"
             ))),
         }
     }

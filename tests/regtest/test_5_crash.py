@@ -50,12 +50,15 @@ class Changes(threading.Thread):
         super().__init__(daemon=True)
         self.net, self.answered, self.lost, self.over = net, 0, 0, threading.Event()
 
+    def change(self):
+        fee = random.randrange(100, 1000)
+        updates = [{"peer_id": peer.id, "strategy": "static", "fee_ppm": fee} for peer in (self.net.src, self.net.dst)]
+        self.net.us.call("revenue-policy", action="batch", updates=updates)
+
     def run(self):
         while not self.over.is_set():
-            fee = random.randrange(100, 1000)
-            updates = [{"peer_id": peer.id, "strategy": "static", "fee_ppm": fee} for peer in (self.net.src, self.net.dst)]
             try:
-                self.net.us.call("revenue-policy", action="batch", updates=updates)
+                self.change()
                 self.answered += 1
             except (RpcError, OSError, ValueError):  # the plugin is away
                 self.lost += 1
@@ -88,22 +91,32 @@ def assert_consistent(plugin, net):
     assert plugin.query("PRAGMA foreign_key_check") == []
 
 
+def was_cut_off(plugin, peer):
+    """Whether the last policy stored for a peer was not carried out, or not recorded, any more."""
+    [[wanted]] = plugin.query(f"SELECT fee_ppm_target FROM policies WHERE hex(peer_id) = upper('{peer.id}')")
+    changes = f"SELECT new_ppm FROM fee_changes WHERE hex(peer_id) = upper('{peer.id}') ORDER BY id DESC LIMIT 1"
+    return plugin.query(changes) != [(wanted,)]
+
+
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_payments_flow_whatever_becomes_of_the_plugin(plugin, net, fact, end):
-    gone, back = [], []
+    gone, back, cut_off = [], [], 0
     with Payments(net) as payments, Changes(net) as changes:
-        for _ in range(5):
+        for delay_ms in (0, 2, 5, 10, 20):
             payments.more(3)
-            time.sleep(random.random() / 2)
+            changes.change()
+            time.sleep(delay_ms / 1000)
             gone.append(plugin.stop() if end == "stop" else plugin.kill())
             assert not plugin.processes()
+            cut_off += was_cut_off(plugin, net.dst)
             payments.more(5)
             back.append(plugin.start())
             payments.more(3)
     assert not payments.failures and changes.answered > 5
     assert_consistent(plugin, net)
     word = "plugin stop" if end == "stop" else "kill -9"
-    fact(f"{word} x 5, in the middle of cycles: payments, failed", f"{len(payments.seconds)}, 0")
+    assert end == "stop" or cut_off, "at least one kill hit a cycle"
+    fact(f"{word} x 5 right after a change: cycles cut off, payments, failed", f"{cut_off}, {len(payments.seconds)}, 0")
     fact(f"{word}: median payment", statistics.median(payments.seconds))
     fact(f"{word}: slowest payment", max(payments.seconds))
     fact(f"{word}: slowest until no process is left", max(gone))

@@ -63,7 +63,12 @@ impl Settings {
     /// The settings that lightningd gave; overrides are laid over them later.
     pub fn new(options: Config) -> Settings {
         let current = watch::Sender::new(Arc::new(options.clone()));
-        let layers = Mutex::new(Layers { options, overrides: BTreeMap::new(), version: 0, superseded: BTreeSet::new() });
+        let layers = Mutex::new(Layers {
+            options,
+            overrides: BTreeMap::new(),
+            version: 0,
+            superseded: BTreeSet::new(),
+        });
         Settings { layers, current, change: tokio::sync::Mutex::new(()) }
     }
 

@@ -163,4 +163,14 @@ impl Engine {
         catch_unwind(AssertUnwindSafe(|| module.decide(input, &self.0.gate)))
             .unwrap_or_else(|_| Err(StrategyFault::new(FaultKind::Trap, "the engine panicked")))
     }
+
+    /// Makes an instance of `module` and drops it, as each call does: for the
+    /// benchmarks.
+    ///
+    /// # Errors
+    /// The fault that kept the instance from being made.
+    #[doc(hidden)]
+    pub fn instantiate(&self, module: &Module) -> Result<(), StrategyFault> {
+        module.instantiate(&self.0.gate)
+    }
 }

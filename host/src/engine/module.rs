@@ -93,6 +93,12 @@ impl Module {
             Err(fault) => Err(StrategyFault { fuel: Some(fuel), ..fault }),
         }
     }
+
+    /// An instance that is not called.
+    pub(super) fn instantiate(&self, gate: &Gate) -> Result<(), StrategyFault> {
+        let mut call = Call::new(&self.fee, self.class, 0, gate);
+        self.fee.instantiate(&mut call.store).map(drop).map_err(|error| StrategyFault::of(&error))
+    }
 }
 
 fn misfit(error: &wasmtime::Error) -> LoadFault {

@@ -52,7 +52,7 @@ pub fn bounds(policy: &Policy, config: &Config, feerate_perkb: Option<u32>) -> B
 }
 
 /// The one fee that the policy allows, if it names one.
-fn exact_fee(policy: &Policy, config: &Config) -> Option<Ppm> {
+pub fn exact_fee(policy: &Policy, config: &Config) -> Option<Ppm> {
     match policy.strategy.as_str() {
         "static" => policy.fee_ppm_target,
         "hive" => Some(Ppm(config.hive_fee_ppm)),
@@ -160,7 +160,7 @@ fn strategy_fee(wanted: Ppm, case: Case<'_>, limits: &mut Vec<Limit>) -> Result<
             limits.push(limit(to));
         }
     };
-    let step = step_bounds(case);
+    let step = step_bounds(case, bounds.min);
     limit(wanted > step.1, step.1, Limit::StepUp);
     limit(wanted < step.0, step.0, Limit::StepDown);
     if fee < bounds.min {
@@ -175,11 +175,11 @@ fn strategy_fee(wanted: Ppm, case: Case<'_>, limits: &mut Vec<Limit>) -> Result<
 }
 
 /// How far one step may go. Congestion that the host itself sees may go all the way up,
-/// and what it raised may come all the way down.
-fn step_bounds(case: Case<'_>) -> (Ppm, Ppm) {
+/// and what it raised may come all the way down. A fee below `min` steps as if it were there.
+fn step_bounds(case: Case<'_>, min: Ppm) -> (Ppm, Ppm) {
     let congested = case.channel.htlcs.utilization() > case.config.htlc_congestion_threshold;
     let factor = case.config.max_step_factor;
-    let now = case.channel.fee_ppm.max(Ppm(1));
+    let now = case.channel.fee_ppm.max(min).max(Ppm(1));
     let highest = if congested { ABSURD_PPM } else { now.scaled(factor).max(Ppm(now.0.saturating_add(10))) };
     let lowest = if case.history.fee_from_congestion { Ppm(0) } else { now.scaled(1.0 / factor) };
     (lowest, highest)

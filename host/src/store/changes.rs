@@ -11,6 +11,8 @@ use std::collections::HashMap;
 pub enum ChangeOrigin {
     /// A strategy, within the guard's limits.
     Strategy,
+    /// A policy that names the fee, as `static` and `hive` do.
+    Policy,
     /// A caller of `revenue-set-fee`.
     Operator,
     /// Something other than this plugin.
@@ -22,13 +24,16 @@ impl ChangeOrigin {
     pub const fn name(self) -> &'static str {
         match self {
             ChangeOrigin::Strategy => "strategy",
+            ChangeOrigin::Policy => "policy",
             ChangeOrigin::Operator => "operator",
             ChangeOrigin::External => "external",
         }
     }
 
     fn from_name(name: &str) -> Option<ChangeOrigin> {
-        [Self::Strategy, Self::Operator, Self::External].into_iter().find(|origin| origin.name() == name)
+        [Self::Strategy, Self::Policy, Self::Operator, Self::External]
+            .into_iter()
+            .find(|origin| origin.name() == name)
     }
 }
 

@@ -82,9 +82,11 @@ impl Cycle<'_> {
         let mut memory = Memory::decode(row.state).unwrap_or_else(|| self.first_sight(row));
         let moved = row.fee_ppm != memory.seen_ppm;
         let before = (memory.base_ppm, memory.depth.to_bits());
+        // In this order: a rate set by somebody else contains the scarcity of now, and is not
+        // taken from what congestion left.
+        price::note_scarcity(&mut memory, row, &self.settings, self.input.now_s);
         propose::adopt(&mut memory, row);
         price::note_congestion(&mut memory, row, &self.settings);
-        price::note_scarcity(&mut memory, row, &self.settings, self.input.now_s);
         let evidence = self.climb(&mut memory, row);
         if before != (memory.base_ppm, memory.depth.to_bits()) {
             memory.priced_ppm = price::priced(&memory);

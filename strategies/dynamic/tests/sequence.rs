@@ -293,3 +293,13 @@ fn a_rate_set_by_hand_after_a_limited_proposal_is_the_new_price() {
     (node.fee_ppm, node.last_change_s) = (1000, node.now_s - 60);
     assert_eq!(node.quiet(half()), None);
 }
+
+#[test]
+fn a_rate_set_by_hand_holds_whatever_the_balance_was_before() {
+    for (before, now) in [(0.0, 0.5), (0.5, 0.0)] {
+        let mut node = Node::new(200);
+        node.quiet(half().local_share(before));
+        node.fee_ppm = 777;
+        assert_eq!(node.quiet(half().local_share(now)), None, "{before} to {now}");
+    }
+}

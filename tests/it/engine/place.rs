@@ -139,6 +139,7 @@ pub fn input(rows: usize) -> FeeInput {
             ("step".to_owned(), ParamValue::Integer(7)),
             ("host.scarcity-threshold".to_owned(), ParamValue::Number(0.35)),
             ("host.vegas-reflex".to_owned(), ParamValue::Flag(true)),
+            ("host.hive-fee-ppm".to_owned(), ParamValue::Integer(0)),
         ],
         channels: (0..rows).map(channel).collect(),
         signals: vec![

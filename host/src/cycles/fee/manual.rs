@@ -59,6 +59,7 @@ impl Services {
             digest: None,
             verdict: verdict.clone(),
             congested: false,
+            exact: false,
         };
         let plan = Plan {
             tick: snapshot.tick,

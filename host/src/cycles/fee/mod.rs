@@ -48,7 +48,10 @@ impl Services {
     pub async fn fee_cycle(&self, trigger: Trigger) -> Result<String> {
         let scope = match (trigger, self.next_visit.take()) {
             (Trigger::Timer, _) => Scope::All,
-            (Trigger::Woken, Scope::Peers(peers)) if peers.is_empty() => Scope::All,
+            // The cycle before took what this one was woken for.
+            (Trigger::Woken, Scope::Peers(peers)) if peers.is_empty() => {
+                return Ok("nothing new to look at".to_owned());
+            }
             (Trigger::Woken, scope) => scope,
         };
         let _turn = self.fee_turn.lock().await;

@@ -7,7 +7,7 @@ use crate::cycles::Services;
 use crate::cycles::schedule::Scope;
 use crate::engine::Module;
 use crate::guard::Approved;
-use crate::guard::fee::{Case, History, Verdict, check};
+use crate::guard::fee::{Case, History, Verdict, check, exact_fee};
 use crate::model::fee::{FeeProposal, Origin, SetFee};
 use crate::model::strategy::{StrategyDecision, StrategyProposal};
 use crate::model::{Channel, ChannelId, Digest, NodeSnapshot, Policy, StrategyName, Tick};
@@ -54,6 +54,8 @@ pub struct Planned {
     pub verdict: Verdict,
     /// The host itself sees the channel congested.
     pub congested: bool,
+    /// The policy names the fee: the change is its word, not the strategy's.
+    pub exact: bool,
 }
 
 /// A channel whose strategy wants nothing changed, or gave no answer.
@@ -208,7 +210,9 @@ fn judge(call: &ModuleCall, group: Group, snapshot: &NodeSnapshot, facts: &Facts
             history: history(&channel.channel_id, facts),
         };
         let verdict = check(proposal(wanted, &channel, &strategy), case);
-        plan.decided.push(Planned { channel, policy, strategy, digest: call.digest, verdict, congested });
+        let exact = exact_fee(&policy, &plan.config).is_some();
+        let digest = call.digest;
+        plan.decided.push(Planned { channel, policy, strategy, digest, verdict, congested, exact });
     }
 }
 

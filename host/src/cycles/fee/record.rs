@@ -124,7 +124,7 @@ fn module_run(call: &ModuleCall) -> ModuleRun {
 }
 
 fn decision_record((planned, outcome): Decided) -> DecisionRecord {
-    let Planned { channel, strategy, digest, verdict, congested, .. } = planned;
+    let Planned { channel, strategy, digest, verdict, congested, exact, .. } = planned;
     let proposal = verdict.proposal;
     let (approved, base, refusal) = match verdict.result {
         Ok(approved) => (Some(approved.get().fee), approved.get().base_fee, None),
@@ -137,6 +137,7 @@ fn decision_record((planned, outcome): Decided) -> DecisionRecord {
         strategy,
         digest,
         origin: match proposal.origin {
+            Origin::Strategy(_) if exact => ChangeOrigin::Policy,
             Origin::Strategy(_) => ChangeOrigin::Strategy,
             Origin::Operator { .. } => ChangeOrigin::Operator,
         },

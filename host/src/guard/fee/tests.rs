@@ -93,7 +93,7 @@ fn strategies_are_moved_to_the_nearest_allowed_fee() {
         (200, 10, 50, vec!["step_down"]),
         (12, 1, 10, vec!["step_down", "min_fee"]),
         (4_000, 9_000, 5_000, vec!["max_fee"]),
-        (0, 500, 11, vec!["step_up"]),
+        (0, 500, 40, vec!["step_up"]),
     ] {
         let verdict = verdict(fee, wanted, &dynamic, |_, _, _| {});
         assert_eq!(set_to(&verdict), Some(expect), "{fee} -> {wanted}: {verdict:?}");

@@ -33,7 +33,7 @@ CREATE TABLE fee_changes (
     new_ppm INTEGER NOT NULL,
     base_msat INTEGER NOT NULL,
     reason TEXT NOT NULL,
-    origin TEXT NOT NULL CHECK (origin IN ('strategy', 'operator', 'external'))
+    origin TEXT NOT NULL CHECK (origin IN ('strategy', 'policy', 'operator', 'external'))
 ) STRICT;
 CREATE INDEX fee_changes_by_channel ON fee_changes (channel_id);
 CREATE INDEX fee_changes_by_time ON fee_changes (changed_at_s);
