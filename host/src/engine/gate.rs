@@ -13,13 +13,20 @@ const EPOCH: Duration = Duration::from_millis(10);
 #[derive(Default)]
 struct State {
     running: u32,
+    /// Calls that wait for one of the running to end.
+    waiting: u32,
+    /// The clock's thread waits for a call.
+    idle: bool,
     closed: bool,
 }
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    /// A call began, or the gate closed.
+    busy: Condvar,
+    /// A call ended.
+    room: Condvar,
 }
 
 impl Shared {
@@ -48,10 +55,14 @@ impl Gate {
     pub(super) fn enter(&self) -> Pass {
         let mut state = self.0.lock();
         while state.running >= CALLS_AT_ONCE {
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting += 1;
+            state = self.0.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
         state.running += 1;
-        self.0.changed.notify_all();
+        if state.idle {
+            self.0.busy.notify_one();
+        }
         Pass(Arc::clone(&self.0))
     }
 
@@ -66,23 +77,28 @@ impl Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         self.0.lock().closed = true;
-        self.0.changed.notify_all();
+        self.0.busy.notify_one();
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.0.lock().running -= 1;
-        self.0.changed.notify_all();
+        let mut state = self.0.lock();
+        state.running -= 1;
+        if state.waiting > 0 {
+            self.0.room.notify_one();
+        }
     }
 }
 
 fn tick(shared: &Shared, engine: &Engine) {
     loop {
         let mut state = shared.lock();
+        state.idle = true;
         while state.running == 0 && !state.closed {
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared.busy.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.idle = false;
         if state.closed {
             return;
         }

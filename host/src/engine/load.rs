@@ -141,10 +141,13 @@ impl Loader {
 
     /// Everything between the bytes of a component and a module that can decide.
     fn admit(&self, candidate: &Candidate<'_>, gate: &Gate) -> Loaded {
-        let tier = imports::inspect(candidate.wasm, self.engine.get_wasm_features())?;
         let (component, origin) = match self.cached(candidate) {
+            // It is in the cache since it was looked into and compiled before.
             Some(component) => (component, Origin::Cached),
-            None => self.compile(candidate, tier)?,
+            None => {
+                let tier = imports::inspect(candidate.wasm, self.engine.get_wasm_features())?;
+                self.compile(candidate, tier)?
+            }
         };
         let header = Header {
             name: candidate.name.to_owned(),
