@@ -1,6 +1,7 @@
 //! The node and its channels as one consistent picture.
 
 use super::{ChannelId, Msat, PeerId, Ppm, Scid, Tick, UnixTime};
+use std::fmt;
 
 /// A channel's state in lightningd, as far as a decision depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +103,32 @@ impl Channel {
     /// Blocks since the funding transaction was mined; 0 if not known.
     pub fn age_blocks(&self, height: u32) -> u32 {
         self.scid.map_or(0, |scid| height.saturating_sub(scid.block))
+    }
+}
+
+/// A channel as a caller named it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelName {
+    Scid(Scid),
+    ChannelId(ChannelId),
+}
+
+impl ChannelName {
+    /// Whether it names this channel, be it by its alias.
+    pub fn names(self, channel: &Channel) -> bool {
+        match self {
+            ChannelName::Scid(scid) => channel.scid == Some(scid) || channel.alias_local == Some(scid),
+            ChannelName::ChannelId(id) => channel.channel_id == id,
+        }
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChannelName::Scid(scid) => scid.fmt(f),
+            ChannelName::ChannelId(id) => id.fmt(f),
+        }
     }
 }
 

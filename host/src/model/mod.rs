@@ -11,7 +11,7 @@ pub mod strategy;
 pub mod time;
 
 pub use amount::{Msat, Ppm};
-pub use channel::{Channel, ChannelState, Htlcs, NodeSnapshot, Opener};
+pub use channel::{Channel, ChannelName, ChannelState, Htlcs, NodeSnapshot, Opener};
 pub use ids::{ChannelId, Digest, ParseIdError, PeerId, Scid};
 pub use policy::{Policy, RebalanceMode, StrategyName};
 pub use time::{Tick, UnixTime};

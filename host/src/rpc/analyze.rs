@@ -1,6 +1,6 @@
 //! `revenue-analyze`: the flow analysis, of one channel or all.
 
-use super::args::{Args, ChannelName, Kind, Param};
+use super::args::{Args, Kind, Param};
 use super::{Command, CommandError, CommandResult, Run};
 use crate::cycles::Services;
 use crate::cycles::flow::Analyzed;
@@ -30,17 +30,10 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
             json!({ "status": "Flow analysis triggered", "count": channels.len(), "analyses": channels }),
         );
     };
-    let one = analyzed.iter().find(|one| is_called(one, name)).ok_or_else(|| {
+    let one = analyzed.iter().find(|one| name.names(&one.channel)).ok_or_else(|| {
         CommandError::from(format!("channel {name} is not one of this node's open channels"))
     })?;
     Ok(json!({ "channel": one.channel.name(), "analysis": analysis(one, &services) }))
-}
-
-fn is_called(one: &Analyzed, name: ChannelName) -> bool {
-    match name {
-        ChannelName::Scid(scid) => one.channel.scid == Some(scid) || one.channel.alias_local == Some(scid),
-        ChannelName::ChannelId(id) => one.channel.channel_id == id,
-    }
 }
 
 /// Amounts in sat where the name has no unit, as users of this command know them.

@@ -12,7 +12,8 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{ChannelId, PeerId, Scid};
+pub use crate::model::ChannelName;
+use crate::model::PeerId;
 use serde_json::Value;
 use std::fmt;
 
@@ -101,22 +102,6 @@ pub struct Menu {
     /// The form of a call that does not say.
     pub default: Option<&'static str>,
     pub forms: &'static [Form],
-}
-
-/// A channel as a caller named it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChannelName {
-    Scid(Scid),
-    ChannelId(ChannelId),
-}
-
-impl fmt::Display for ChannelName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ChannelName::Scid(scid) => scid.fmt(f),
-            ChannelName::ChannelId(id) => id.fmt(f),
-        }
-    }
 }
 
 /// A refused call: one sentence that says what was wrong and what is allowed.

@@ -1,6 +1,6 @@
 //! `revenue-fee-debug`: why each fee is what it is, and what the next cycle would do.
 
-use super::args::{Args, ChannelName, Kind, Param};
+use super::args::{Args, Kind, Param};
 use super::{Command, CommandError, CommandResult, Run};
 use crate::cycles::Services;
 use crate::cycles::fee::{Held, Plan, Planned};
@@ -28,7 +28,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let scope = match args.opt_channel("channel_id") {
         None => Scope::All,
         Some(name) => {
-            let channel = snapshot.channels.iter().find(|channel| is_called(channel, name));
+            let channel = snapshot.channels.iter().find(|channel| name.names(channel));
             let unknown = || CommandError::from(format!("channel {name} is not one of this node's"));
             Scope::Peers(BTreeSet::from([channel.ok_or_else(unknown)?.peer_id]))
         }
@@ -37,8 +37,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let latest = services.store.read(|conn| Ok(decisions::latest(conn)?)).await?;
     let latest: HashMap<ChannelId, DecisionRow> =
         latest.into_iter().map(|row| (row.channel_id, row)).collect();
-    let wanted =
-        |channel: &Channel| args.opt_channel("channel_id").is_none_or(|name| is_called(channel, name));
+    let wanted = |channel: &Channel| args.opt_channel("channel_id").is_none_or(|name| name.names(channel));
     let decided = plan
         .decided
         .iter()
@@ -60,13 +59,6 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "summary": summary(&channels),
         "channels": channels,
     }))
-}
-
-fn is_called(channel: &Channel, name: ChannelName) -> bool {
-    match name {
-        ChannelName::Scid(scid) => channel.scid == Some(scid) || channel.alias_local == Some(scid),
-        ChannelName::ChannelId(id) => channel.channel_id == id,
-    }
 }
 
 fn calls(plan: &Plan) -> Vec<Value> {

@@ -1,9 +1,9 @@
 //! `revenue-set-fee`: one channel's fee by hand, within the operator's own bounds.
 
-use super::args::{Args, ChannelName, Kind, Param};
+use super::args::{Args, Kind, Param};
 use super::{Command, CommandError, CommandResult, Run};
 use crate::cycles::Services;
-use crate::cycles::fee::{ChannelRef, ManualFee};
+use crate::cycles::fee::ManualFee;
 use crate::model::Ppm;
 use crate::model::fee::{Outcome, Refusal};
 use serde_json::{Value, json};
@@ -27,13 +27,9 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let unchanged = |why| CommandError::from(format!("{why}; nothing was changed"));
     let args = Args::parse(&params, PARAMS).map_err(unchanged)?;
     let name = args.channel("channel_id")?;
-    let channel = match name {
-        ChannelName::Scid(scid) => ChannelRef::Scid(scid),
-        ChannelName::ChannelId(id) => ChannelRef::Id(id),
-    };
     let fee = Ppm(args.u32("fee_ppm")?);
     let force = args.opt_bool("force").unwrap_or(false);
-    let done = services.set_fee(channel, fee, force).await?.ok_or_else(|| {
+    let done = services.set_fee(name, fee, force).await?.ok_or_else(|| {
         CommandError::from(format!("channel {name} is not one of this node's; nothing was changed"))
     })?;
     answer(&done, fee)

@@ -5,24 +5,8 @@ use super::{ModuleCall, Plan, Planned};
 use crate::cycles::Services;
 use crate::guard::fee::{Case, Verdict, check};
 use crate::model::fee::{FeeProposal, Origin, Outcome};
-use crate::model::{Channel, ChannelId, Ppm, Scid};
+use crate::model::{Channel, ChannelName, Ppm};
 use anyhow::Result;
-
-/// A channel as a caller names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChannelRef {
-    Scid(Scid),
-    Id(ChannelId),
-}
-
-impl ChannelRef {
-    fn is(self, channel: &Channel) -> bool {
-        match self {
-            ChannelRef::Scid(scid) => channel.scid == Some(scid) || channel.alias_local == Some(scid),
-            ChannelRef::Id(id) => channel.channel_id == id,
-        }
-    }
-}
 
 /// What became of a fee set by hand.
 pub struct ManualFee {
@@ -34,11 +18,11 @@ pub struct ManualFee {
 
 impl Services {
     /// Sets one channel's fee for an operator; none when the node has no such channel.
-    pub async fn set_fee(&self, channel: ChannelRef, fee: Ppm, force: bool) -> Result<Option<ManualFee>> {
+    pub async fn set_fee(&self, channel: ChannelName, fee: Ppm, force: bool) -> Result<Option<ManualFee>> {
         let _turn = self.fee_turn.lock().await;
         let started = std::time::Instant::now();
         let snapshot = self.observe().await?;
-        let Some(channel) = snapshot.channels.iter().find(|known| channel.is(known)).cloned() else {
+        let Some(channel) = snapshot.channels.iter().find(|known| channel.names(known)).cloned() else {
             return Ok(None);
         };
         let facts = self.facts(&snapshot).await?;

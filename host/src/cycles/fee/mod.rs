@@ -10,7 +10,7 @@ mod plan;
 mod record;
 
 pub(super) use facts::Facts;
-pub use manual::{ChannelRef, ManualFee};
+pub use manual::ManualFee;
 pub use plan::{Held, ModuleCall, Plan, Planned};
 
 use super::Services;
