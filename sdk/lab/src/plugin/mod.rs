@@ -236,8 +236,9 @@ impl Plugin {
             self.send(&json!({"jsonrpc": "2.0", "method": "shutdown", "params": {}}));
             by_itself = tokio::time::timeout(SHUTDOWN_GRACE, self.wait_exit()).await.is_ok();
         }
-        let _ = self.0.outgoing.send(Outgoing::Close);
+        // Its pipe stays open until it is dead: at the end of its input a plugin might end by itself.
         let status = self.kill().await?;
+        let _ = self.0.outgoing.send(Outgoing::Close);
         Ok(Stopped { by_itself, took: began.elapsed(), status })
     }
 
