@@ -70,6 +70,11 @@ hex_id! {
     Digest, 32
 }
 
+hex_id! {
+    /// A transaction's id, 64 hex digits, bytes in the order in which it is shown.
+    Txid, 32
+}
+
 impl FromStr for ChannelId {
     type Err = ParseIdError;
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
@@ -89,6 +94,15 @@ impl FromStr for PeerId {
                 shown(text)
             ))),
         }
+    }
+}
+
+impl FromStr for Txid {
+    type Err = ParseIdError;
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        parse_hex(text)
+            .map(Txid)
+            .ok_or_else(|| ParseIdError(format!("txid '{}' is not 64 hexadecimal digits", shown(text))))
     }
 }
 

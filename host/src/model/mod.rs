@@ -6,12 +6,14 @@ pub mod fee;
 pub mod flow;
 pub mod forward;
 pub mod ids;
+pub mod ledger;
 pub mod policy;
 pub mod strategy;
 pub mod time;
 
 pub use amount::{Msat, Ppm};
 pub use channel::{Channel, ChannelName, ChannelState, Htlcs, NodeSnapshot, Opener};
-pub use ids::{ChannelId, Digest, ParseIdError, PeerId, Scid};
+pub use ids::{ChannelId, Digest, ParseIdError, PeerId, Scid, Txid};
+pub use ledger::SignedMsat;
 pub use policy::{Policy, RebalanceMode, StrategyName};
 pub use time::{Tick, UnixTime};

@@ -1,7 +1,7 @@
 //! How the model's types stand in SQL: amounts and instants as INTEGER, ids as
 //! BLOB, a short channel id as the INTEGER `block << 40 | transaction << 16 | output`.
 
-use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, UnixTime};
+use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, Txid, UnixTime};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Error, Result, Row};
 
@@ -71,7 +71,7 @@ macro_rules! blobs {
     };
 }
 
-blobs!(ChannelId: 32, PeerId: 33, Digest: 32);
+blobs!(ChannelId: 32, PeerId: 33, Digest: 32, Txid: 32);
 
 impl ToSql for Scid {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
