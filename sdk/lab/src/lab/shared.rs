@@ -64,7 +64,7 @@ impl Shared {
         let mut node = lock(&self.node);
         let result = act(&mut node);
         let news = node.take_notifications();
-        if !news.is_empty() {
+        if node.take_fresh_answers() || !news.is_empty() {
             let plugins = self.plugins();
             news.iter().for_each(|news| plugins.iter().for_each(|plugin| plugin.notify(news)));
             self.changes.send_modify(|count| *count += 1);
@@ -160,9 +160,10 @@ impl Shared {
         }
         self.step();
         let mut changes = self.changes.subscribe();
+        let ticket = self.with_node(NodeState::ticket);
         loop {
             changes.mark_unchanged();
-            match self.with_node(|node| node.call(method, &params)) {
+            match self.with_node(|node| node.call_again(ticket, method, &params)) {
                 Answer::Now(result) => return self.completed(method, &params, result),
                 Answer::NotMine => break,
                 Answer::NotYet => {

@@ -10,6 +10,7 @@ mod channel;
 mod demand;
 mod event;
 mod oracle;
+mod own;
 mod presets;
 mod spec;
 #[cfg(test)]
@@ -37,7 +38,7 @@ enum Due {
     Resolution(u64),
 }
 
-/// An HTLC that a test put into a channel and that stays until released.
+/// An HTLC in a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldHtlc {
     /// Index of its channel.
@@ -62,6 +63,8 @@ pub struct Market {
     queued: u64,
     under_way: BTreeMap<u64, (Forward, bool)>,
     held: Vec<HeldHtlc>,
+    /// Of our own payments.
+    own: Vec<HeldHtlc>,
     seed: u64,
 }
 
@@ -79,6 +82,7 @@ impl Market {
             queued: 0,
             under_way: BTreeMap::new(),
             held: Vec::new(),
+            own: Vec::new(),
             seed,
         };
         for demand in spec.demands {
@@ -222,7 +226,7 @@ impl Market {
             });
             std::iter::once(incoming).chain(outgoing)
         });
-        self.held.iter().copied().chain(forwards)
+        self.held.iter().chain(&self.own).copied().chain(forwards)
     }
 
     fn push(&mut self, at: Micros, due: Due) {

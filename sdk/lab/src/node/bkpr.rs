@@ -59,7 +59,8 @@ impl NodeState {
                     credit_msat: if incoming { payment.amount_msat } else { 0 },
                     debit_msat: if incoming { 0 } else { payment.sent_msat },
                     fees_msat: if incoming { 0 } else { payment.sent_msat - payment.amount_msat },
-                    at: payment.at,
+                    at: if incoming { payment.credited } else { payment.completed }
+                        .unwrap_or(payment.created),
                     payment_hash: Some(payment.hash.clone()),
                     group: (!incoming).then_some(1),
                 }

@@ -11,7 +11,7 @@ use crate::rpc::RpcResult;
 use crate::time::iso8601;
 
 /// The weight of a commitment transaction without HTLCs, as lightningd's fee for it implies.
-const COMMITMENT_FEE_MSAT: u64 = 1_411_000;
+pub(super) const COMMITMENT_FEE_MSAT: u64 = 1_411_000;
 
 impl NodeState {
     pub(super) fn list_peer_channels(&mut self, params: &Params) -> RpcResult {

@@ -86,12 +86,13 @@ impl NodeState {
         }
     }
 
-    /// Says which played plugins are there.
+    /// Says which played plugins are there: one that leaves ends as by a kill.
     pub fn set_extra(&mut self, extra: Extra, present: bool) {
-        if present {
-            self.present.insert(extra);
-        } else {
-            self.present.remove(&extra);
+        let changed = if present { self.present.insert(extra) } else { self.present.remove(&extra) };
+        match (changed, extra, present) {
+            (true, Extra::Sling, true) => self.begin_sling(),
+            (true, Extra::Sling, false) => self.end_sling(),
+            _ => {}
         }
     }
 

@@ -219,7 +219,7 @@ impl NodeState {
         let next = params.integer("nextvalue")?.unwrap_or(0);
         let (created, updated) = match subsystem.as_str() {
             "forwards" => (self.forwards.created(), self.forwards.updated()),
-            "sendpays" => (self.payments.created(), self.payments.created()),
+            "sendpays" => (self.payments.created(), self.payments.updated()),
             "channelmoves" if self.flavour.has(2509) => (self.books.moves.len() as u64, 0),
             "invoices" | "chainmoves" | "htlcs" => (0, 0),
             _ => return Err(bad("subsystem", "unknown subsystem", params.need("subsystem")?)),

@@ -44,33 +44,6 @@ fn waits(_: &mut NodeState, _: &Params) -> RpcResult {
 }
 
 const PAGED: &[ParamSpec] = &[("index", 0), ("start", 0), ("limit", 0)];
-const JOB: &[ParamSpec] = &[
-    ("scid", 0),
-    ("direction", 0),
-    ("amount", 0),
-    ("maxppm", 0),
-    ("outppm", 0),
-    ("target", 0),
-    ("maxhops", 0),
-    ("candidates", 0),
-    ("depleteuptopercent", 0),
-    ("depleteuptoamount", 0),
-    ("paralleljobs", 0),
-];
-const ONCE: &[ParamSpec] = &[
-    ("scid", 0),
-    ("direction", 0),
-    ("amount", 0),
-    ("maxppm", 0),
-    ("onceamount", 0),
-    ("outppm", 0),
-    ("maxhops", 0),
-    ("candidates", 0),
-    ("depleteuptopercent", 0),
-    ("depleteuptoamount", 0),
-    ("paralleljobs", 0),
-];
-
 #[rustfmt::skip]
 static METHODS: &[Method] = &[
     core("getinfo", 0, &[], "", NodeState::get_info),
@@ -99,22 +72,12 @@ static METHODS: &[Method] = &[
     extra(Extra::Bookkeeper, "bkpr-listaccountevents", &[("account", 0), ("payment_id", 2408)], "[account] [payment_id]", NodeState::bkpr_account_events),
     extra(Extra::Bookkeeper, "bkpr-listincome", &[("consolidate_fees", 0), ("start_time", 0), ("end_time", 0)], "[consolidate_fees] [start_time] [end_time]", NodeState::bkpr_income),
     extra(Extra::Bookkeeper, "bkpr-listbalances", &[], "", NodeState::bkpr_balances),
-    extra(Extra::Sling, "sling-version", &[], "", NodeState::sling_version),
-    extra(Extra::Sling, "sling-job", JOB, "", NodeState::sling_job),
-    extra(Extra::Sling, "sling-once", ONCE, "", NodeState::sling_once),
-    extra(Extra::Sling, "sling-jobsettings", &[("scid", 0)], "[scid]", NodeState::sling_jobsettings),
-    extra(Extra::Sling, "sling-go", &[("scid", 0)], "[scid]", NodeState::sling_go),
-    extra(Extra::Sling, "sling-stop", &[("scid", 0)], "[scid]", NodeState::sling_stop),
-    extra(Extra::Sling, "sling-deletejob", &[("job", 0), ("delete_stats", 0)], "job [delete_stats]", NodeState::sling_deletejob),
-    extra(Extra::Sling, "sling-stats", &[("scid", 0), ("json", 0)], "[scid] [json]", NodeState::sling_stats),
-    extra(Extra::Sling, "sling-except-chan", &[("command", 0), ("scid", 0)], "command [scid]", NodeState::sling_except_chan),
-    extra(Extra::Sling, "sling-except-peer", &[("command", 0), ("id", 0)], "command [id]", NodeState::sling_except_peer),
     extra(Extra::Clboss, "clboss-status", &[], "", NodeState::clboss_status),
     extra(Extra::Clboss, "clboss-unmanage", &[("nodeid", 0), ("tags", 0)], "nodeid tags", NodeState::clboss_unmanage),
     extra(Extra::Hive, "hive-status", &[], "", NodeState::hive_status),
 ];
 
-/// The methods of a release with these plugins.
+/// The methods of a release with these plugins; sling's are its own.
 pub(super) fn listed(flavour: Flavour, present: &BTreeSet<Extra>) -> impl Iterator<Item = &'static Method> {
     let present = present.clone();
     let there = move |method: &&Method| {

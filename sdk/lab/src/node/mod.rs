@@ -22,6 +22,7 @@ mod notify;
 mod params;
 mod payments;
 mod setchannel;
+mod sling;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,10 @@ pub use extras::Extra;
 pub use flavour::Flavour;
 pub use life::CloseKind;
 pub use notify::Notification;
+pub use sling::{
+    Fate, PaymentEnd, RouteCost, Routes, SatDirection, Sling, SlingOptions, SlingPayment, SlingTask,
+    SlingVersion, TaskState,
+};
 
 use crate::ids;
 use crate::market::{Forward, Market, MarketSpec, Micros, Status, micros, seconds};
@@ -119,6 +124,7 @@ pub struct NodeState {
     payments: Payments,
     datastore: Datastore,
     extras: Extras,
+    sling: Sling,
     present: BTreeSet<Extra>,
     /// What the node says of its configuration, beyond the defaults: name to value.
     pub options: BTreeMap<String, Value>,
@@ -151,7 +157,8 @@ impl NodeState {
             payments: Payments::default(),
             datastore: Datastore::default(),
             extras: Extras::default(),
-            present: config.extras.into_iter().collect(),
+            sling: Sling::new(config.seed),
+            present: BTreeSet::new(),
             options: BTreeMap::new(),
             sync_warning: None,
             feerate: None,
@@ -166,6 +173,7 @@ impl NodeState {
         for (index, spec) in specs.iter().enumerate() {
             node.open_past(index, spec);
         }
+        config.extras.into_iter().for_each(|extra| node.set_extra(extra, true));
         node
     }
 
@@ -200,16 +208,22 @@ impl NodeState {
 
     fn pass(&mut self, until_unix_s: f64, step: fn(&mut Market, f64) -> Vec<Forward>) {
         let until = micros(until_unix_s);
-        while self.next_block <= until {
-            let at = self.next_block;
+        loop {
+            let sling = self.sling.next_due().map_or(Micros::MAX, |due| due.max(self.now()));
+            let at = self.next_block.min(sling).min(until);
             for forward in step(&mut self.market, seconds(at)) {
                 self.record(&forward);
             }
-            self.next_block = at + micros(BLOCK_S);
-            self.new_block();
-        }
-        for forward in step(&mut self.market, until_unix_s) {
-            self.record(&forward);
+            if self.next_block <= at {
+                self.next_block += micros(BLOCK_S);
+                self.new_block();
+            }
+            if sling <= at {
+                self.run_sling();
+            }
+            if at == until {
+                return;
+            }
         }
     }
 
@@ -263,6 +277,15 @@ impl NodeState {
 
     /// Answers a method of the node or of one of the plugins that are there.
     pub fn call(&mut self, method: &str, params: &Value) -> Answer {
+        let ticket = self.ticket();
+        self.call_again(ticket, method, params)
+    }
+
+    /// [`NodeState::call`] under the name of an earlier one that could not be answered yet.
+    pub(crate) fn call_again(&mut self, ticket: u64, method: &str, params: &Value) -> Answer {
+        if self.sling_methods().any(|(name, _)| name == method) {
+            return self.sling_call(ticket, method, params);
+        }
         let Some(entry) = methods::find(method, self.flavour, &self.present) else {
             return Answer::NotMine;
         };

@@ -45,6 +45,7 @@ impl Params {
     }
 
     /// The parameters as an object.
+    #[cfg(test)]
     pub fn as_map(&self) -> &Map<String, Value> {
         &self.0
     }

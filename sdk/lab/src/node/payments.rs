@@ -7,10 +7,31 @@ use super::books::Move;
 use super::forwards::Page;
 use super::notify::Movement;
 use super::params::{Params, bad};
-use crate::market::{Micros, seconds};
+use crate::market::{Direction, HeldHtlc, Micros, seconds};
 use crate::rpc::RpcResult;
 
-/// A completed payment to ourselves.
+/// State of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PayStatus {
+    Pending,
+    Complete,
+    Failed,
+}
+
+impl PayStatus {
+    const ALL: [Self; 3] = [Self::Pending, Self::Complete, Self::Failed];
+
+    /// lightningd's word.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A payment to ourselves.
 #[derive(Debug, Clone)]
 pub(super) struct Payment {
     pub hash: String,
@@ -19,12 +40,22 @@ pub(super) struct Payment {
     pub in_channel: usize,
     pub amount_msat: u64,
     pub sent_msat: u64,
-    pub at: Micros,
+    pub created: Micros,
+    pub status: PayStatus,
+    /// When its money came in.
+    pub credited: Option<Micros>,
+    /// When it ended, either way.
+    pub completed: Option<Micros>,
+    /// 0 until it ends.
+    pub updated_index: u64,
 }
 
+/// All payments; the row at position n has `created_index` n + 1.
 #[derive(Debug, Default)]
 pub(super) struct Payments {
     rows: Vec<Payment>,
+    /// Position of the row that has `updated_index` n + 1.
+    updates: Vec<usize>,
 }
 
 impl Payments {
@@ -32,14 +63,45 @@ impl Payments {
         self.rows.len() as u64
     }
 
+    pub fn updated(&self) -> u64 {
+        self.updates.len() as u64
+    }
+
     pub fn get(&self, position: usize) -> &Payment {
         &self.rows[position]
     }
+
+    fn end(&mut self, position: usize, status: PayStatus, at: Micros) {
+        self.updates.push(position);
+        let row = &mut self.rows[position];
+        (row.status, row.completed, row.updated_index) = (status, Some(at), self.updates.len() as u64);
+    }
+
+    /// Positions in the order asked for, from the index `start` on.
+    fn ordered(&self, by_update: bool, start: u64) -> Box<dyn Iterator<Item = usize> + '_> {
+        let skip = start.saturating_sub(1) as usize;
+        if !by_update {
+            return Box::new(skip..self.rows.len());
+        }
+        let untouched = (0..self.rows.len()).filter(move |&p| start == 0 && self.rows[p].updated_index == 0);
+        Box::new(untouched.chain(self.updates.iter().copied().skip(skip)))
+    }
+}
+
+/// Why and where a payment failed, as `sendpay_failure` tells it.
+#[derive(Debug, Clone)]
+pub(super) struct PayFailure {
+    pub code: u32,
+    pub name: &'static str,
+    /// Position in the route: 0 is ourselves.
+    pub hop: usize,
+    pub node: String,
+    pub channel: String,
 }
 
 impl NodeState {
-    /// Pays ourselves: `amount_msat` plus `fee_msat` leaves by one channel, `amount_msat` comes in
-    /// by another. False, with nothing changed, if a balance does not allow it.
+    /// Pays ourselves at once: `amount_msat` plus `fee_msat` leaves by one channel, `amount_msat`
+    /// comes in by another. False, with nothing changed, if a balance does not allow it.
     pub fn rebalance(
         &mut self,
         out_channel: usize,
@@ -48,17 +110,29 @@ impl NodeState {
         fee_msat: u64,
     ) -> bool {
         let sent_msat = amount_msat + fee_msat;
-        let (from, to) = (self.market.channel(out_channel), self.market.channel(in_channel));
-        if from.spendable_msat() < sent_msat || to.receivable_msat() < amount_msat {
+        if !self.market.can_take_own(in_channel, amount_msat) {
             return false;
         }
-        let (from_msat, to_msat) = (from.our_msat - sent_msat, to.our_msat + amount_msat);
-        self.market.set_balance(out_channel, from_msat);
-        self.market.set_balance(in_channel, to_msat);
-        self.channels[out_channel].note_balance(from_msat);
-        self.channels[in_channel].note_balance(to_msat);
-        let (hash, preimage) = (self.rng.hex(32), self.rng.hex(32));
-        let at = self.now();
+        let Some(htlc) = self.market.offer_own(out_channel, sent_msat) else { return false };
+        let position = self.start_payment(out_channel, in_channel, amount_msat, sent_msat);
+        let taken = self.credit_payment(position);
+        debug_assert!(taken, "what could be taken is taken");
+        self.complete_payment(position, htlc);
+        true
+    }
+
+    /// Writes a payment down as pending and returns its position.
+    pub(super) fn start_payment(
+        &mut self,
+        out_channel: usize,
+        in_channel: usize,
+        amount_msat: u64,
+        sent_msat: u64,
+    ) -> usize {
+        let (hash, preimage, created) = (self.rng.hex(32), self.rng.hex(32), self.now());
+        let totals = self.channels[out_channel].totals(Direction::Out);
+        totals.offered += 1;
+        totals.offered_msat += sent_msat;
         self.payments.rows.push(Payment {
             hash,
             preimage,
@@ -66,36 +140,86 @@ impl NodeState {
             in_channel,
             amount_msat,
             sent_msat,
-            at,
+            created,
+            status: PayStatus::Pending,
+            credited: None,
+            completed: None,
+            updated_index: 0,
         });
-        self.announce_payment(self.payments.rows.len() - 1);
+        self.payments.rows.len() - 1
+    }
+
+    /// Takes a pending payment's money in at its end. False if the peer can't send it.
+    pub(super) fn credit_payment(&mut self, position: usize) -> bool {
+        let (index, amount_msat) = {
+            let payment = &self.payments.rows[position];
+            (payment.in_channel, payment.amount_msat)
+        };
+        if !self.market.take_own(index, amount_msat) {
+            return false;
+        }
+        self.payments.rows[position].credited = Some(self.now());
+        let incoming = self.channels[index].totals(Direction::In);
+        incoming.offered += 1;
+        incoming.offered_msat += amount_msat;
+        self.count_own(index, Direction::In, amount_msat);
+        self.books.moves.push(Move::Circular { position, incoming: true });
+        self.announce_move(position, true);
         true
     }
 
-    fn announce_payment(&mut self, position: usize) {
-        let payment = self.payments.rows[position].clone();
-        let accounts = [payment.in_channel, payment.out_channel].map(|i| self.channels[i].channel_id.clone());
-        self.books.moves.push(Move::Circular { position, incoming: true });
-        self.notify_movement(&Movement {
-            account: &accounts[0],
-            credit_msat: payment.amount_msat,
-            debit_msat: 0,
-            tag: "invoice",
-            payment_hash: &payment.hash,
-            fees_msat: 0,
-            part_of: None,
-        });
+    /// Completes a pending payment whose money has come in.
+    pub(super) fn complete_payment(&mut self, position: usize, htlc: HeldHtlc) {
+        self.market.end_own(htlc, true);
+        self.count_own(htlc.channel, Direction::Out, htlc.msat);
+        let at = self.now();
+        self.payments.end(position, PayStatus::Complete, at);
         let success = self.sendpay_json(position);
         self.notify("sendpay_success", success);
         self.books.moves.push(Move::Circular { position, incoming: false });
+        self.announce_move(position, false);
+    }
+
+    /// Fails a pending payment; its HTLC, if it had one, comes back.
+    pub(super) fn fail_payment(&mut self, position: usize, htlc: Option<HeldHtlc>, failure: &PayFailure) {
+        if let Some(htlc) = htlc {
+            self.market.end_own(htlc, false);
+        }
+        let at = self.now();
+        self.payments.end(position, PayStatus::Failed, at);
+        let mut data = self.sendpay_json(position);
+        data["erring_index"] = json!(failure.hop);
+        data["failcode"] = json!(failure.code);
+        data["failcodename"] = json!(failure.name);
+        data["erring_node"] = json!(failure.node);
+        data["erring_channel"] = json!(failure.channel);
+        data["erring_direction"] = json!(0);
+        let whence = if failure.hop == 0 { "First peer" } else { "reply from remote" };
+        let message = format!("failed: {} ({whence})", failure.name);
+        self.notify("sendpay_failure", json!({"code": 204, "message": message, "data": data}));
+    }
+
+    fn count_own(&mut self, index: usize, direction: Direction, msat: u64) {
+        let our_msat = self.market.channel(index).our_msat;
+        let channel = &mut self.channels[index];
+        channel.note_balance(our_msat);
+        let totals = channel.totals(direction);
+        totals.fulfilled += 1;
+        totals.fulfilled_msat += msat;
+    }
+
+    fn announce_move(&mut self, position: usize, incoming: bool) {
+        let payment = self.payments.rows[position].clone();
+        let index = if incoming { payment.in_channel } else { payment.out_channel };
+        let account = self.channels[index].channel_id.clone();
         self.notify_movement(&Movement {
-            account: &accounts[1],
-            credit_msat: 0,
-            debit_msat: payment.sent_msat,
+            account: &account,
+            credit_msat: if incoming { payment.amount_msat } else { 0 },
+            debit_msat: if incoming { 0 } else { payment.sent_msat },
             tag: "invoice",
             payment_hash: &payment.hash,
-            fees_msat: payment.sent_msat - payment.amount_msat,
-            part_of: Some(1),
+            fees_msat: if incoming { 0 } else { payment.sent_msat - payment.amount_msat },
+            part_of: (!incoming).then_some(1),
         });
     }
 
@@ -104,29 +228,40 @@ impl NodeState {
         let mut json = json!({
             "id": position + 1, "payment_hash": payment.hash, "groupid": 1, "destination": self.id,
             "amount_msat": payment.amount_msat, "amount_sent_msat": payment.sent_msat,
-            "created_at": seconds(payment.at) as u64, "completed_at": seconds(payment.at) as u64,
-            "status": "complete", "payment_preimage": payment.preimage,
+            "created_at": seconds(payment.created) as u64, "status": payment.status.name(),
         });
-        if self.flavour.has(2311) {
-            json["created_index"] = json!(position + 1);
-            json["updated_index"] = json!(position + 1);
+        if payment.status == PayStatus::Complete {
+            json["payment_preimage"] = json!(payment.preimage);
         }
+        self.add_ending(payment, position, 2311, &mut json);
         json
     }
 
     fn pay_json(&self, position: usize) -> Value {
         let payment = &self.payments.rows[position];
         let mut json = json!({
-            "destination": self.id, "payment_hash": payment.hash, "status": "complete",
-            "created_at": seconds(payment.at) as u64, "completed_at": seconds(payment.at) as u64,
-            "preimage": payment.preimage, "amount_msat": payment.amount_msat,
+            "destination": self.id, "payment_hash": payment.hash, "status": payment.status.name(),
+            "created_at": seconds(payment.created) as u64, "amount_msat": payment.amount_msat,
             "amount_sent_msat": payment.sent_msat,
         });
-        if self.flavour.has(2411) {
-            json["created_index"] = json!(position + 1);
-            json["updated_index"] = json!(position + 1);
+        if payment.status == PayStatus::Complete {
+            json["preimage"] = json!(payment.preimage);
         }
+        self.add_ending(payment, position, 2411, &mut json);
         json
+    }
+
+    /// When it ended, and its indices in releases from `since` on.
+    fn add_ending(&self, payment: &Payment, position: usize, since: u32, json: &mut Value) {
+        if let Some(at) = payment.completed {
+            json["completed_at"] = json!(seconds(at) as u64);
+        }
+        if self.flavour.has(since) {
+            json["created_index"] = json!(position + 1);
+            if payment.updated_index > 0 {
+                json["updated_index"] = json!(payment.updated_index);
+            }
+        }
     }
 
     pub(super) fn list_sendpays(&mut self, params: &Params) -> RpcResult {
@@ -141,15 +276,18 @@ impl NodeState {
 
     fn payment_rows(&self, params: &Params) -> Result<Vec<usize>, crate::rpc::RpcError> {
         let (hash, status) = (params.text("payment_hash"), params.text("status"));
-        if status.as_deref().is_some_and(|status| !["pending", "complete", "failed"].contains(&status)) {
+        if status.as_deref().is_some_and(|status| PayStatus::ALL.iter().all(|known| known.name() != status)) {
             return Err(bad("status", "should be pending, complete or failed", params.need("status")?));
         }
         let page = Page::parse(params)?;
         // A bolt11 never matches: these payments have none.
-        let none = params.get("bolt11").is_some() || status.is_some_and(|status| status != "complete");
-        let from = if none { self.payments.rows.len() } else { page.start.saturating_sub(1) as usize };
-        let rows = (0..self.payments.rows.len()).skip(from);
-        let rows = rows.filter(|&row| hash.as_ref().is_none_or(|hash| self.payments.rows[row].hash == *hash));
+        let none = params.get("bolt11").is_some();
+        let rows = self.payments.ordered(page.by_update, page.start).filter(|&position| {
+            let row = &self.payments.rows[position];
+            !none
+                && hash.as_ref().is_none_or(|hash| row.hash == *hash)
+                && status.as_deref().is_none_or(|status| row.status.name() == status)
+        });
         Ok(rows.take(page.limit).collect())
     }
 }

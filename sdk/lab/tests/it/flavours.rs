@@ -112,21 +112,60 @@ fn answers_while_closes_resolve_and_after() {
     }
 }
 
+/// Recordings of sling's commands in an order in which they follow from each other, with the
+/// seconds that pass after each.
+const SLING: &[(&str, f64)] = &[
+    ("sling-version", 0.0),
+    ("sling-stats-empty", 0.0),
+    ("sling-jobsettings", 0.0),
+    ("sling-job-bad", 0.0),
+    ("sling-once", 60.0),
+    ("sling-stats-after-once", 0.0),
+    ("sling-stats-scid-after-once", 0.0),
+    ("sling-job", 0.0),
+    ("sling-jobsettings-one", 0.0),
+    ("sling-go", 300.0),
+    ("sling-stats-running", 0.0),
+    ("sling-stats-scid", 0.0),
+    ("listsendpays-after-sling", 0.0),
+    ("listpays-after-sling", 0.0),
+    ("sling-stop", 0.0),
+    ("sling-deletejob", 0.0),
+];
+
 #[test]
 fn slings_answers() {
-    let order = ["sling-version", "sling-stats-empty", "sling-jobsettings", "sling-job-bad", "sling-once"];
-    let order = order.into_iter().chain([
-        "sling-deletejob",
-        "sling-job",
-        "sling-jobsettings-one",
-        "sling-go",
-        "sling-stop",
-    ]);
+    for flavour in [Flavour::V24_11, Flavour::V26_06] {
+        let mut stage = Stage::at_work(flavour);
+        let mut compared = 0;
+        for (name, seconds) in SLING {
+            let file = folder(flavour).join(format!("{name}.json"));
+            if file.exists() {
+                let problems = differences(&mut stage, &file);
+                assert!(problems.is_empty(), "{problems:?}");
+                compared += 1;
+            }
+            stage.node.skip(stage.node.now_unix_s() + seconds);
+        }
+        assert!(compared >= if flavour == Flavour::V26_06 { SLING.len() } else { 2 });
+        assert!(stage.node.sling().payments().len() >= 2, "money moved");
+    }
+}
+
+#[test]
+fn a_job_and_a_once_task_of_one_channel_are_two_rows() {
     let mut stage = Stage::at_work(Flavour::V26_06);
-    for name in order {
+    for (name, seconds) in SLING {
         let file = folder(Flavour::V26_06).join(format!("{name}.json"));
-        let problems = differences(&mut stage, &file);
-        assert!(problems.is_empty(), "{problems:?}");
+        let recorded: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let method = recorded["request"]["method"].as_str().unwrap();
+        let params = stage.translate(method, recorded["request"]["params"].clone());
+        let answer = stage.node.call_now(method, &params);
+        if let (true, Ok(answer)) = (recorded["result"].is_array(), answer) {
+            let rows = |value: &Value| value.as_array().map(Vec::len);
+            assert_eq!(rows(&answer), rows(&recorded["result"]), "{name}");
+        }
+        stage.node.skip(stage.node.now_unix_s() + seconds);
     }
 }
 
