@@ -17,7 +17,7 @@ use crate::client;
 use crate::clock::SimClock;
 use crate::market::MarketSpec;
 use crate::mischief::{Mischief, SeenCall};
-use crate::node::{Extra, Flavour, NodeConfig, NodeState};
+use crate::node::{Extra, Flavour, NodeConfig, NodeState, Notification, Recorded};
 use crate::plugin::{Plugin, PluginCommand};
 use crate::rpc::RpcResult;
 use crate::server;
@@ -52,6 +52,8 @@ pub struct LabConfig {
     pub extras: Vec<Extra>,
     /// Block height at the start.
     pub block_height: u32,
+    /// A real node's recordings, to answer from.
+    pub recorded: Option<Recorded>,
 }
 
 impl LabConfig {
@@ -69,6 +71,23 @@ impl LabConfig {
             manual: false,
             extras: vec![Extra::Bookkeeper, Extra::Sling],
             block_height: 200_000,
+            recorded: None,
+        }
+    }
+
+    /// A node that answers from recordings, at the phase they stand at, with bookkeeper and, since
+    /// v24.11, sling. It stands still; the clock starts after everything that was recorded.
+    pub fn of_recording(dir: impl Into<PathBuf>, recorded: Recorded) -> Self {
+        let flavour = recorded.flavour();
+        let sling = flavour.has(2411).then_some(Extra::Sling);
+        Self {
+            spec: MarketSpec::new(Vec::new(), Vec::new()),
+            start_unix_s: recorded.after_end_s() as f64,
+            manual: true,
+            extras: [Extra::Bookkeeper].into_iter().chain(sling).collect(),
+            block_height: recorded.block_height(),
+            recorded: Some(recorded),
+            ..Self::new(dir, flavour)
         }
     }
 }
@@ -96,7 +115,10 @@ impl Lab {
         node_config.lightning_dir = lightning_dir.display().to_string();
         node_config.block_height = config.block_height;
         node_config.extras = config.extras;
-        let node = NodeState::new(node_config);
+        let mut node = NodeState::new(node_config);
+        if let Some(recorded) = config.recorded {
+            node.replay(recorded);
+        }
         let clock = SimClock::starting_at((config.start_unix_s * 1000.0) as u64, config.rate);
         let shared = Arc::new(Shared::new(node, clock, config.manual, lightning_dir, config.network));
         let listener = server::bind(&socket)?;
@@ -116,6 +138,26 @@ impl Lab {
     pub fn with_node<T>(&self, act: impl FnOnce(&mut NodeState) -> T) -> T {
         self.shared.step();
         self.shared.with_node(act)
+    }
+
+    /// Moves a recorded node on, or back, to a phase of its run, without telling plugins.
+    pub fn enter_phase(&self, name: &str) -> Result<()> {
+        self.with_node(|node| node.enter_phase(name))?;
+        self.shared.changed();
+        Ok(())
+    }
+
+    /// What the recorded node told its plugins over its whole run, in order; nothing if this node
+    /// plays no recording.
+    pub fn recorded_notifications(&self) -> Vec<Notification> {
+        self.with_node(|node| {
+            node.recorded().map(|recorded| recorded.notifications().to_vec()).unwrap_or_default()
+        })
+    }
+
+    /// Tells plugins something, whether it is true of the node or not.
+    pub fn notify(&self, notification: &Notification) {
+        self.shared.plugins().iter().for_each(|plugin| plugin.notify(notification));
     }
 
     /// Sets faults for the node's socket, or counts the calls it saw.

@@ -67,9 +67,14 @@ impl Shared {
         if node.take_fresh_answers() || !news.is_empty() {
             let plugins = self.plugins();
             news.iter().for_each(|news| plugins.iter().for_each(|plugin| plugin.notify(news)));
-            self.changes.send_modify(|count| *count += 1);
+            self.changed();
         }
         result
+    }
+
+    /// Has those who wait look at the node again.
+    pub fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 
     /// The plugins that run, those that ended left out.

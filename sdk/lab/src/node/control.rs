@@ -1,7 +1,9 @@
 //! What tests and the demo may look at and change behind the node's back.
 
+use anyhow::Context;
+
 use super::books::Move;
-use super::{Channel, Extra, NodeState};
+use super::{Channel, Extra, NodeState, Recorded};
 use crate::ids::Scid;
 use crate::market::{Direction, Fee, Forward, Market, Status, micros};
 use crate::rng::Rng;
@@ -99,6 +101,36 @@ impl NodeState {
     /// Our tier in the played hive: member, neophyte or admin.
     pub fn set_hive_tier(&mut self, tier: &str) {
         self.extras.tier = Some(tier.to_owned());
+    }
+
+    /// Answers from now on as a recorded node did, wherever the recording says something.
+    pub fn replay(&mut self, recorded: Recorded) {
+        self.id = recorded.node_id();
+        self.block_height = self.block_height.max(recorded.block_height());
+        self.recorded = Some(recorded);
+    }
+
+    /// Moves a recorded node on, or back, to a phase of its run.
+    pub fn enter_phase(&mut self, name: &str) -> anyhow::Result<()> {
+        let recorded = self.recorded.as_mut().context("this node plays no recording")?;
+        recorded.enter(name)?;
+        self.block_height = self.block_height.max(recorded.block_height());
+        Ok(())
+    }
+
+    /// The recording that the node plays.
+    pub fn recorded(&self) -> Option<&Recorded> {
+        self.recorded.as_ref()
+    }
+
+    /// True for methods that the release has, but the recording that the node plays does not.
+    pub(super) fn hides(&self, method: &str) -> bool {
+        self.recorded.as_ref().is_some_and(|recorded| recorded.hides(method))
+    }
+
+    /// How much a subsystem of `wait` has created and updated in the recording.
+    pub(super) fn recorded_indexes(&self, subsystem: &str) -> (u64, u64) {
+        self.recorded.as_ref().map_or((0, 0), |recorded| recorded.indexes(subsystem))
     }
 
     /// Every forward, in the order of its creation.

@@ -84,6 +84,7 @@ impl NodeState {
         let sling = self.sling_methods();
         let rows: Vec<Value> = core
             .chain(sling)
+            .filter(|(name, _)| !self.hides(name))
             .filter(|(name, _)| wanted.as_deref().is_none_or(|wanted| wanted == *name))
             .map(|(name, usage)| {
                 let usage = format!("{name} {usage}");

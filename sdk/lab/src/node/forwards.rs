@@ -12,6 +12,9 @@ use crate::market::{Forward, Micros, Status, seconds};
 use crate::rng::Rng;
 use crate::rpc::{RpcError, RpcResult};
 
+/// What `wait` can wait for.
+const SUBSYSTEMS: [&str; 6] = ["invoices", "forwards", "sendpays", "channelmoves", "chainmoves", "htlcs"];
+
 /// One row: the forward with the names its channels had.
 #[derive(Debug, Clone, Copy)]
 struct Row {
@@ -182,18 +185,25 @@ impl Page {
     }
 }
 
+/// Checks the parameters of `listforwards` and returns the page they ask for.
+pub(super) fn requested(params: &Params) -> Result<Page, RpcError> {
+    const STATES: [&str; 4] = ["offered", "settled", "local_failed", "failed"];
+    if params.text("status").is_some_and(|status| !STATES.contains(&status.as_str())) {
+        return Err(bad("status", "Unrecognized status", params.need("status")?));
+    }
+    let of_channel = params.scid("in_channel")?.is_some() || params.scid("out_channel")?.is_some();
+    let page = Page::parse(params)?;
+    if page.start > 0 && of_channel {
+        return Err(RpcError::invalid("Cannot use start with in_channel or out_channel"));
+    }
+    Ok(page)
+}
+
 impl NodeState {
     pub(super) fn list_forwards(&mut self, params: &Params) -> RpcResult {
+        let page = requested(params)?;
         let status = params.text("status");
-        const STATES: [&str; 4] = ["offered", "settled", "local_failed", "failed"];
-        if status.as_deref().is_some_and(|status| !STATES.contains(&status)) {
-            return Err(bad("status", "Unrecognized status", params.need("status")?));
-        }
         let (input, output) = (params.scid("in_channel")?, params.scid("out_channel")?);
-        let page = Page::parse(params)?;
-        if page.start > 0 && (input.is_some() || output.is_some()) {
-            return Err(RpcError::invalid("Cannot use start with in_channel or out_channel"));
-        }
         let rows = self.forwards.ordered(page.by_update, page.start).filter(|&position| {
             let row = &self.forwards.rows[position];
             status.as_deref().is_none_or(|status| row.forward.status.name() == status)
@@ -218,6 +228,7 @@ impl NodeState {
         params.need("nextvalue")?;
         let next = params.integer("nextvalue")?.unwrap_or(0);
         let (created, updated) = match subsystem.as_str() {
+            known if SUBSYSTEMS.contains(&known) && self.recorded.is_some() => self.recorded_indexes(known),
             "forwards" => (self.forwards.created(), self.forwards.updated()),
             "sendpays" => (self.payments.created(), self.payments.updated()),
             "channelmoves" if self.flavour.has(2509) => (self.books.moves.len() as u64, 0),

@@ -21,6 +21,7 @@ mod methods;
 mod notify;
 mod params;
 mod payments;
+mod recorded;
 mod setchannel;
 mod sling;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use extras::Extra;
 pub use flavour::Flavour;
 pub use life::CloseKind;
 pub use notify::Notification;
+pub use recorded::Recorded;
 pub use sling::{
     Fate, PaymentEnd, RouteCost, Routes, SatDirection, Sling, SlingOptions, SlingPayment, SlingTask,
     SlingVersion, TaskState,
@@ -124,6 +126,7 @@ pub struct NodeState {
     payments: Payments,
     datastore: Datastore,
     extras: Extras,
+    recorded: Option<Recorded>,
     sling: Sling,
     present: BTreeSet<Extra>,
     /// What the node says of its configuration, beyond the defaults: name to value.
@@ -158,6 +161,7 @@ impl NodeState {
             datastore: Datastore::default(),
             extras: Extras::default(),
             sling: Sling::new(config.seed),
+            recorded: None,
             present: BTreeSet::new(),
             options: BTreeMap::new(),
             sync_warning: None,
@@ -289,12 +293,18 @@ impl NodeState {
         let Some(entry) = methods::find(method, self.flavour, &self.present) else {
             return Answer::NotMine;
         };
+        if self.hides(entry.name) {
+            return Answer::NotMine;
+        }
         let parsed = match Params::parse(params, entry.params, self.flavour) {
             Ok(parsed) => parsed,
             Err(error) => return Answer::Now(Err(error)),
         };
         if entry.name == "wait" {
             return self.wait(&parsed);
+        }
+        if let Some(answer) = self.replayed(entry.name, &parsed) {
+            return Answer::Now(answer);
         }
         Answer::Now((entry.run)(self, &parsed))
     }

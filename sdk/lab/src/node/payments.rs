@@ -8,7 +8,7 @@ use super::forwards::Page;
 use super::notify::Movement;
 use super::params::{Params, bad};
 use crate::market::{Direction, HeldHtlc, Micros, seconds};
-use crate::rpc::RpcResult;
+use crate::rpc::{RpcError, RpcResult};
 
 /// State of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,15 @@ pub(super) struct PayFailure {
     pub hop: usize,
     pub node: String,
     pub channel: String,
+}
+
+/// Checks the parameters of `listsendpays` or `listpays` and returns the page they ask for.
+pub(super) fn requested(params: &Params) -> Result<Page, RpcError> {
+    let status = params.text("status");
+    if status.is_some_and(|status| PayStatus::ALL.iter().all(|known| known.name() != status)) {
+        return Err(bad("status", "should be pending, complete or failed", params.need("status")?));
+    }
+    Page::parse(params)
 }
 
 impl NodeState {
@@ -274,12 +283,9 @@ impl NodeState {
         Ok(json!({"pays": rows.collect::<Vec<_>>()}))
     }
 
-    fn payment_rows(&self, params: &Params) -> Result<Vec<usize>, crate::rpc::RpcError> {
+    fn payment_rows(&self, params: &Params) -> Result<Vec<usize>, RpcError> {
+        let page = requested(params)?;
         let (hash, status) = (params.text("payment_hash"), params.text("status"));
-        if status.as_deref().is_some_and(|status| PayStatus::ALL.iter().all(|known| known.name() != status)) {
-            return Err(bad("status", "should be pending, complete or failed", params.need("status")?));
-        }
-        let page = Page::parse(params)?;
         // A bolt11 never matches: these payments have none.
         let none = params.get("bolt11").is_some();
         let rows = self.payments.ordered(page.by_update, page.start).filter(|&position| {

@@ -62,7 +62,7 @@ impl NodeState {
         Ok(vec![*index])
     }
 
-    fn not_found(&self, id: &Value, is_scid: bool) -> RpcError {
+    pub(super) fn not_found(&self, id: &Value, is_scid: bool) -> RpcError {
         let text = id.as_str().unwrap_or_default();
         let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         match (self.flavour.has(2308), is_scid, is_hash) {

@@ -5,6 +5,7 @@ mod components;
 mod flavours;
 mod misbehaves;
 mod plugins;
+mod recorded;
 mod socket;
 
 use std::path::PathBuf;
