@@ -154,7 +154,8 @@ impl NodeState {
     }
 
     fn htlc_json(&self, htlc: &HeldHtlc) -> Value {
-        let hash = Rng::stream(htlc.channel as u64, htlc.id).hex(32);
+        let other = || Rng::stream(htlc.channel as u64, htlc.id).hex(32);
+        let hash = self.hash_of_own(htlc).map_or_else(other, str::to_owned);
         let state = match htlc.direction {
             crate::market::Direction::In => "SENT_ADD_ACK_REVOCATION",
             crate::market::Direction::Out => "RCVD_ADD_ACK_REVOCATION",

@@ -287,6 +287,9 @@ impl NodeState {
 
     /// [`NodeState::call`] under the name of an earlier one that could not be answered yet.
     pub(crate) fn call_again(&mut self, ticket: u64, method: &str, params: &Value) -> Answer {
+        if let Some(answer) = self.late_answer(ticket) {
+            return Answer::Now(answer);
+        }
         if self.sling_methods().any(|(name, _)| name == method) {
             return self.sling_call(ticket, method, params);
         }

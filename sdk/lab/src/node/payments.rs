@@ -40,6 +40,8 @@ pub(super) struct Payment {
     pub in_channel: usize,
     pub amount_msat: u64,
     pub sent_msat: u64,
+    /// On its way in our own channel; none if that refused it.
+    pub htlc: Option<HeldHtlc>,
     pub created: Micros,
     pub status: PayStatus,
     /// When its money came in.
@@ -123,32 +125,35 @@ impl NodeState {
             return false;
         }
         let Some(htlc) = self.market.offer_own(out_channel, sent_msat) else { return false };
-        let position = self.start_payment(out_channel, in_channel, amount_msat, sent_msat);
+        let position = self.add_payment(Some(htlc), (out_channel, sent_msat), (in_channel, amount_msat));
         let taken = self.credit_payment(position);
         debug_assert!(taken, "what could be taken is taken");
-        self.complete_payment(position, htlc);
+        self.complete_payment(position);
         true
     }
 
-    /// Writes a payment down as pending and returns its position.
-    pub(super) fn start_payment(
-        &mut self,
-        out_channel: usize,
-        in_channel: usize,
-        amount_msat: u64,
-        sent_msat: u64,
-    ) -> usize {
+    /// Sends a payment, each side a channel and what passes it, and returns its position. It is
+    /// pending, also if our own channel refuses it; then it has no HTLC and is to be failed.
+    pub(super) fn start_payment(&mut self, from: (usize, u64), to: (usize, u64)) -> usize {
+        let htlc = self.market.offer_own(from.0, from.1);
+        self.add_payment(htlc, from, to)
+    }
+
+    fn add_payment(&mut self, htlc: Option<HeldHtlc>, from: (usize, u64), to: (usize, u64)) -> usize {
         let (hash, preimage, created) = (self.rng.hex(32), self.rng.hex(32), self.now());
-        let totals = self.channels[out_channel].totals(Direction::Out);
-        totals.offered += 1;
-        totals.offered_msat += sent_msat;
+        if htlc.is_some() {
+            let totals = self.channels[from.0].totals(Direction::Out);
+            totals.offered += 1;
+            totals.offered_msat += from.1;
+        }
         self.payments.rows.push(Payment {
             hash,
             preimage,
-            out_channel,
-            in_channel,
-            amount_msat,
-            sent_msat,
+            out_channel: from.0,
+            in_channel: to.0,
+            amount_msat: to.1,
+            sent_msat: from.1,
+            htlc,
             created,
             status: PayStatus::Pending,
             credited: None,
@@ -156,6 +161,12 @@ impl NodeState {
             updated_index: 0,
         });
         self.payments.rows.len() - 1
+    }
+
+    /// The hash of the pending payment that an HTLC is part of.
+    pub(super) fn hash_of_own(&self, htlc: &HeldHtlc) -> Option<&str> {
+        let mut pending = self.payments.rows.iter().rev().filter(|row| row.status == PayStatus::Pending);
+        pending.find(|row| row.htlc.as_ref() == Some(htlc)).map(|row| row.hash.as_str())
     }
 
     /// Takes a pending payment's money in at its end. False if the peer can't send it.
@@ -178,9 +189,13 @@ impl NodeState {
     }
 
     /// Completes a pending payment whose money has come in.
-    pub(super) fn complete_payment(&mut self, position: usize, htlc: HeldHtlc) {
-        self.market.end_own(htlc, true);
-        self.count_own(htlc.channel, Direction::Out, htlc.msat);
+    pub(super) fn complete_payment(&mut self, position: usize) {
+        let (index, sent_msat) = {
+            let payment = &self.payments.rows[position];
+            (payment.out_channel, payment.sent_msat)
+        };
+        self.end_htlc(position, true);
+        self.count_own(index, Direction::Out, sent_msat);
         let at = self.now();
         self.payments.end(position, PayStatus::Complete, at);
         let success = self.sendpay_json(position);
@@ -190,10 +205,8 @@ impl NodeState {
     }
 
     /// Fails a pending payment; its HTLC, if it had one, comes back.
-    pub(super) fn fail_payment(&mut self, position: usize, htlc: Option<HeldHtlc>, failure: &PayFailure) {
-        if let Some(htlc) = htlc {
-            self.market.end_own(htlc, false);
-        }
+    pub(super) fn fail_payment(&mut self, position: usize, failure: &PayFailure) {
+        self.end_htlc(position, false);
         let at = self.now();
         self.payments.end(position, PayStatus::Failed, at);
         let mut data = self.sendpay_json(position);
@@ -206,6 +219,12 @@ impl NodeState {
         let whence = if failure.hop == 0 { "First peer" } else { "reply from remote" };
         let message = format!("failed: {} ({whence})", failure.name);
         self.notify("sendpay_failure", json!({"code": 204, "message": message, "data": data}));
+    }
+
+    fn end_htlc(&mut self, position: usize, fulfilled: bool) {
+        if let Some(htlc) = self.payments.rows[position].htlc {
+            self.market.end_own(htlc, fulfilled);
+        }
     }
 
     fn count_own(&mut self, index: usize, direction: Direction, msat: u64) {

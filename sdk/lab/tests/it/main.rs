@@ -6,6 +6,7 @@ mod flavours;
 mod misbehaves;
 mod plugins;
 mod recorded;
+mod sling;
 mod socket;
 
 use std::path::PathBuf;

@@ -111,6 +111,11 @@ impl NodeState {
         std::mem::take(&mut self.sling.desk.fresh)
     }
 
+    /// The answer to a call that had to wait, once.
+    pub(in crate::node) fn late_answer(&mut self, ticket: u64) -> Option<RpcResult> {
+        self.sling.desk.answers.remove(&ticket)
+    }
+
     /// Takes a call of one of sling's commands, or looks whether it is answered by now.
     pub(in crate::node) fn sling_call(&mut self, ticket: u64, method: &str, params: &Value) -> Answer {
         if method == "sling-version" {
@@ -118,16 +123,12 @@ impl NodeState {
             return Answer::Now(Ok(json!({"version": self.sling.version.name()})));
         }
         let desk = &mut self.sling.desk;
-        if !desk.waiting.iter().any(|request| request.ticket == ticket) && !desk.answers.contains_key(&ticket)
-        {
+        if !desk.waiting.iter().any(|request| request.ticket == ticket) {
             let (method, params) = (method.to_owned(), params.clone());
             desk.waiting.push_back(Request { ticket, method, params, stopping: None });
             self.run_sling();
         }
-        match self.sling.desk.answers.remove(&ticket) {
-            Some(result) => Answer::Now(result),
-            None => Answer::NotYet,
-        }
+        self.late_answer(ticket).map_or(Answer::NotYet, Answer::Now)
     }
 
     /// Serves whom it can; true if anything was done.

@@ -8,7 +8,7 @@ use super::job::Job;
 use super::routes::{Fate, effective_ppm};
 use super::stats::{Failure, Success};
 use super::task::{Step, TaskId};
-use crate::market::{HeldHtlc, Micros, micros, seconds};
+use crate::market::{Micros, micros, seconds};
 
 /// How a payment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,6 @@ pub(super) struct Flight {
     pub entry: usize,
     /// Position in lightningd's list.
     pub payment: usize,
-    htlc: HeldHtlc,
     way: Way,
     /// When its money reaches us, if it does by itself and has not yet.
     arrives: Option<Micros>,
@@ -60,8 +59,7 @@ impl NodeState {
     /// Sends one payment of a job.
     pub(super) fn send(&mut self, id: TaskId, job: &Job, way: Way) {
         let sent_msat = job.amount_msat + way.fee_msat;
-        let htlc = self.market.offer_own(way.from, sent_msat);
-        let payment = self.start_payment(way.from, way.to, job.amount_msat, sent_msat);
+        let payment = self.start_payment((way.from, sent_msat), (way.to, job.amount_msat));
         let entry = self.sling.payments.len();
         self.sling.payments.push(SlingPayment {
             job: id.0,
@@ -78,7 +76,9 @@ impl NodeState {
         });
         let patience = self.patience();
         self.set_step(id, Step::Wait, patience);
-        let Some(htlc) = htlc else { return self.refused_at_once(id, entry, payment, way) };
+        if self.payments.get(payment).htlc.is_none() {
+            return self.refused_at_once(id, entry, payment, way);
+        }
         let now = self.now();
         let fate = self.sling.routes.next_fate(&mut self.sling.rng);
         let at = |after_s: f64| now + micros(after_s.max(0.0));
@@ -89,23 +89,13 @@ impl NodeState {
             Fate::Hang => (None, None),
         };
         let (arrived, awaited, waiter) = (false, true, Some(id));
-        self.sling.flights.push(Flight {
-            entry,
-            payment,
-            htlc,
-            way,
-            arrives,
-            ends,
-            arrived,
-            awaited,
-            waiter,
-        });
+        self.sling.flights.push(Flight { entry, payment, way, arrives, ends, arrived, awaited, waiter });
     }
 
     /// Our own channel can't send the amount.
     fn refused_at_once(&mut self, id: TaskId, entry: usize, payment: usize, way: Way) {
         let failure = self.failure_at(way, 0);
-        self.fail_payment(payment, None, &failure);
+        self.fail_payment(payment, &failure);
         self.end_entry(entry, PaymentEnd::Failed);
         self.note_failure(id, entry, &failure);
         let since = self.now();
@@ -169,7 +159,7 @@ impl NodeState {
     fn land(&mut self, position: usize, settles: bool, hop: usize) {
         let flight = self.sling.flights.remove(position);
         if settles {
-            self.complete_payment(flight.payment, flight.htlc);
+            self.complete_payment(flight.payment);
             self.end_entry(flight.entry, PaymentEnd::Settled);
             if let Some(id) = flight.waiter {
                 self.note_success(id, flight.entry);
@@ -182,7 +172,7 @@ impl NodeState {
             (failure.code, failure.name) = (16399, "WIRE_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS");
             failure.node = self.id.clone();
         }
-        self.fail_payment(flight.payment, Some(flight.htlc), &failure);
+        self.fail_payment(flight.payment, &failure);
         self.end_entry(flight.entry, PaymentEnd::Failed);
         if let Some(id) = flight.waiter {
             self.note_failure(id, flight.entry, &failure);
