@@ -75,6 +75,21 @@ fn inject(lab: &Lab, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn forwards_of_real_nodes_are_stored_to_the_msat() {
+    let runs = [(Flavour::V23_05, 11, 7_149), (Flavour::V24_11, 10, 8_598), (Flavour::V26_06, 33, 47_508)];
+    for (flavour, rows, msat) in runs {
+        let stage = Stage::on(flavour).recorded("after-close").start().await;
+        wait_until(DEADLINE, async || {
+            let stored: i64 = of_store(&stage).values().map(|sum| sum.0).sum();
+            let seen = (stored, earned(&stage));
+            if seen == (rows, msat) { Ok(()) } else { Err(json!(format!("{flavour:?}: {seen:?}"))) }
+        })
+        .await;
+        stage.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_forward_is_stored_once_on_every_lightningd() {
     for flavour in Flavour::ALL {
         let mut stage = Stage::on(flavour).start().await;

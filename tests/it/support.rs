@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use lab::market::{ChannelSpec, DemandSpec};
-use lab::{Extra, Flavour, Lab, LabConfig, MarketSpec, Plugin, PluginCommand};
+use lab::{Extra, Flavour, Lab, LabConfig, MarketSpec, Plugin, PluginCommand, Recorded};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,6 +26,21 @@ impl Setup {
     fn new(flavour: Flavour) -> Setup {
         let command = PluginCommand::new(env!("CARGO_BIN_EXE_cl-revenue-ops"));
         Setup { config: LabConfig { manual: true, ..LabConfig::new("", flavour) }, command }
+    }
+
+    /// A real node of this release, which answers from its recordings, standing at a phase of its
+    /// run (`start`, `after-sling`, `after-splice`, `onchain`, `after-close`; not every run has all).
+    /// `Lab::enter_phase` moves it on, `Lab::recorded_notifications` is what it said.
+    pub fn recorded(mut self, phase: &str) -> Setup {
+        let version = match self.config.flavour {
+            Flavour::V23_05 => "v23.05",
+            Flavour::V24_11 => "v24.11",
+            Flavour::V26_06 => "v26.06",
+        };
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/recordings");
+        let recorded = Recorded::load(format!("{fixtures}/{version}"), self.config.flavour).unwrap();
+        self.config = LabConfig::of_recording("", recorded.at(phase).unwrap());
+        self
     }
 
     /// The node's channels and the demand for them.
