@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::NodeState;
 use super::params::Params;
+use super::{Extra, NodeState};
 use crate::rpc::RpcResult;
 
 impl NodeState {
@@ -43,6 +43,14 @@ impl NodeState {
             configs.insert(name.to_owned(), entry);
         }
         if self.flavour.has(2308) {
+            let sling = self.sling_configs().into_iter();
+            for (name, value) in
+                sling.filter(|(name, _)| wanted.as_deref().is_none_or(|wanted| wanted == *name))
+            {
+                let mut entry = wrapped(name, value, "default");
+                entry["plugin"] = json!(Extra::Sling.path());
+                configs.insert(name.to_owned(), entry);
+            }
             return Ok(json!({"configs": configs}));
         }
         configs.insert("# version".to_owned(), json!(self.flavour.version()));

@@ -23,7 +23,7 @@ pub enum Extra {
 }
 
 impl Extra {
-    fn path(self) -> &'static str {
+    pub(super) fn path(self) -> &'static str {
         match self {
             Self::Bookkeeper => "/usr/local/libexec/c-lightning/plugins/bookkeeper",
             Self::Sling => "/home/operator/plugins/sling",

@@ -105,6 +105,7 @@ impl NodeState {
     pub fn close_channel(&mut self, index: usize, kind: CloseKind) {
         use ChannelState::{AwaitingUnilateral, ClosingComplete, ClosingSigexchange, FundingSpendSeen};
         use ChannelState::{Onchain, ShuttingDown};
+        self.clear_flights(index);
         self.market.channel_mut(index).usable = false;
         let steps: &[(ChannelState, &str, &str)] = match kind {
             CloseKind::Mutual => &[

@@ -14,6 +14,7 @@ use stage::Stage;
 
 /// Fields that may be on one side only: method, path, why.
 const ALLOWED: &[(&str, &str, &str)] = &[
+    ("listconfigs", "configs.<sling option>", "the recorded nodes had no sling when they were asked"),
     ("listpeerchannels", "channels.[].funding.psbt", "the lab signs no transactions"),
     ("listclosedchannels", "closedchannels.[].funding_psbt", "the lab signs no transactions"),
     ("listpeerchannels", "channels.[].last_stable_connection", "absent in a channel's first minute"),

@@ -10,6 +10,8 @@ use crate::market::{Direction, Micros, Opener};
 
 /// A channel that failed is left alone this long.
 const BAN: Micros = 600_000_000;
+/// So is a peer that sent money by the wrong channel.
+const BAD_PEER: Micros = 3_600_000_000;
 /// A candidate keeps this much beside the amount, msat.
 const SPARE_MSAT: u64 = 10_000_000;
 
@@ -48,6 +50,11 @@ impl NodeState {
         self.sling.memory.bans.get(&scid).is_some_and(|since| self.now() < since + BAN)
     }
 
+    fn is_bad(&self, index: usize) -> bool {
+        let since = self.sling.memory.bad_peers.get(&self.channels[index].peer_id);
+        since.is_some_and(|since| self.now() < since + BAD_PEER)
+    }
+
     pub(super) fn job_health(&self, scid: Scid, job: &Job) -> Health {
         let Ok(index) = self.sling_channel(scid) else { return Health::Gone };
         let room = match job.direction {
@@ -63,8 +70,11 @@ impl NodeState {
         if !self.channels[index].connected {
             return Health::Rest(TaskState::Disconnected, 60);
         }
-        match self.is_banned(scid) {
-            true => Health::Rest(TaskState::PeerNotReady, 20),
+        if self.is_banned(scid) {
+            return Health::Rest(TaskState::PeerNotReady, 20);
+        }
+        match job.direction == SatDirection::Pull && self.is_bad(index) {
+            true => Health::Rest(TaskState::PeerBad, 60),
             false => Health::Fit,
         }
     }
@@ -104,6 +114,7 @@ impl NodeState {
             && named
             && !excluded
             && !self.is_banned(channel.scid)
+            && !(push && self.is_bad(index))
             && channel.state.carries_payments()
             && channel.connected
             && (channel.scid.0 >> 40) <= u64::from(youngest)

@@ -103,6 +103,12 @@ impl Sling {
 }
 
 impl NodeState {
+    /// sling's options as `listconfigs` shows them; none where it does not.
+    pub(in crate::node) fn sling_configs(&self) -> Vec<(&'static str, Value)> {
+        let shown = self.present.contains(&Extra::Sling) && self.sling.version.is_4();
+        if shown { self.sling.options.configs().to_vec() } else { Vec::new() }
+    }
+
     /// The played sling.
     pub fn sling(&self) -> &Sling {
         &self.sling

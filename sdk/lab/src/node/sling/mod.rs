@@ -1,5 +1,10 @@
 //! sling, the rebalancer, played: its commands, its jobs, and the payments they make.
 //!
+//! A test sets it up through `node.sling_mut()`: what routes cost, how long payments take and what
+//! becomes of the next ones (`routes`), its options, its version. It looks at `node.sling()`:
+//! every payment ever made, tasks, stored jobs. `set_extra` kills and starts it, `stall_sling`
+//! holds its lock, `end_sling_payment` ends a payment that hangs.
+//!
 //! What sling keeps in files survives a restart, what it keeps in memory does not, and what it
 //! has sent is lightningd's: a payment under way ends with or without sling.
 
@@ -79,6 +84,8 @@ struct Memory {
     exclude: [BTreeSet<Scid>; 2],
     /// Channels that failed, and since when they are left alone.
     bans: BTreeMap<Scid, Micros>,
+    /// Peers that sent money by the wrong channel, and since when they are left alone.
+    bad_peers: BTreeMap<String, Micros>,
     autogo: Option<Micros>,
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Flight {
     /// When we hear of its end, if we do by ourselves.
     ends: Option<Micros>,
     arrived: bool,
+    /// It comes by another channel than it should.
+    astray: bool,
     /// sling has the preimage in memory, and will take the money.
     awaited: bool,
     /// The task that waits for it.
@@ -76,20 +78,36 @@ impl NodeState {
         });
         let patience = self.patience();
         self.set_step(id, Step::Wait, patience);
-        if self.payments.get(payment).htlc.is_none() {
-            return self.refused_at_once(id, entry, payment, way);
+        match self.payments.get(payment).htlc {
+            Some(_) => self.take_off(id, entry, payment, way),
+            None => self.refused_at_once(id, entry, payment, way),
         }
+    }
+
+    /// Puts a payment on its way to its fate.
+    fn take_off(&mut self, id: TaskId, entry: usize, payment: usize, way: Way) {
         let now = self.now();
         let fate = self.sling.routes.next_fate(&mut self.sling.rng);
-        let at = |after_s: f64| now + micros(after_s.max(0.0));
+        let at = |after_s: f64| Some(now + micros(after_s.max(0.0)));
         let usual_s = self.sling.routes.attempt_s;
         let (arrives, ends) = match fate {
-            Fate::Settle { after_s } => (Some(at(after_s.min(usual_s))), Some(at(after_s))),
-            Fate::Fail { after_s } => (None, Some(at(after_s))),
+            Fate::Settle { after_s } => (at(after_s.min(usual_s)), at(after_s)),
+            Fate::Fail { after_s } => (None, at(after_s)),
+            Fate::Astray { after_s } => (at(after_s), at(after_s)),
             Fate::Hang => (None, None),
         };
-        let (arrived, awaited, waiter) = (false, true, Some(id));
-        self.sling.flights.push(Flight { entry, payment, way, arrives, ends, arrived, awaited, waiter });
+        self.sling.flights.push(Flight {
+            entry,
+            payment,
+            way,
+            arrives,
+            ends,
+            arrived: false,
+            // Older versions take it wherever it comes from.
+            astray: matches!(fate, Fate::Astray { .. }) && self.sling.version.is_4(),
+            awaited: true,
+            waiter: Some(id),
+        });
     }
 
     /// Our own channel can't send the amount.
@@ -145,6 +163,12 @@ impl NodeState {
             self.land(position, false, hops + 1);
             return false;
         }
+        if flight.astray {
+            let since = self.now();
+            self.sling.memory.bad_peers.insert(self.channels[flight.way.to].peer_id.clone(), since);
+            self.land(position, false, hops + 1);
+            return false;
+        }
         if !self.credit_payment(flight.payment) {
             let since = self.now();
             self.sling.memory.bans.insert(self.channels[flight.way.to].scid, since);
@@ -169,8 +193,10 @@ impl NodeState {
         }
         let mut failure = self.failure_at(flight.way, hop);
         if hop > usize::from(self.sling.routes.hops) {
-            (failure.code, failure.name) = (16399, "WIRE_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS");
             failure.node = self.id.clone();
+            if !flight.astray {
+                (failure.code, failure.name) = (16399, "WIRE_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS");
+            }
         }
         self.fail_payment(flight.payment, &failure);
         self.end_entry(flight.entry, PaymentEnd::Failed);
@@ -232,6 +258,16 @@ impl NodeState {
             PayFailure { code: 0, name: "WAITSENDPAY_TIMEOUT", hop: 0, node, channel: String::new() };
         self.note_failure(id, entry, &failure);
         self.after_payment(id, 0);
+    }
+
+    /// Ends the payments on their way through a channel that is about to close: money that is with
+    /// us settles, other money comes back.
+    pub(in crate::node) fn clear_flights(&mut self, channel: usize) {
+        let through = |flight: &Flight| flight.way.from == channel || flight.way.to == channel;
+        while let Some(position) = self.sling.flights.iter().position(through) {
+            let arrived = self.sling.flights[position].arrived;
+            self.land(position, arrived, 1);
+        }
     }
 
     /// Ends a payment of sling's that is on its way, by its hash. Money that is with us already

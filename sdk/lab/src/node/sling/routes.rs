@@ -40,6 +40,12 @@ pub enum Fate {
         /// Seconds.
         after_s: f64,
     },
+    /// The last peer sends the money over another of its channels to us after `after_s` seconds:
+    /// version 4 refuses it and leaves the peer alone for an hour.
+    Astray {
+        /// Seconds.
+        after_s: f64,
+    },
     /// Nothing is heard of it until `NodeState::end_sling_payment`.
     Hang,
 }

@@ -23,8 +23,8 @@ pub enum TaskState {
     Disconnected,
     /// The channel failed lately and is left alone for a while.
     PeerNotReady,
-    /// The channel is closing.
-    ChanNotNormal,
+    /// The peer sent money by the wrong channel lately.
+    PeerBad,
     /// No way through the network.
     NoRoutes,
     /// No way that is cheap enough.
@@ -48,7 +48,7 @@ impl TaskState {
             Self::HtlcCapped => "HTLCcapped",
             Self::Disconnected => "Disconnected",
             Self::PeerNotReady => "PeerNotReady",
-            Self::ChanNotNormal => "ChanNotNormal",
+            Self::PeerBad => "PeerBad",
             Self::NoRoutes => "NoRoutes",
             Self::NoCheapRoute => "NoCheapRoute",
             Self::Stopping => "Stopping",

@@ -1,6 +1,7 @@
 //! The played sling by itself: a stage of three channels, and its helpers.
 #![allow(clippy::unwrap_used)]
 
+mod chance;
 mod faults;
 mod jobs;
 

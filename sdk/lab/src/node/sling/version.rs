@@ -1,5 +1,7 @@
 //! Which sling is played, and its options.
 
+use serde_json::{Value, json};
+
 /// A release of sling, one of each line that behaves alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SlingVersion {
@@ -73,6 +75,21 @@ impl Default for SlingOptions {
 }
 
 impl SlingOptions {
+    /// What `listconfigs` shows of them from version 4 on, whose defaults lightningd knows.
+    pub(super) fn configs(&self) -> [(&'static str, Value); 9] {
+        [
+            ("sling-depleteuptopercent", json!(self.depleteuptopercent.to_string())),
+            ("sling-depleteuptoamount", json!(self.depleteuptoamount_sat.unwrap_or(2_000_000_000))),
+            ("sling-candidates-min-age", json!(self.candidates_min_age)),
+            ("sling-paralleljobs", json!(self.paralleljobs)),
+            ("sling-timeoutpay", json!(self.timeoutpay_s)),
+            ("sling-max-htlc-count", json!(self.max_htlc_count)),
+            ("sling-autogo", json!(self.autogo)),
+            ("sling-stats-delete-successes-age", json!(self.successes_age_days)),
+            ("sling-stats-delete-failures-age", json!(self.failures_age_days)),
+        ]
+    }
+
     /// What a candidate keeps at most by amount, msat. Version 4 reads its default, meant as msat,
     /// as sat: 20 BTC, so that only the share counts.
     pub(super) fn depleteuptoamount_msat(&self, version: SlingVersion) -> u64 {

@@ -81,10 +81,15 @@ impl Schema {
     }
 }
 
-/// Field names that are data, such as scids in `sling-jobsettings`, as one name.
+/// Field names that are data, such as scids in `sling-jobsettings`, as one name; sling's options
+/// too.
 fn stable(name: &str) -> String {
     let scid = name.split('x').count() == 3 && name.bytes().all(|byte| byte == b'x' || byte.is_ascii_digit());
-    if scid { "<scid>".to_owned() } else { name.to_owned() }
+    match name {
+        _ if scid => "<scid>".to_owned(),
+        name if name.starts_with("sling-") => "<sling option>".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// Topic, state of a forward and tag of a movement: notifications of one kind have one shape.

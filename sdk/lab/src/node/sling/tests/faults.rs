@@ -303,3 +303,48 @@ fn deleting_all_needs_the_file_of_jobs() {
     let stats = ok(&mut node, "sling-stats", json!([here, true]));
     assert_eq!(stats["successes_in_time_window"], json!(null), "unless told otherwise");
 }
+
+#[test]
+fn money_that_comes_by_the_wrong_channel_is_refused_and_its_peer_left_alone() {
+    let mut node = node();
+    node.sling_mut().routes.fates = [Fate::Astray { after_s: 4.0 }].into();
+    start_once(&mut node, json!({}));
+    pass(&mut node, 60.0);
+    assert_eq!(state(&node).0, TaskState::PeerBad);
+    assert_eq!((node.sling().payments().len(), node.sling().spent_msat()), (1, 0));
+    let news = node.take_notifications();
+    let failure = &news[0].params["sendpay_failure"]["data"];
+    assert_eq!((&failure["failcode"], &failure["erring_node"]), (&json!(4103), &json!(node.id)));
+    pass(&mut node, 3500.0);
+    assert_eq!(node.sling().payments().len(), 1, "for an hour");
+    pass(&mut node, 200.0);
+    assert_eq!(node.sling().payments().len(), 3);
+}
+
+#[test]
+fn a_close_waits_for_the_payment_in_the_channel() {
+    for (fate, spent) in [(Fate::Settle { after_s: 100.0 }, 60_015), (Fate::Hang, 0)] {
+        let mut node = node();
+        let before = balances(&node);
+        node.sling_mut().routes.fates = [fate].into();
+        start_once(&mut node, json!({"onceamount": 50_000}));
+        pass(&mut node, 50.0);
+        node.close_channel(1, CloseKind::Mutual);
+        assert_eq!((node.sling().in_flight().count(), node.sling().spent_msat()), (0, spent));
+        reconcile(&mut node, &before);
+    }
+}
+
+#[test]
+fn its_options_are_in_the_configuration() {
+    let mut node = node();
+    node.sling_mut().options.timeoutpay_s = 60;
+    let configs = ok(&mut node, "listconfigs", json!({}))["configs"].clone();
+    assert_eq!(configs["sling-timeoutpay"]["value_int"], 60);
+    assert_eq!(configs["sling-depleteuptoamount"]["value_int"], 2_000_000_000);
+    assert_eq!(configs["sling-depleteuptopercent"]["value_str"], "0.2");
+    assert_eq!(configs["sling-autogo"]["value_bool"], false);
+    node.set_extra(Extra::Sling, false);
+    let configs = ok(&mut node, "listconfigs", json!({"config": "sling-timeoutpay"}))["configs"].clone();
+    assert_eq!(configs, json!({}));
+}
