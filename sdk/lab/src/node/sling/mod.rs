@@ -18,6 +18,7 @@ mod job;
 mod pay;
 mod routes;
 mod run;
+mod start;
 mod stats;
 mod table;
 mod task;

@@ -262,3 +262,56 @@ fn old_versions_have_their_own_forms() {
     let message = "Could not find channel or not in CHANNELD_NORMAL state: 1x1x1";
     assert_eq!(refused(&mut node, "sling-job", gone), message);
 }
+
+#[test]
+fn arguments_come_by_place_and_by_name() {
+    let mut node = node();
+    assert_eq!(refused(&mut node, "sling-go", json!([])), "No jobs found");
+    let params = job(&node, json!({}));
+    ok(&mut node, "sling-job", params);
+    let one_or_none = "Please provide exactly one ShortChannelId or nothing";
+    let one_or_all = "Please provide exactly one ShortChannelId or nothing for all";
+    let deletes = "Invalid amount of arguments: Please provide exactly one ShortChannelId or `all` and \
+                   optionally if you want to delete the stats";
+    let no_flag = "invalid `json` flag, not a bool. Use `true` or `false`";
+    for (method, params, message) in [
+        ("sling-go", json!(["1x1x1"]), "Shortchannelid not found in jobs"),
+        ("sling-go", json!([1]), "invalid ShortChannelId"),
+        ("sling-go", json!(["1x1x1", "1x1x1"]), one_or_none),
+        ("sling-go", json!({"id": "1x1x1"}), "invalid scid"),
+        ("sling-stop", json!([true]), "invalid ShortChannelId"),
+        ("sling-stop", json!({"scid": 1}), "invalid scid"),
+        ("sling-stop", json!(["all"]), "Malformed short_channel_id: all"),
+        ("sling-jobsettings", json!(["1x1x1"]), "channel not found"),
+        ("sling-jobsettings", json!([1]), "invalid input, not a string"),
+        ("sling-jobsettings", json!(["1x1x1", "1x1x1"]), one_or_all),
+        ("sling-jobsettings", json!({"scid": 1}), "invalid scid, not a string"),
+        ("sling-jobsettings", json!({"id": 1}), "Expected object with scid field"),
+        ("sling-deletejob", json!([]), deletes),
+        ("sling-deletejob", json!([1]), "invalid string for deleting job(s)"),
+        ("sling-deletejob", json!({"scid": "1x1x1"}), "invalid string for deleting job(s)"),
+        ("sling-deletejob", json!(["all", 1]), "invalid type for deleting stats boolean"),
+        ("sling-stats", json!([1]), "invalid short_channel_id"),
+        ("sling-stats", json!(["1x1x1", 1]), no_flag),
+        ("sling-stats", json!({"json": "true"}), no_flag),
+        ("sling-stats", json!([1, 2, 3]), "Too many arguments, please only provide `scid` and/or `json`"),
+    ] {
+        assert_eq!(refused(&mut node, method, params.clone()), message, "{method} {params}");
+    }
+    assert_eq!(node.sling().jobs().len(), 1, "nothing was changed");
+    assert_eq!(ok(&mut node, "sling-stop", json!(["1x1x1"])), json!({"stopped_count": 0}));
+    let here = scid(&node, 0);
+    let rows = ok(&mut node, "sling-stats", json!([true]));
+    assert_eq!(
+        (&rows[0]["status"], &rows[0]["last_success_reb"]),
+        (&json!(["1:NotStarted"]), &json!("Never"))
+    );
+    let table = ok(&mut node, "sling-stats", json!({}));
+    assert!(table["result"].as_str().unwrap().contains("1:NotStarted"), "{table}");
+    for params in [json!([here]), json!({"scid": here})] {
+        assert_eq!(ok(&mut node, "sling-go", params.clone())["tasks_started"], 1);
+        assert_eq!(ok(&mut node, "sling-jobsettings", params.clone())[&here]["maxppm"], 5000);
+        pass(&mut node, 7200.0);
+        assert_eq!(ok(&mut node, "sling-stop", params), json!({"stopped_count": 1}));
+    }
+}
