@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-const STRATEGIES: [&str; 4] = ["dynamic", "static", "passive", "hive"];
+const STRATEGIES: [&str; 5] = ["dynamic", "static", "passive", "hive", "rebalance-ev"];
 
 fn main() {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
@@ -30,10 +30,11 @@ pub(crate) fn components(root: &Path) {
         out.ancestors().nth(4).expect("OUT_DIR is four levels below the target directory").join("components");
     build(root, &built);
     for name in STRATEGIES {
-        let from = built.join(TARGET).join("component").join(format!("strategy_{name}.wasm"));
+        let file = name.replace('-', "_");
+        let from = built.join(TARGET).join("component").join(format!("strategy_{file}.wasm"));
         let to = out.join(format!("{name}.wasm"));
         std::fs::copy(&from, &to).unwrap_or_else(|error| panic!("the component {}: {error}", from.display()));
-        println!("cargo::rustc-env=COMPONENT_{}={}", name.to_uppercase(), to.display());
+        println!("cargo::rustc-env=COMPONENT_{}={}", file.to_uppercase(), to.display());
     }
 }
 

@@ -7,6 +7,7 @@ pub(super) fn component(name: &str) -> Option<&'static [u8]> {
         "static" => Some(include_bytes!(env!("COMPONENT_STATIC"))),
         "passive" => Some(include_bytes!(env!("COMPONENT_PASSIVE"))),
         "hive" => Some(include_bytes!(env!("COMPONENT_HIVE"))),
+        "rebalance-ev" => Some(include_bytes!(env!("COMPONENT_REBALANCE_EV"))),
         _ => None,
     }
 }
@@ -18,7 +19,7 @@ mod tests {
 
     #[test]
     fn every_built_in_name_has_a_component() {
-        for name in StrategyName::BUILT_IN {
+        for name in StrategyName::BUILT_IN.into_iter().chain(StrategyName::EVALUATORS) {
             assert!(component(name).is_some_and(wasmparser::Parser::is_component), "{name}");
         }
         assert!(component("other").is_none());

@@ -1,5 +1,7 @@
 //! Does an answer make sense? Pure: the limits on fees are the guard's.
 
+pub(super) mod rebalance;
+
 use super::limits::{MAX_FACTORS, MAX_NODE_STATE_BYTES, MAX_STATE_BYTES};
 use crate::model::strategy::{Description, GUEST_INTEGER_LIMIT, StrategyDecision, StrategyProposal};
 use crate::model::{Msat, Ppm};
@@ -33,17 +35,12 @@ pub(super) struct RawDecision {
 /// says what is wrong with it. One wrong value condemns the whole answer.
 pub(super) fn check(raw: RawDecision, rows: usize, about: &Description) -> Result<StrategyDecision, String> {
     let states = states(&raw.state_bytes, &raw.state_ends, rows)?;
-    if raw.node_state.len() > MAX_NODE_STATE_BYTES {
-        return Err(format!(
-            "a node state of {} bytes; {MAX_NODE_STATE_BYTES} are allowed",
-            raw.node_state.len()
-        ));
-    }
+    node_state(&raw.node_state)?;
     let mut proposals = Vec::with_capacity(raw.proposals.len().min(rows));
     let mut next_row = 0;
     let mut factors_begin = 0;
     for proposal in &raw.proposals {
-        let row = row(proposal.row, next_row, rows)?;
+        let row = row(proposal.row, next_row, rows, "a proposal")?;
         let at = |problem: String| format!("in the proposal for row {row}, {problem}");
         let factors = factors(&raw.factors, factors_begin, proposal.factors_end, about).map_err(at)?;
         proposals.push(one(proposal, row, factors, about).map_err(at)?);
@@ -56,15 +53,27 @@ pub(super) fn check(raw: RawDecision, rows: usize, about: &Description) -> Resul
     Ok(StrategyDecision { proposals, states, node_state: raw.node_state, fuel: 0 })
 }
 
-fn row(row: u32, next: usize, rows: usize) -> Result<usize, String> {
+fn row(row: u32, next: usize, rows: usize, what: &str) -> Result<usize, String> {
     let row = row as usize;
     if row >= rows {
-        return Err(format!("a proposal for row {row} of {rows} channels"));
+        return Err(format!("{what} for row {row} of {rows} channels"));
     }
     if row < next {
-        return Err(format!("a proposal for row {row} after one for row {}; rows must rise", next - 1));
+        return Err(format!("{what} for row {row} after one for row {}; rows must rise", next - 1));
     }
     Ok(row)
+}
+
+fn reason(position: u32, about: &Description) -> Result<String, String> {
+    let word = about.reasons.get(position as usize).cloned();
+    word.ok_or_else(|| format!("reason {position} of {} described ones", about.reasons.len()))
+}
+
+fn node_state(state: &[u8]) -> Result<(), String> {
+    if state.len() > MAX_NODE_STATE_BYTES {
+        return Err(format!("a node state of {} bytes; {MAX_NODE_STATE_BYTES} are allowed", state.len()));
+    }
+    Ok(())
 }
 
 fn one(
@@ -82,15 +91,12 @@ fn one(
     {
         return Err(format!("a largest HTLC of {most} msat; 1 to {} makes sense", GUEST_INTEGER_LIMIT - 1));
     }
-    let Some(reason) = about.reasons.get(raw.reason as usize) else {
-        return Err(format!("reason {} of {} described ones", raw.reason, about.reasons.len()));
-    };
     Ok(StrategyProposal {
         row,
         fee,
         base_fee: raw.base_fee_msat.map(|msat| Msat(u64::from(msat))),
         htlc_max: raw.htlc_max_msat.map(Msat),
-        reason: reason.clone(),
+        reason: reason(raw.reason, about)?,
         factors,
     })
 }

@@ -1,11 +1,11 @@
 //! Looks into a component before anything of it is compiled: it is valid, it
-//! imports nothing but types, it exports what sets fees, and how hard it would
-//! be to compile.
+//! imports nothing but types, it exports the interface that is called for, and
+//! how hard it would be to compile.
 
 use super::config::Tier;
 use super::fault::printable;
 use super::load_fault::LoadFault;
-use super::v1;
+use super::world::Interface;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 use wasmparser::types::{Types, TypesRef};
 use wasmparser::{FunctionBody, Operator, Parser, Payload, Validator, WasmFeatures};
@@ -19,7 +19,11 @@ const MAX_BRANCH_TARGETS: u64 = 20_000;
 const MAX_BODY_BYTES: usize = 512 * 1024;
 
 /// Refuses what may not be loaded, and says how to compile what may.
-pub(super) fn inspect(bytes: &[u8], features: WasmFeatures) -> Result<Tier, LoadFault> {
+pub(super) fn inspect(
+    bytes: &[u8],
+    features: WasmFeatures,
+    needed: &'static Interface,
+) -> Result<Tier, LoadFault> {
     header(bytes)?;
     let invalid = |error: wasmparser::BinaryReaderError| {
         let message = format!("{} (at byte {})", error.message(), error.offset());
@@ -31,7 +35,7 @@ pub(super) fn inspect(bytes: &[u8], features: WasmFeatures) -> Result<Tier, Load
     for name in &outline.imports {
         import(name, &types)?;
     }
-    exports(&outline.exports)?;
+    exports(&outline.exports, needed)?;
     Ok(if outline.heavy { Tier::Quick } else { Tier::Speed })
 }
 
@@ -146,24 +150,24 @@ fn beyond_types(entity: &ComponentEntityType, types: TypesRef<'_>) -> Option<&'s
     }
 }
 
-fn exports(names: &[&str]) -> Result<(), LoadFault> {
+fn exports(names: &[&str], needed: &'static Interface) -> Result<(), LoadFault> {
     let version = |name: &&str| {
-        let version = name.strip_prefix(v1::INTERFACE)?.strip_prefix('@')?;
+        let version = name.strip_prefix(needed.name)?.strip_prefix('@')?;
         Some(version.to_owned())
     };
     let found: Vec<String> = names.iter().filter_map(version).collect();
-    if found.iter().any(|version| version == v1::VERSION) {
+    if found.iter().any(|version| version == needed.version) {
         return Ok(());
     }
+    let purpose = needed.purpose;
     let why = if let Some(version) = found.first() {
-        format!("the component exports version {} of the interface that sets fees", printable(version, 40))
+        let version = printable(version, 40);
+        format!("the component exports version {version} of the interface that {purpose}")
     } else if names.is_empty() {
         "the component exports nothing".to_owned()
     } else {
-        format!(
-            "the component exports {} but nothing that sets fees",
-            printable(&names.join(", "), MAX_SHOWN)
-        )
+        let names = printable(&names.join(", "), MAX_SHOWN);
+        format!("the component exports {names} but nothing that {purpose}")
     };
-    Err(LoadFault::WrongWorld { why })
+    Err(LoadFault::WrongWorld { why, needed })
 }

@@ -20,7 +20,7 @@ pub const CORE_INSTANCES: u32 = 32;
 pub const CALLS_AT_ONCE: u32 = 8;
 
 /// Room for one proposal and one factor as the host holds them, bytes.
-pub(super) const PROPOSAL_BYTES: usize = 64;
+pub(super) const PROPOSAL_BYTES: usize = 96;
 pub(super) const FACTOR_BYTES: usize = 16;
 
 const KIB: usize = 1024;
@@ -154,7 +154,7 @@ impl std::error::Error for Exceeded {}
 
 /// Counts what one instance takes, over all its memories and tables.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub struct Budget {
     limits: &'static Limits,
     memory_left: usize,
     elements_left: usize,

@@ -13,6 +13,7 @@ use super::imports;
 use super::limits::LimitClass;
 use super::load_fault::LoadFault;
 use super::module::{Header, Module, Origin};
+use super::world::{Fees, Rebalances, World};
 use crate::model::{Digest, StrategyName};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
@@ -20,22 +21,39 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-type Loaded = Result<Arc<Module>, LoadFault>;
+type Loaded<W> = Result<Arc<Module<W>>, LoadFault>;
 
 /// What is known of one name. Locked while it is being loaded, so that two
 /// callers do not compile the same file.
-#[derive(Default)]
-struct Slot {
-    last: Option<Last>,
+struct Slot<W: World> {
+    last: Option<Last<W>>,
 }
 
 /// What the last look at a name gave, and what it holds for.
-struct Last {
+struct Last<W: World> {
     /// Of the file; built-in ones have none.
     stamp: Option<Stamp>,
     digest: Digest,
     class: LimitClass,
-    loaded: Loaded,
+    loaded: Loaded<W>,
+}
+
+/// The names of one world. A file may serve both; it is compiled once, and counts as two modules.
+pub(super) struct Shelf<W: World>(Mutex<HashMap<String, Arc<Mutex<Slot<W>>>>>);
+
+impl<W: World> Shelf<W> {
+    fn new() -> Shelf<W> {
+        Shelf(Mutex::default())
+    }
+
+    fn slot(&self, name: &str) -> Arc<Mutex<Slot<W>>> {
+        let fresh = || Arc::new(Mutex::new(Slot { last: None }));
+        Arc::clone(lock(&self.0).entry(name.to_owned()).or_insert_with(fresh))
+    }
+
+    fn forget(&self, name: &StrategyName) {
+        lock(&self.0).remove(name.as_str());
+    }
 }
 
 pub(super) struct Loader {
@@ -47,7 +65,8 @@ pub(super) struct Loader {
     cache: Cache,
     compiler: Compiler,
     interpreted: Mutex<BTreeSet<String>>,
-    slots: Mutex<HashMap<String, Arc<Mutex<Slot>>>>,
+    pub(super) fees: Shelf<Fees>,
+    pub(super) evaluators: Shelf<Rebalances>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -73,8 +92,8 @@ impl Loader {
         compiler: Compiler,
     ) -> Loader {
         let fingerprints = Tier::ALL.map(|tier| config::fingerprint(&engine, tier, space));
-        let (interpreted, slots) = Default::default();
-        Loader { engine, space, fingerprints, files, cache, compiler, interpreted, slots }
+        let (interpreted, fees, evaluators) = (Mutex::default(), Shelf::new(), Shelf::new());
+        Loader { engine, space, fingerprints, files, cache, compiler, interpreted, fees, evaluators }
     }
 
     pub(super) fn set_interpreted(&self, names: BTreeSet<String>) {
@@ -82,22 +101,19 @@ impl Loader {
     }
 
     pub(super) fn forget(&self, name: &StrategyName) {
-        lock(&self.slots).remove(name.as_str());
+        self.fees.forget(name);
+        self.evaluators.forget(name);
     }
 
     pub(super) fn list(&self) -> std::io::Result<Vec<ModuleFile>> {
         self.files.list()
     }
 
-    fn slot(&self, name: &str) -> Arc<Mutex<Slot>> {
-        Arc::clone(lock(&self.slots).entry(name.to_owned()).or_default())
-    }
-
-    pub(super) fn built_in(&self, name: &str, gate: &Gate) -> Loaded {
+    pub(super) fn built_in<W: World>(&self, shelf: &Shelf<W>, name: &str, gate: &Gate) -> Loaded<W> {
         let Some(wasm) = builtin::component(name) else {
             return Err(LoadFault::NotFound { name: printable(name, 80) });
         };
-        let slot = self.slot(name);
+        let slot = shelf.slot(name);
         let mut slot = lock(&slot);
         if let Some(last) = &slot.last {
             return last.loaded.clone();
@@ -109,13 +125,13 @@ impl Loader {
         loaded
     }
 
-    pub(super) fn load(&self, name: &StrategyName, gate: &Gate) -> Loaded {
+    pub(super) fn load<W: World>(&self, shelf: &Shelf<W>, name: &StrategyName, gate: &Gate) -> Loaded<W> {
         if name.is_built_in() {
-            return self.built_in(name.as_str(), gate);
+            return self.built_in(shelf, name.as_str(), gate);
         }
         let interpreted = lock(&self.interpreted).contains(name.as_str());
         let class = if interpreted { LimitClass::Interpreted } else { LimitClass::Native };
-        let slot = self.slot(name.as_str());
+        let slot = shelf.slot(name.as_str());
         let mut slot = lock(&slot);
         let known = slot.last.take().filter(|last| last.class == class);
         if let Some(last) =
@@ -140,14 +156,17 @@ impl Loader {
     }
 
     /// Everything between the bytes of a component and a module that can decide.
-    fn admit(&self, candidate: &Candidate<'_>, gate: &Gate) -> Loaded {
+    fn admit<W: World>(&self, candidate: &Candidate<'_>, gate: &Gate) -> Loaded<W> {
+        let inspect = || imports::inspect(candidate.wasm, self.engine.get_wasm_features(), W::INTERFACE);
         let (component, origin) = match self.cached(candidate) {
-            // It is in the cache since it was looked into and compiled before.
-            Some(component) => (component, Origin::Cached),
-            None => {
-                let tier = imports::inspect(candidate.wasm, self.engine.get_wasm_features())?;
-                self.compile(candidate, tier)?
+            // It is in the cache since it was looked into and compiled before, if for another world.
+            Some(component) => {
+                if component.get_export_index(None, &W::INTERFACE.to_string()).is_none() {
+                    inspect()?;
+                }
+                (component, Origin::Cached)
             }
+            None => self.compile(candidate, inspect()?)?,
         };
         let header = Header {
             name: candidate.name.to_owned(),

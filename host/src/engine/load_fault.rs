@@ -2,7 +2,7 @@
 
 use super::fault::StrategyFault;
 use super::limits::{LimitClass, Limits};
-use super::v1;
+use super::world::Interface;
 use std::fmt;
 
 /// Why a module is not loaded. Each prints as one sentence that says what is
@@ -19,8 +19,8 @@ pub enum LoadFault {
     NotAComponent { found: &'static str },
     /// It wants something from the host.
     Import { name: String, what: &'static str },
-    /// It does not export what sets fees, or in another form.
-    WrongWorld { why: String },
+    /// It does not export the interface that is called for, or in another form.
+    WrongWorld { why: String, needed: &'static Interface },
     /// Compiling it took more than its class allows.
     CompileLimit { why: String, class: LimitClass },
     /// Not valid WebAssembly, or of a kind that is switched off.
@@ -77,9 +77,7 @@ impl fmt::Display for LoadFault {
             LoadFault::Import { name, what } => {
                 write!(f, "the component imports {what} '{name}'; a strategy may import nothing but types")
             }
-            LoadFault::WrongWorld { why } => {
-                write!(f, "{why}; the interface {}@{} is needed", v1::INTERFACE, v1::VERSION)
-            }
+            LoadFault::WrongWorld { why, needed } => write!(f, "{why}; the interface {needed} is needed"),
             LoadFault::CompileLimit { why, class } => {
                 let Limits { compile_cpu_s, compile_bytes, .. } = class.limits();
                 let mib = compile_bytes >> 20;

@@ -13,7 +13,7 @@
 //! | `compile`, `child` | compiling strangers' code in a process that may die |
 //! | `cache` | artefacts on disk, authenticated |
 //! | `config`, `limits`, `gate` | the engine's settings, the limits, the clock |
-//! | `module`, `v1`, `check`, `describe` | calls, the contract, what may come back |
+//! | `world`, `module`, `v1`, `check`, `describe` | calls, the contract, what may come back |
 
 mod builtin;
 mod cache;
@@ -31,6 +31,7 @@ mod load;
 mod load_fault;
 mod module;
 mod v1;
+mod world;
 
 pub use check::MAX_PPM;
 pub use child::compile_child_main;
@@ -41,8 +42,10 @@ pub use files::ModuleFile;
 pub use limits::{LimitClass, Limits};
 pub use load_fault::LoadFault;
 pub use module::{Module, Origin};
+pub use world::{Fees, Rebalances, World};
 
 use crate::model::StrategyName;
+use crate::model::rebalance::{RebalanceDecision, RebalanceInput};
 use crate::model::strategy::{FeeInput, StrategyDecision};
 use anyhow::Context;
 use gate::Gate;
@@ -51,6 +54,9 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// A module that evaluates rebalances.
+pub type Evaluator = Module<Rebalances>;
 
 /// Where the engine finds what it needs, and how it works.
 #[derive(Clone, Debug)]
@@ -120,7 +126,7 @@ impl Engine {
     /// # Errors
     /// When there is none of that name.
     pub fn built_in(&self, name: &str) -> Result<Arc<Module>, LoadFault> {
-        self.0.loader.built_in(name, &self.0.gate)
+        self.0.loader.built_in(&self.0.loader.fees, name, &self.0.gate)
     }
 
     /// The module of that name: built in, or from the strategies directory. A
@@ -131,7 +137,16 @@ impl Engine {
     /// Says why the module may not run; nothing of it has run then, but for
     /// its own description.
     pub fn load(&self, name: &StrategyName) -> Result<Arc<Module>, LoadFault> {
-        self.0.loader.load(name, &self.0.gate)
+        self.0.loader.load(&self.0.loader.fees, name, &self.0.gate)
+    }
+
+    /// The evaluator of that name, as [`Engine::load`] does for strategies that
+    /// set fees. A module that sets fees only is refused.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn load_evaluator(&self, name: &StrategyName) -> Result<Arc<Evaluator>, LoadFault> {
+        self.0.loader.load(&self.0.loader.evaluators, name, &self.0.gate)
     }
 
     /// Looks at the module's file again at the next `load`, as if new.
@@ -158,6 +173,22 @@ impl Engine {
     /// # Errors
     /// The one fault that ended the call, or made its answer worthless.
     pub fn decide_fees(&self, module: &Module, input: &FeeInput) -> Result<StrategyDecision, StrategyFault> {
+        self.decide(module, input)
+    }
+
+    /// Lets `module` evaluate `input`, as [`Engine::decide_fees`] does for fees.
+    ///
+    /// # Errors
+    /// The one fault that ended the call, or made its answer worthless.
+    pub fn decide_rebalances(
+        &self,
+        module: &Evaluator,
+        input: &RebalanceInput,
+    ) -> Result<RebalanceDecision, StrategyFault> {
+        self.decide(module, input)
+    }
+
+    fn decide<W: World>(&self, module: &Module<W>, input: &W::Input) -> Result<W::Decision, StrategyFault> {
         // A panic here would be a defect of the engine's; a strategy must not
         // be able to use it to stop the plugin.
         catch_unwind(AssertUnwindSafe(|| module.decide(input, &self.0.gate)))

@@ -1,14 +1,14 @@
 //! A loaded module, and one call of it.
 
-use super::check;
 use super::config::Tier;
+use super::describe;
 use super::fault::{FaultKind, StrategyFault, printable};
 use super::gate::{Gate, Pass};
 use super::limits::{Budget, LimitClass, MAX_ERROR_BYTES, output_bytes};
 use super::load_fault::LoadFault;
-use super::{describe, v1};
+use super::world::{Fees, Interface, World};
 use crate::model::Digest;
-use crate::model::strategy::{Description, FeeInput, StrategyDecision};
+use crate::model::strategy::Description;
 use wasmtime::Store;
 use wasmtime::component::{Component, Linker};
 
@@ -21,8 +21,8 @@ pub enum Origin {
     Compiled { tier: Tier, not_cached: Option<String> },
 }
 
-/// A module ready to decide.
-pub struct Module {
+/// A module ready to decide, in one of the worlds of the contract.
+pub struct Module<W: World = Fees> {
     pub name: String,
     /// SHA-256 of the `.wasm` file.
     pub digest: Digest,
@@ -33,10 +33,11 @@ pub struct Module {
     /// Size of the `.wasm` file, bytes.
     pub bytes: usize,
     pub origin: Origin,
-    fee: v1::FeeStrategyPre<Budget>,
+    engine: wasmtime::Engine,
+    pre: W::Pre,
 }
 
-impl std::fmt::Debug for Module {
+impl<W: World> std::fmt::Debug for Module<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Module")
             .field("name", &self.name)
@@ -55,69 +56,62 @@ pub(super) struct Header {
     pub(super) origin: Origin,
 }
 
-impl Module {
+impl<W: World> Module<W> {
     /// Links a compiled component with nothing, and asks it what it is.
-    pub(super) fn new(header: Header, component: &Component, gate: &Gate) -> Result<Module, LoadFault> {
+    pub(super) fn new(header: Header, component: &Component, gate: &Gate) -> Result<Module<W>, LoadFault> {
         // Nothing is ever defined in the linker: it is the sandbox.
-        let linker = Linker::new(component.engine());
-        let fee = linker
+        let engine = component.engine().clone();
+        let pre = Linker::new(&engine)
             .instantiate_pre(component)
-            .and_then(v1::FeeStrategyPre::new)
-            .map_err(|error| misfit(&error))?;
-        let description = ask(&fee, header.class, gate)?;
+            .and_then(W::link)
+            .map_err(|error| misfit(&error, W::INTERFACE))?;
+        let description = ask::<W>(&pre, Call::new(&engine, header.class, 0, gate))?;
         describe::check(&description).map_err(|why| LoadFault::BadDescription { why })?;
         let Header { name, digest, class, built_in, bytes, origin } = header;
-        Ok(Module { name, digest, description, class, built_in, bytes, origin, fee })
+        Ok(Module { name, digest, description, class, built_in, bytes, origin, engine, pre })
     }
 
     /// One call, in an instance of its own.
-    pub(super) fn decide(&self, input: &FeeInput, gate: &Gate) -> Result<StrategyDecision, StrategyFault> {
-        let rows = input.channels.len();
-        let lowered = v1::input(input, &self.description);
-        let mut call = Call::new(&self.fee, self.class, rows, gate);
-        let answer = self
-            .fee
-            .instantiate(&mut call.store)
-            .and_then(|strategy| strategy.revenue_ops_strategy_fee().call_decide(&mut call.store, &lowered));
+    pub(super) fn decide(&self, input: &W::Input, gate: &Gate) -> Result<W::Decision, StrategyFault> {
+        let lowered = W::lower(input, &self.description);
+        let mut call = Call::new(&self.engine, self.class, W::rows(input), gate);
+        let answer = W::instantiate(&self.pre, &mut call.store)
+            .and_then(|instance| W::decide(&instance, &mut call.store, &lowered));
         let fuel = call.fuel_used();
         let decision = match answer {
-            Ok(Ok(decision)) => check::check(v1::decision(decision), rows, &self.description)
+            Ok(Ok(raw)) => W::check(raw, input, &self.description, fuel)
                 .map_err(|problem| StrategyFault::new(FaultKind::BadOutput, &problem)),
             Ok(Err(text)) => {
                 Err(StrategyFault::new(FaultKind::GuestError, &printable(&text, MAX_ERROR_BYTES)))
             }
             Err(error) => Err(StrategyFault::of(&error)),
         };
-        match decision {
-            Ok(decision) => Ok(StrategyDecision { fuel, ..decision }),
-            Err(fault) => Err(StrategyFault { fuel: Some(fuel), ..fault }),
-        }
+        decision.map_err(|fault| StrategyFault { fuel: Some(fuel), ..fault })
     }
 
     /// An instance that is not called.
     pub(super) fn instantiate(&self, gate: &Gate) -> Result<(), StrategyFault> {
-        let mut call = Call::new(&self.fee, self.class, 0, gate);
-        self.fee.instantiate(&mut call.store).map(drop).map_err(|error| StrategyFault::of(&error))
+        let mut call = Call::new(&self.engine, self.class, 0, gate);
+        W::instantiate(&self.pre, &mut call.store).map(drop).map_err(|error| StrategyFault::of(&error))
     }
 }
 
-fn misfit(error: &wasmtime::Error) -> LoadFault {
-    LoadFault::WrongWorld {
-        why: format!("the component does not fit: {}", printable(&format!("{error:#}"), 400)),
-    }
+fn misfit(error: &wasmtime::Error, needed: &'static Interface) -> LoadFault {
+    let why = format!("the component does not fit: {}", printable(&format!("{error:#}"), 400));
+    LoadFault::WrongWorld { why, needed }
 }
 
-fn ask(fee: &v1::FeeStrategyPre<Budget>, class: LimitClass, gate: &Gate) -> Result<Description, LoadFault> {
-    let mut call = Call::new(fee, class, 0, gate);
-    let told = match fee.instantiate(&mut call.store) {
-        Ok(strategy) => strategy.revenue_ops_strategy_fee().call_describe(&mut call.store),
+fn ask<W: World>(pre: &W::Pre, mut call: Call) -> Result<Description, LoadFault> {
+    let told = match W::instantiate(pre, &mut call.store) {
+        Ok(instance) => W::describe(&instance, &mut call.store),
         // Without a trap or a limit, what it exports is not what is called for.
-        Err(error) if StrategyFault::of(&error).kind == FaultKind::BadOutput => return Err(misfit(&error)),
+        Err(error) if StrategyFault::of(&error).kind == FaultKind::BadOutput => {
+            return Err(misfit(&error, W::INTERFACE));
+        }
         Err(error) => Err(error),
     };
     let fuel = call.fuel_used();
-    told.map(v1::description)
-        .map_err(|error| LoadFault::Describe(StrategyFault { fuel: Some(fuel), ..StrategyFault::of(&error) }))
+    told.map_err(|error| LoadFault::Describe(StrategyFault { fuel: Some(fuel), ..StrategyFault::of(&error) }))
 }
 
 /// The store of one call with the limits of its class; the instance in it ends
@@ -129,10 +123,10 @@ struct Call {
 }
 
 impl Call {
-    fn new(fee: &v1::FeeStrategyPre<Budget>, class: LimitClass, rows: usize, gate: &Gate) -> Call {
+    fn new(engine: &wasmtime::Engine, class: LimitClass, rows: usize, gate: &Gate) -> Call {
         let pass = gate.enter();
         let tank = class.fuel(rows);
-        let mut store = Store::new(fee.engine(), Budget::new(class));
+        let mut store = Store::new(engine, Budget::new(class));
         store.limiter(|budget| budget);
         store.set_fuel(tank).expect("the engine counts fuel");
         store.set_hostcall_fuel(output_bytes(rows));

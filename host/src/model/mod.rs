@@ -8,6 +8,7 @@ pub mod forward;
 pub mod ids;
 pub mod ledger;
 pub mod policy;
+pub mod rebalance;
 pub mod strategy;
 pub mod time;
 

@@ -21,12 +21,19 @@ pub const MAX_TAG_LEN: usize = 64;
 pub struct StrategyName(String);
 
 impl StrategyName {
-    /// The names that are always there.
+    /// The names of strategies for fees that are always there.
     pub const BUILT_IN: [&'static str; 4] = ["dynamic", "static", "passive", "hive"];
+    /// The names of rebalance evaluators that are always there.
+    pub const EVALUATORS: [&'static str; 1] = ["rebalance-ev"];
 
     /// The strategy of peers without a policy.
     pub fn dynamic() -> StrategyName {
         StrategyName("dynamic".to_owned())
+    }
+
+    /// The evaluator of rebalances for which no other is named.
+    pub fn rebalance_ev() -> StrategyName {
+        StrategyName("rebalance-ev".to_owned())
     }
 
     /// The name as typed by an operator.
@@ -36,7 +43,7 @@ impl StrategyName {
 
     /// Whether the binary carries it.
     pub fn is_built_in(&self) -> bool {
-        Self::BUILT_IN.contains(&self.as_str())
+        Self::BUILT_IN.contains(&self.as_str()) || Self::EVALUATORS.contains(&self.as_str())
     }
 }
 
@@ -52,8 +59,9 @@ impl FromStr for StrategyName {
     /// digits, `-` and `_` (64 at most), so that a name is never a path.
     fn from_str(text: &str) -> Result<Self, String> {
         let lower = text.to_ascii_lowercase();
-        if Self::BUILT_IN.contains(&lower.as_str()) {
-            return Ok(StrategyName(lower));
+        let lower = StrategyName(lower);
+        if lower.is_built_in() {
+            return Ok(lower);
         }
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if text.is_empty() || text.len() > 64 || !text.bytes().all(plain) {

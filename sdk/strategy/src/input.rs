@@ -2,57 +2,66 @@
 
 use std::ops::Deref;
 
-use crate::{Blobs, Channel, FeeInput, FeeInterval, ParamValue};
+use crate::{Blobs, Channel, FeeInput, FeeInterval, Signal};
+
+/// Typed access to the parameters of an input.
+macro_rules! parameters {
+    ($input:ty) => {
+        impl $input {
+            /// A parameter's value as a number; integers are converted. None if the
+            /// host gives no such parameter, or a flag or text.
+            pub fn param_f64(&self, name: &str) -> Option<f64> {
+                match self.param(name)? {
+                    $crate::ParamValue::Number(value) => Some(*value),
+                    $crate::ParamValue::Integer(value) => Some(*value as f64),
+                    $crate::ParamValue::Flag(_) | $crate::ParamValue::Text(_) => None,
+                }
+            }
+
+            /// A parameter's value, if it is an integer.
+            pub fn param_i64(&self, name: &str) -> Option<i64> {
+                match self.param(name)? {
+                    $crate::ParamValue::Integer(value) => Some(*value),
+                    _ => None,
+                }
+            }
+
+            /// A parameter's value, if it is a flag.
+            pub fn param_flag(&self, name: &str) -> Option<bool> {
+                match self.param(name)? {
+                    $crate::ParamValue::Flag(value) => Some(*value),
+                    _ => None,
+                }
+            }
+
+            /// A parameter's value, if it is a text.
+            pub fn param_text(&self, name: &str) -> Option<&str> {
+                match self.param(name)? {
+                    $crate::ParamValue::Text(value) => Some(value),
+                    _ => None,
+                }
+            }
+
+            fn param(&self, name: &str) -> Option<&$crate::ParamValue> {
+                let found = self.params.iter().find(|param| param.name == name);
+                found.map(|param| &param.value)
+            }
+
+            /// The values of a signal, empty if the host does not know it.
+            pub fn signal(&self, name: &str) -> $crate::Signals<'_> {
+                $crate::Signals::of(&self.signals, name)
+            }
+        }
+    };
+}
+pub(crate) use parameters;
+
+parameters!(FeeInput);
 
 impl FeeInput {
-    /// A parameter's value as a number; integers are converted. None if the
-    /// host gives no such parameter, or a flag or text.
-    pub fn param_f64(&self, name: &str) -> Option<f64> {
-        match self.param(name)? {
-            ParamValue::Number(value) => Some(*value),
-            ParamValue::Integer(value) => Some(*value as f64),
-            ParamValue::Flag(_) | ParamValue::Text(_) => None,
-        }
-    }
-
-    /// A parameter's value, if it is an integer.
-    pub fn param_i64(&self, name: &str) -> Option<i64> {
-        match self.param(name)? {
-            ParamValue::Integer(value) => Some(*value),
-            _ => None,
-        }
-    }
-
-    /// A parameter's value, if it is a flag.
-    pub fn param_flag(&self, name: &str) -> Option<bool> {
-        match self.param(name)? {
-            ParamValue::Flag(value) => Some(*value),
-            _ => None,
-        }
-    }
-
-    /// A parameter's value, if it is a text.
-    pub fn param_text(&self, name: &str) -> Option<&str> {
-        match self.param(name)? {
-            ParamValue::Text(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    fn param(&self, name: &str) -> Option<&ParamValue> {
-        let found = self.params.iter().find(|param| param.name == name);
-        found.map(|param| &param.value)
-    }
-
     /// The channels in order, each with its intervals and its state.
     pub fn rows(&self) -> Rows<'_> {
         Rows { input: self, next: 0, intervals_begin: 0, state_begin: 0 }
-    }
-
-    /// The values of a signal, empty if the host does not know it.
-    pub fn signal(&self, name: &str) -> Signals<'_> {
-        let found = self.signals.iter().find(|signal| signal.name == name);
-        Signals { values: found.map_or(&[], |signal| &signal.values) }
     }
 }
 
@@ -62,7 +71,12 @@ pub struct Signals<'a> {
     values: &'a [f64],
 }
 
-impl Signals<'_> {
+impl<'a> Signals<'a> {
+    pub(crate) fn of(signals: &'a [Signal], name: &str) -> Signals<'a> {
+        let found = signals.iter().find(|signal| signal.name == name);
+        Signals { values: found.map_or(&[], |signal| &signal.values) }
+    }
+
     /// The value for a row; none where the host has no finite one.
     pub fn get(&self, row: u32) -> Option<f64> {
         let value = *self.values.get(row as usize)?;
@@ -180,6 +194,7 @@ impl Blobs {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::ParamValue;
     use crate::testing::{ChannelBuilder, InputBuilder, interval};
 
     #[test]

@@ -1,4 +1,5 @@
-//! Write fee strategies for cl-revenue-ops.
+//! Write strategies for cl-revenue-ops: for fees, and, in [`rebalance`], for
+//! rebalances.
 //!
 //! A strategy is a WebAssembly component that imports nothing. Once per cycle
 //! it gets a snapshot of the node as plain data ([`FeeInput`]) and answers with
@@ -70,6 +71,7 @@
 mod decision;
 mod describe;
 mod input;
+pub mod rebalance;
 mod rng;
 pub mod state;
 pub mod terms;

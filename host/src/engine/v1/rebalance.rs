@@ -1,0 +1,211 @@
+//! Rebalances: `wit/v1`'s world `rebalance-strategy`.
+
+use super::{base_fee, end, flow, lowered, msat, opener, params, signals, wit};
+use crate::engine::check::rebalance::{self as check, RawDecision, RawProposal, RawRefusal};
+use crate::engine::limits::{Budget, PROPOSAL_BYTES};
+use crate::engine::world::{Adapter, Interface, Rebalances};
+use crate::model::Ppm;
+use crate::model::rebalance::{Attempt, RebalanceDecision, RebalanceInput, RebalanceRow};
+use crate::model::strategy::Description;
+use generated::exports::revenue_ops::strategy::rebalance::RebalanceDecision as WitDecision;
+use generated::revenue_ops::strategy::rebalance_types as types;
+use generated::{RebalanceStrategy, RebalanceStrategyPre};
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
+
+/// What the engine's generator makes of the contract.
+mod generated {
+    wasmtime::component::bindgen!({
+        path: "../wit/v1",
+        world: "rebalance-strategy",
+        with: {
+            "revenue-ops:strategy/types@1.0.0":
+                crate::engine::v1::fee::generated::revenue_ops::strategy::types,
+        },
+    });
+}
+
+// A source is counted as part of a proposal: there are no more of them than channels.
+const _: () = assert!(size_of::<types::RebalanceProposal>() + size_of::<u32>() <= PROPOSAL_BYTES);
+const _: () = assert!(size_of::<types::RebalanceRefusal>() <= PROPOSAL_BYTES);
+
+impl Adapter for Rebalances {
+    type Input = RebalanceInput;
+    type Decision = RebalanceDecision;
+    type Pre = RebalanceStrategyPre<Budget>;
+    type Instance = RebalanceStrategy;
+    type Lowered = types::RebalanceInput;
+    type Raw = WitDecision;
+    const INTERFACE: &'static Interface = &super::REBALANCE;
+
+    fn link(component: InstancePre<Budget>) -> wasmtime::Result<Self::Pre> {
+        RebalanceStrategyPre::new(component)
+    }
+
+    fn instantiate(pre: &Self::Pre, store: &mut Store<Budget>) -> wasmtime::Result<RebalanceStrategy> {
+        pre.instantiate(store)
+    }
+
+    fn describe(evaluator: &RebalanceStrategy, store: &mut Store<Budget>) -> wasmtime::Result<Description> {
+        evaluator.revenue_ops_strategy_rebalance().call_describe(store).map(super::description)
+    }
+
+    fn rows(input: &RebalanceInput) -> usize {
+        input.channels.len()
+    }
+
+    fn lower(input: &RebalanceInput, about: &Description) -> types::RebalanceInput {
+        self::input(input, about)
+    }
+
+    fn decide(
+        evaluator: &RebalanceStrategy,
+        store: &mut Store<Budget>,
+        input: &types::RebalanceInput,
+    ) -> wasmtime::Result<Result<WitDecision, String>> {
+        evaluator.revenue_ops_strategy_rebalance().call_decide(store, input)
+    }
+
+    fn check(
+        raw: WitDecision,
+        input: &RebalanceInput,
+        about: &Description,
+        fuel: u64,
+    ) -> Result<RebalanceDecision, String> {
+        let decision = check::check(decision(raw), &input.channels, about)?;
+        Ok(RebalanceDecision { fuel, ..decision })
+    }
+}
+
+fn attempt(attempt: &Attempt) -> types::Attempt {
+    types::Attempt {
+        ended_s: lowered(attempt.ended.0),
+        amount_msat: msat(attempt.amount),
+        moved_msat: msat(attempt.moved),
+        fee_msat: msat(attempt.fee),
+        max_ppm: attempt.max_fee.0,
+    }
+}
+
+fn channel(row: &RebalanceRow, attempts_end: usize, senders_end: usize) -> types::RebalanceChannel {
+    let ppm = |ppm: Ppm| ppm.0;
+    types::RebalanceChannel {
+        pseudonym: lowered(row.pseudonym),
+        peer_pseudonym: lowered(row.peer_pseudonym),
+        opener: opener(row.opener),
+        public: row.public,
+        connected: row.connected,
+        fleet: row.fleet,
+        age_s: lowered(row.age_s),
+        capacity_msat: msat(row.capacity),
+        local_msat: msat(row.local),
+        spendable_msat: msat(row.spendable),
+        receivable_msat: msat(row.receivable),
+        htlcs_in: row.htlcs_in,
+        htlcs_out: row.htlcs_out,
+        htlc_slots: row.htlc_slots,
+        fee_ppm: row.fee.0,
+        base_fee_msat: base_fee(row.base_fee),
+        peer_fee_ppm: row.peer_fee.map(ppm),
+        peer_base_fee_msat: row.peer_base_fee.map(base_fee),
+        in_week_msat: msat(row.in_week),
+        out_week_msat: msat(row.out_week),
+        in_month_msat: msat(row.in_month),
+        out_month_msat: msat(row.out_month),
+        live_week_s: row.live_week_s,
+        live_month_s: row.live_month_s,
+        earned_week_msat: msat(row.earned_week),
+        earned_month_msat: msat(row.earned_month),
+        sourced_week_msat: msat(row.sourced_week),
+        sourced_month_msat: msat(row.sourced_month),
+        forwards_in_month: row.forwards_in_month,
+        forwards_out_month: row.forwards_out_month,
+        last_out_s: row.last_out.map(|at| lowered(at.0)),
+        flow: flow(row.flow),
+        flow_ratio: row.flow_ratio,
+        velocity: row.velocity,
+        confidence: row.confidence,
+        settled_sent: row.settled_sent,
+        failed_sent: row.failed_sent,
+        may_fill: row.may_fill,
+        may_drain: row.may_drain,
+        fill_most_msat: msat(row.fill_most),
+        drain_most_msat: msat(row.drain_most),
+        budget_left_msat: msat(row.budget_left),
+        attempts_end: end(attempts_end),
+        senders_end: end(senders_end),
+    }
+}
+
+/// The input in the contract's form, with only the signals that `about` asks for.
+fn input(input: &RebalanceInput, about: &Description) -> types::RebalanceInput {
+    let rows = &input.channels;
+    let mut channels = Vec::with_capacity(rows.len());
+    let mut attempts = Vec::with_capacity(rows.iter().map(|row| row.attempts.len()).sum());
+    let mut senders = Vec::with_capacity(rows.iter().map(|row| row.senders.len()).sum());
+    let mut states = wit::Blobs {
+        bytes: Vec::with_capacity(rows.iter().map(|row| row.state.len()).sum()),
+        ends: Vec::with_capacity(rows.len()),
+    };
+    for row in rows {
+        attempts.extend(row.attempts.iter().map(attempt));
+        senders.extend(
+            row.senders
+                .iter()
+                .map(|sender| types::Sender { channel: end(sender.row), out_msat: msat(sender.out) }),
+        );
+        channels.push(channel(row, attempts.len(), senders.len()));
+        states.bytes.extend_from_slice(&row.state);
+        states.ends.push(end(states.bytes.len()));
+    }
+    types::RebalanceInput {
+        now_s: lowered(input.now.0),
+        cycle_s: input.cycle_s,
+        seed: lowered(input.seed),
+        block_height: input.block_height,
+        feerate_perkb: input.feerate_perkb,
+        feerate_mean_day_perkb: input.feerate_mean_day_perkb,
+        node_capacity_msat: msat(input.node_capacity),
+        node_local_msat: msat(input.node_local),
+        node_earned_day_msat: msat(input.node_earned_day),
+        node_earned_week_msat: msat(input.node_earned_week),
+        budget_left_msat: msat(input.budget_left),
+        slots_free: input.slots_free,
+        params: params(&input.params),
+        channels,
+        attempts,
+        senders,
+        signals: signals(&input.signals, rows.len(), about),
+        states,
+        node_state: input.node_state.clone(),
+    }
+}
+
+/// The answer, ready to be checked.
+fn decision(decision: WitDecision) -> RawDecision {
+    let proposal = |raw: types::RebalanceProposal| RawProposal {
+        to: raw.to,
+        sources_end: raw.sources_end,
+        amount_msat: raw.amount_msat,
+        max_ppm: raw.max_ppm,
+        value_msat: raw.value_msat,
+        cost_msat: raw.cost_msat,
+        success: raw.success,
+        reason: raw.reason,
+        factors_end: raw.factors_end,
+    };
+    let refusal = |raw: types::RebalanceRefusal| RawRefusal {
+        to: raw.to,
+        reason: raw.reason,
+        factors_end: raw.factors_end,
+    };
+    RawDecision {
+        proposals: decision.proposals.into_iter().map(proposal).collect(),
+        sources: decision.sources,
+        refusals: decision.refusals.into_iter().map(refusal).collect(),
+        factors: decision.factors.into_iter().map(|factor| (factor.name, factor.value)).collect(),
+        state_bytes: decision.states.bytes,
+        state_ends: decision.states.ends,
+        node_state: decision.node_state,
+    }
+}

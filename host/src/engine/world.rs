@@ -1,0 +1,73 @@
+//! What a module is for: one world of the contract.
+//!
+//! Both worlds get the same limits, faults and checks; an [`Adapter`] is what
+//! differs between them.
+
+use super::limits::Budget;
+use crate::model::strategy::Description;
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
+
+/// An interface of the contract.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Without its version.
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
+    /// What a component that exports it does, for a sentence.
+    pub(super) purpose: &'static str,
+}
+
+impl std::fmt::Display for Interface {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.name, self.version)
+    }
+}
+
+/// Modules that set fees.
+#[derive(Debug)]
+pub enum Fees {}
+
+/// Modules that evaluate rebalances.
+#[derive(Debug)]
+pub enum Rebalances {}
+
+/// A world of the contract: [`Fees`] or [`Rebalances`].
+pub trait World: Adapter + Send + Sync + 'static {}
+
+impl World for Fees {}
+impl World for Rebalances {}
+
+/// How the components of a world are linked, called and understood.
+pub trait Adapter: Sized {
+    /// What the host tells.
+    type Input;
+    /// What the host gets, checked.
+    type Decision;
+    /// A component that fits the world.
+    type Pre: Send + Sync;
+    type Instance;
+    /// The input and the answer in the contract's form.
+    type Lowered;
+    type Raw;
+    const INTERFACE: &'static Interface;
+
+    fn link(component: InstancePre<Budget>) -> wasmtime::Result<Self::Pre>;
+    fn instantiate(pre: &Self::Pre, store: &mut Store<Budget>) -> wasmtime::Result<Self::Instance>;
+    fn describe(instance: &Self::Instance, store: &mut Store<Budget>) -> wasmtime::Result<Description>;
+    /// Channels in an input: fuel and output are measured by them.
+    fn rows(input: &Self::Input) -> usize;
+    fn lower(input: &Self::Input, about: &Description) -> Self::Lowered;
+    fn decide(
+        instance: &Self::Instance,
+        store: &mut Store<Budget>,
+        input: &Self::Lowered,
+    ) -> wasmtime::Result<Result<Self::Raw, String>>;
+    /// The decision that `raw` holds, or one sentence that says what is wrong with it.
+    fn check(
+        raw: Self::Raw,
+        input: &Self::Input,
+        about: &Description,
+        fuel: u64,
+    ) -> Result<Self::Decision, String>;
+}

@@ -1,0 +1,161 @@
+//! What a route costs: a log-logistic distribution, learned from own attempts.
+
+use crate::settings::Settings;
+use revenue_strategy::rebalance::Row;
+
+/// Attempts that the assumption weighs as much as.
+const PRIOR_WEIGHT: f64 = 2.0;
+/// Scale of the logarithm where all is assumed, and where all is known.
+const SPREAD_ASSUMED: f64 = 0.6;
+const SPREAD_KNOWN: f64 = 0.25;
+/// Time after which an attempt counts half, seconds.
+const HALF_LIFE_S: f64 = 14.0 * 86_400.0;
+/// Rounds in which the failures' likely rates are worked out.
+const ROUNDS: u32 = 6;
+/// Steps down from the highest rate, and the factor of one.
+const STEPS: usize = 24;
+const STEP: f64 = 0.8;
+/// Steps at which a lower rate is offered.
+const OFFERED: [usize; 8] = [0, 1, 2, 3, 5, 7, 9, 12];
+
+/// An attempt as evidence.
+#[derive(Debug, Clone, Copy)]
+struct Evidence {
+    /// Logarithm of one payment's amount.
+    ln_payment: f64,
+    /// Weight by age, and the share of it that arrived.
+    weight: f64,
+    arrived: f64,
+    ln_paid: f64,
+    ln_limit: f64,
+}
+
+/// What is known of routes to one channel.
+#[derive(Debug, Clone)]
+pub struct Routes {
+    evidence: Vec<Evidence>,
+    /// The peer's own rate and base fee for the last hop, where known.
+    last_hop: Option<(f64, f64)>,
+}
+
+/// A distribution of the rate at which a job first finds a route.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// Logarithm of the median, ppm.
+    ln_median: f64,
+    /// Scale of the logarithm.
+    spread: f64,
+    /// Weight of the attempts behind it.
+    pub attempts: f64,
+}
+
+/// A rate to offer, and what to expect of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    /// Highest rate to pay, ppm.
+    pub ppm: f64,
+    pub success: f64,
+    /// Chance of success times what a success leaves, ppm of the amount.
+    pub expected: f64,
+}
+
+impl Routes {
+    /// Reads the attempts towards the peer.
+    pub fn of(row: &Row<'_>, now_s: u64, settings: &Settings) -> Routes {
+        let evidence = row.attempts.iter().map(|attempt| {
+            let age = now_s.saturating_sub(attempt.ended_s) as f64;
+            let amount = (attempt.amount_msat as f64).max(1.0);
+            let paid = attempt.fee_msat as f64 / (attempt.moved_msat as f64).max(1.0) * 1e6;
+            Evidence {
+                ln_payment: amount.min(settings.chunk).ln(),
+                weight: (-age / HALF_LIFE_S).exp2(),
+                arrived: (attempt.moved_msat as f64 / amount).min(1.0),
+                ln_paid: paid.max(1.0).ln(),
+                ln_limit: f64::from(attempt.max_ppm).max(1.0).ln(),
+            }
+        });
+        let base = row.peer_base_fee_msat.map_or(0.0, f64::from);
+        Routes { evidence: evidence.collect(), last_hop: row.peer_fee_ppm.map(|ppm| (f64::from(ppm), base)) }
+    }
+
+    /// The distribution for a job of `amount` msat.
+    pub fn cost(&self, amount: f64, settings: &Settings) -> Cost {
+        let payment = amount.min(settings.chunk).max(1.0);
+        let assumed = match self.last_hop {
+            Some((ppm, base)) => ppm + base / payment * 1e6 + settings.route_ppm,
+            None => 2.0 * settings.route_ppm,
+        };
+        let prior = assumed.max(1.0).ln();
+        let (mut paid, mut paid_weight, mut limit, mut limit_weight) = (0.0, 0.0, 0.0, 0.0);
+        for seen in &self.evidence {
+            // Attempts with payments of twice or half the amount count half.
+            let doublings = (payment.ln() - seen.ln_payment) / std::f64::consts::LN_2;
+            let weight = seen.weight / (1.0 + doublings * doublings);
+            paid += weight * seen.arrived * seen.ln_paid;
+            paid_weight += weight * seen.arrived;
+            limit += weight * (1.0 - seen.arrived) * seen.ln_limit;
+            limit_weight += weight * (1.0 - seen.arrived);
+        }
+        let attempts = paid_weight + limit_weight;
+        let known = attempts / (attempts + PRIOR_WEIGHT);
+        let spread = SPREAD_ASSUMED + (SPREAD_KNOWN - SPREAD_ASSUMED) * known;
+        let limit = if limit_weight > 0.0 { limit / limit_weight } else { 0.0 };
+        let mut ln_median = prior;
+        // A failure says that the rate lies above the limit: it counts as one at the mean of what does.
+        for _ in 0..ROUNDS {
+            let above = limit + excess(limit - ln_median, spread);
+            ln_median = (PRIOR_WEIGHT * prior + paid + limit_weight * above) / (PRIOR_WEIGHT + attempts);
+        }
+        Cost { ln_median, spread, attempts }
+    }
+}
+
+/// Mean excess over a limit that lies `above` over the centre of a logistic
+/// distribution: s ln(1 + e^-z) (1 + e^z) with z = above / s.
+fn excess(above: f64, spread: f64) -> f64 {
+    let z = (above / spread).clamp(-500.0, 500.0);
+    if z > 30.0 {
+        return spread; // the limit of the formula, where its factors no longer fit
+    }
+    spread * (-z).exp().ln_1p() * (1.0 + z.exp())
+}
+
+impl Cost {
+    /// Rate at which every other job finds a route, ppm.
+    pub fn median(&self) -> f64 {
+        self.ln_median.exp()
+    }
+
+    /// Offers for an amount that is worth `worth` ppm where it arrives, of up to
+    /// `most` ppm, the highest first. With F the chance that a job finds a route
+    /// at a rate, an offer of m is expected to leave the integral of
+    /// (worth - x) dF(x) from 0 to m, which is (worth - m) F(m) plus that of F.
+    pub fn offers(&self, worth: f64, most: f64) -> Vec<Offer> {
+        let top = worth.min(most);
+        if top.is_nan() || top < 1.0 {
+            return Vec::new();
+        }
+        let (mut odds_against, step) =
+            (((self.ln_median - top.ln()) / self.spread).exp(), (-STEP.ln() / self.spread).exp());
+        let chances: [f64; STEPS] = std::array::from_fn(|_| {
+            let chance = 1.0 / (1.0 + odds_against);
+            odds_against *= step;
+            chance
+        });
+        // From below: beneath the lowest step F falls as a power of the rate.
+        let lowest = top * STEP.powi(STEPS as i32 - 1);
+        let mut integral = [lowest * chances[STEPS - 1] / (1.0 + 1.0 / self.spread); STEPS];
+        let mut rate = lowest;
+        for at in (0..STEPS - 1).rev() {
+            let higher = rate / STEP;
+            integral[at] = integral[at + 1] + (higher - rate) * (chances[at] + chances[at + 1]) / 2.0;
+            rate = higher;
+        }
+        let offer = |at: usize| {
+            let ppm = top * STEP.powi(at as i32);
+            let expected = (worth - ppm) * chances[at] + integral[at];
+            Offer { ppm, success: chances[at], expected }
+        };
+        OFFERED.into_iter().map(offer).filter(|offer| offer.ppm >= 1.0).collect()
+    }
+}
