@@ -10,4 +10,5 @@ mod faults;
 mod honest;
 mod mutants;
 pub mod place;
+mod rebalances;
 mod refused;

@@ -159,3 +159,85 @@ impl Cost {
         OFFERED.into_iter().map(offer).filter(|offer| offer.ppm >= 1.0).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cost(median: f64, spread: f64) -> Cost {
+        Cost { ln_median: median.ln(), spread, attempts: 0.0 }
+    }
+
+    fn chance(cost: &Cost, rate: f64) -> f64 {
+        1.0 / (1.0 + (cost.median() / rate).powf(1.0 / cost.spread))
+    }
+
+    /// The integral of (worth - x) dF(x) from 0 to `most`, in many small steps.
+    fn expected(cost: &Cost, worth: f64, most: f64) -> f64 {
+        const PARTS: u32 = 20_000;
+        let rate = |part: u32| most * f64::from(part) / f64::from(PARTS);
+        (0..PARTS)
+            .map(|part| {
+                let (low, high) = (rate(part), rate(part + 1));
+                (worth - (low + high) / 2.0) * (chance(cost, high) - chance(cost, low))
+            })
+            .sum()
+    }
+
+    #[test]
+    fn offers_are_expected_to_leave_what_the_integral_says() {
+        for (median, spread, worth, most) in [
+            (600.0, 0.6, 1_500.0, 5_000.0),
+            (600.0, 0.25, 1_500.0, 900.0),
+            (100.0, 0.4, 2_000.0, 2_000.0),
+            (1_500.0, 0.6, 700.0, 5_000.0),
+        ] {
+            let cost = cost(median, spread);
+            for offer in cost.offers(worth, most) {
+                assert!((offer.success - chance(&cost, offer.ppm)).abs() < 1e-9);
+                let exact = expected(&cost, worth, offer.ppm);
+                assert!(
+                    (offer.expected - exact).abs() < 0.01 * worth * offer.success,
+                    "{offer:?} of {cost:?}: {exact}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_offered_for_what_is_worth_nothing() {
+        let cost = cost(100.0, 0.5);
+        for (worth, most) in
+            [(0.0, 5_000.0), (-3.0, 5_000.0), (0.9, 5_000.0), (500.0, 0.0), (f64::NAN, f64::NAN)]
+        {
+            assert!(cost.offers(worth, most).is_empty(), "{worth} {most}");
+        }
+    }
+
+    #[test]
+    fn the_mean_excess_is_that_of_a_logistic_distribution() {
+        // Over a limit far below the centre, the whole distance; far above, one scale.
+        assert!((excess(-50.0, 0.5) - 50.0).abs() < 1e-9);
+        assert!((excess(50.0, 0.5) - 0.5).abs() < 1e-9);
+        assert!((excess(0.0, 0.5) - 0.5 * 2.0 * 2_f64.ln()).abs() < 1e-12);
+        assert!((excess(15.0, 0.5) - excess(15.1, 0.5)).abs() < 1e-9, "no step where the formula ends");
+    }
+
+    proptest! {
+        #[test]
+        fn dearer_routes_leave_less_and_more_worth_leaves_more(
+            median in 1.0..5_000.0_f64, dearer in 1.0..3.0_f64, spread in 0.25..0.6_f64,
+            worth in 1.0..5_000.0_f64, more in 0.0..500.0_f64, most in 1.0..5_000.0_f64,
+        ) {
+            let best = |median: f64, worth: f64| cost(median, spread).offers(worth, most)[0];
+            let now = best(median, worth);
+            prop_assert!(best(median * dearer, worth).expected <= now.expected + 1e-9);
+            prop_assert!(best(median, worth + more).expected >= now.expected - 1e-9);
+            prop_assert!(now.expected >= 0.0 && now.expected <= worth * now.success + 1e-9);
+            for lower in cost(median, spread).offers(worth, most) {
+                prop_assert!(lower.expected <= now.expected + 1e-9, "up to its worth, more is better");
+            }
+        }
+    }
+}

@@ -107,3 +107,48 @@ impl Reputation {
         row.senders.iter().map(|sender| sender.out_msat as f64 * score(sender.channel)).sum::<f64>() / whole
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MONTH: f64 = 30.0 * 86_400.0;
+
+    fn demand(out: f64, inward: f64) -> Demand {
+        Demand { out, inward, weight: 1.0, price: 0.0, price_high: 0.0 }
+    }
+
+    #[test]
+    fn a_sale_is_worth_its_fee_less_the_time_it_takes() {
+        let quick = demand(1e9, 0.0);
+        assert!(
+            (quick.sale(1_000.0, 0.0, 1e9, MONTH) - 1e6).abs() < 1.0,
+            "at once: 1,000 ppm of a million sat"
+        );
+        // A tenth of the patience for the stock before it, a tenth for itself.
+        let slow = demand(1e9 / (MONTH / 10.0), 0.0);
+        let later = slow.sale(1_000.0, 1e9, 2e9, MONTH);
+        assert!(((-0.2_f64).exp()..(-0.1_f64).exp()).contains(&(later / 1e6)), "{later}");
+    }
+
+    #[test]
+    fn what_comes_back_by_itself_needs_no_stock() {
+        assert!(demand(5.0, 5.0).sale(1_000.0, 0.0, 1e9, MONTH).abs() < f64::EPSILON);
+        assert!(demand(5.0, 9.0).net().abs() < f64::EPSILON);
+    }
+
+    proptest! {
+        #[test]
+        fn stock_is_worth_the_sum_of_its_parts_and_more_with_more_demand(
+            net in 0.1..1e6_f64, more in 0.0..1e6_f64, price in 0.0..5_000.0_f64,
+            a in 0.0..5e9_f64, b in 0.0..5e9_f64, c in 0.0..5e9_f64,
+        ) {
+            let worth = |net: f64, from: f64, to: f64| demand(net, 0.0).sale(price, from, to, MONTH);
+            let whole = worth(net, a, a + b + c);
+            prop_assert!((whole - worth(net, a, a + b) - worth(net, a + b, a + b + c)).abs() <= 1e-6 * (1.0 + whole));
+            prop_assert!(worth(net + more, a, a + b) >= worth(net, a, a + b) * (1.0 - 1e-9));
+            prop_assert!(whole <= price / 1e6 * (b + c) * (1.0 + 1e-9), "never more than its fee");
+        }
+    }
+}

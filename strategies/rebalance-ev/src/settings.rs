@@ -163,7 +163,13 @@ impl Settings {
             max_ppm: number("host.max-ppm", 5_000.0, 0.0, 1e6),
             route_ppm: number("host.inbound-fee-estimate-ppm", 500.0, 0.0, 1e6),
             low: number("host.low-liquidity-threshold", 0.2, 0.0, 1.0),
-            high: number("host.high-liquidity-threshold", 0.8, 0.0, 1.0),
+            // No channel is both filled and drained, whatever the operator says.
+            high: number("host.high-liquidity-threshold", 0.8, 0.0, 1.0).max(number(
+                "host.low-liquidity-threshold",
+                0.2,
+                0.0,
+                1.0,
+            )),
             target_sink: number("host.target-sink", 0.35, 0.0, 1.0),
             target_source: number("host.target-source", 0.65, 0.0, 1.0),
             target_balanced: number("host.target-balanced", 0.5, 0.0, 1.0),

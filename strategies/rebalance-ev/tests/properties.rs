@@ -39,9 +39,10 @@ prop_compose! {
 prop_compose! {
     fn any_input()(
         channels in prop::collection::vec(any_channel(), 0..24), budget in 0_u64..20_000, slots in 0_u32..6,
-        kelly in any::<bool>(), reputation in any::<bool>(), gate in any::<bool>(),
+        kelly in any::<bool>(), reputation in any::<bool>(), gate in any::<bool>(), high in 0.1..=1.0_f64,
     ) -> RebalanceInput {
         let input = InputBuilder::new().budget_sat(budget).slots(slots)
+            .param("host.high-liquidity-threshold", ParamValue::Number(high))
             .param("host.enable-kelly", ParamValue::Flag(kelly))
             .param("host.enable-reputation", ParamValue::Flag(reputation))
             .param("host.velocity-gate", ParamValue::Flag(gate));
@@ -124,8 +125,8 @@ proptest! {
     fn more_demand_never_lowers_the_value(
         destination in any_channel(), sells in 0_u64..1_000_000, more in 0_u64..1_000_000,
     ) {
-        // Without a cap by volume: there, more demand makes for a larger job, which pays at once for
-        // what sells later.
+        // The channel is new, so that its sales don't decide how much is wanted: the amounts that are
+        // tried are the same.
         let with = |sells: u64| {
             let channel = destination.clone().local_share(0.05).fee_ppm(1_500).takes_per_day_sat(0)
                 .sells_per_day_sat(sells).with(|c| {

@@ -9,14 +9,20 @@ static CALLS: AtomicU8 = AtomicU8::new(0);
 
 pub fn decide(mode: &str, input: &FeeInput) -> Result<FeeDecision, String> {
     let mut decision = honest(input);
-    match mode {
-        "error-text" => return Err("cannot decide\n\u{1b}[2J today".to_owned()),
-        "error-bomb" => return Err("x".repeat(8 << 20)),
-        // SAFETY: none. The sandbox has to see that it is no text.
-        "error-bytes" => return Err(unsafe { String::from_utf8_unchecked(vec![0xff, 0xfe]) }),
-        _ => spoil(mode, &mut decision),
-    }
+    error(mode)?;
+    spoil(mode, &mut decision);
     Ok(decision)
+}
+
+/// Errors instead of decisions.
+pub fn error(mode: &str) -> Result<(), String> {
+    match mode {
+        "error-text" => Err("cannot decide\n\u{1b}[2J today".to_owned()),
+        "error-bomb" => Err("x".repeat(8 << 20)),
+        // SAFETY: none. The sandbox has to see that it is no text.
+        "error-bytes" => Err(unsafe { String::from_utf8_unchecked(vec![0xff, 0xfe]) }),
+        _ => Ok(()),
+    }
 }
 
 /// Adds the parameter `step` to each fee. A channel's state counts its calls;

@@ -1,8 +1,7 @@
 //! Descriptions, true and false.
 
 use crate::attack;
-use crate::bindings::exports::revenue_ops::strategy::fee::Description;
-use crate::bindings::revenue_ops::strategy::types::{ParamSpec, ParamValue};
+use crate::bindings::revenue_ops::strategy::types::{Description, ParamSpec, ParamValue};
 
 pub fn describe(mode: &str) -> Description {
     let mut about = honest();

@@ -1,15 +1,28 @@
-//! A strategy that does whatever its mode says. The mode is a text in the data
-//! of the component, so that tests make all attacks from one build.
+//! A strategy that does whatever its mode says, in both worlds. The mode is a
+//! text in the data of the component, so that tests make all attacks from one
+//! build.
 
 mod attack;
 mod decision;
 mod describe;
+mod evaluation;
 
 mod bindings {
-    wit_bindgen::generate!({ path: "../../wit/v1", world: "fee-strategy" });
+    wit_bindgen::generate!({
+        inline: "
+            package tests:hostile;
+            world guest {
+                include revenue-ops:strategy/fee-strategy@1.0.0;
+                include revenue-ops:strategy/rebalance-strategy@1.0.0;
+            }",
+        path: "../../wit/v1",
+        world: "tests:hostile/guest",
+        generate_all,
+    });
 }
 
-use bindings::exports::revenue_ops::strategy::fee::{Description, FeeDecision, FeeInput, Guest};
+use bindings::exports::revenue_ops::strategy::{fee, rebalance};
+use bindings::revenue_ops::strategy::types::Description;
 
 const MARK: &str = "hostile-mode:";
 
@@ -28,15 +41,27 @@ fn mode() -> String {
 
 struct Hostile;
 
-impl Guest for Hostile {
+impl fee::Guest for Hostile {
     fn describe() -> Description {
         describe::describe(&mode())
     }
 
-    fn decide(input: FeeInput) -> Result<FeeDecision, String> {
+    fn decide(input: fee::FeeInput) -> Result<fee::FeeDecision, String> {
         let mode = mode();
         attack::run(&mode);
         decision::decide(&mode, &input)
+    }
+}
+
+impl rebalance::Guest for Hostile {
+    fn describe() -> Description {
+        describe::describe(&mode())
+    }
+
+    fn decide(input: rebalance::RebalanceInput) -> Result<rebalance::RebalanceDecision, String> {
+        let mode = mode();
+        attack::run(&mode);
+        evaluation::decide(&mode, &input)
     }
 }
 
