@@ -124,6 +124,7 @@ async fn services(dir: &Path, channels: usize) -> Services {
         settings: Arc::new(Settings::new(config)),
         jobs: Arc::new(Jobs::default()),
         pseudonym_key: [7; 32],
+        not_imported: None,
     })
 }
 

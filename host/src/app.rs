@@ -1,7 +1,10 @@
 //! Wiring: options and commands to lightningd, services to jobs, and the end of it all.
 
+mod places;
+
 use crate::clock::Clock;
 use crate::config::{Config, SETTINGS, Value as Setting};
+use crate::cycles::adopt;
 use crate::cycles::lifecycle::{Lifecycle, Phase};
 use crate::cycles::schedule::{JobName, Jobs, run_job};
 use crate::cycles::settings::Settings;
@@ -13,8 +16,9 @@ use crate::store::Store;
 use anyhow::{Context, Result, anyhow};
 use cln_plugin::options::{ConfigOption, Value as OptionValue};
 use cln_plugin::{Builder, ConfiguredPlugin, Plugin, RpcMethodBuilder};
+use places::Files;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{Stdin, Stdout};
@@ -45,6 +49,9 @@ pub async fn run() -> Result<()> {
         Err(error) => return configured.disable(&error.to_string()).await,
     };
     let environment = Environment::of(&configured)?;
+    if let Err(error) = environment.files(&config) {
+        return configured.disable(&error).await;
+    }
     let clock = match Clock::for_network(&environment.network) {
         Ok(clock) => clock,
         Err(error) => return configured.disable(&format!("{error:#}")).await,
@@ -158,21 +165,11 @@ impl Environment {
         self.lightning_dir.join("revenue-ops")
     }
 
-    fn db_path(&self, config: &Config) -> PathBuf {
-        let home = || std::env::var_os("HOME").map(PathBuf::from);
-        match config.db_path.as_str() {
-            "" => self.data_dir().join("revenue_ops.db"),
-            path => match (path.strip_prefix("~/"), home()) {
-                (Some(rest), Some(home)) => home.join(rest),
-                _ => self.lightning_dir.join(path),
-            },
-        }
+    /// The databases that the settings mean.
+    fn files(&self, config: &Config) -> Result<Files, String> {
+        let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        places::files(&config.db_path, &self.lightning_dir, &self.data_dir(), home.as_deref())
     }
-}
-
-/// Our database at the configured path, or beside it when another program's file is there.
-fn own_db_path(configured: &Path) -> PathBuf {
-    if Store::is_foreign(configured) { configured.with_extension("v2.db") } else { configured.to_owned() }
 }
 
 /// Makes the services ready, trying until they are, and starts the jobs.
@@ -226,9 +223,14 @@ async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settin
     let config = settings.current();
     let node = Node::new(environment.socket.clone(), patience(&config));
     let identity = node.identity().await.context("asking lightningd who it is")?;
-    let path = own_db_path(&environment.db_path(&config));
+    let Files { own, python } = environment.files(&config).map_err(anyhow::Error::msg)?;
     let (node_id, network) = (identity.node_id, identity.network.clone());
-    let store = tokio::task::spawn_blocking(move || Store::open(&path, &node_id, &network)).await??;
+    let store = tokio::task::spawn_blocking(move || Store::open(&own, &node_id, &network)).await??;
+    let stage = adopt::Stage { node: &node, store: &store, settings, now: clock.now() };
+    let not_imported = stage.adopt(&python).await?;
+    if let Some(why) = &not_imported {
+        tracing::warn!("{why}");
+    }
     for refused in settings.load_overrides(&store).await? {
         tracing::warn!("a stored setting is left out: {refused}");
     }
@@ -246,6 +248,7 @@ async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settin
         settings: settings.clone(),
         jobs,
         pseudonym_key,
+        not_imported,
     }))
 }
 

@@ -2,6 +2,7 @@
 //! database.
 
 mod acts;
+mod adopt;
 mod config;
 mod demo;
 mod engine;

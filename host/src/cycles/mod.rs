@@ -1,5 +1,6 @@
 //! What the plugin does by itself, and the services that commands share with it.
 
+pub mod adopt;
 pub mod fee;
 pub mod flow;
 pub mod forwards;
@@ -37,6 +38,8 @@ pub struct Services {
     pub policy_quota: Mutex<RateLimiter>,
     /// Keys the numbers by which strategies know channels.
     pub pseudonym_key: [u8; 32],
+    /// Why a database of the Python plugin that is there was not taken over.
+    pub not_imported: Option<String>,
     next_visit: NextVisit,
     /// Whole fee cycles and single sets take turns, so that each sees what the last one did.
     fee_turn: tokio::sync::Mutex<()>,
@@ -66,6 +69,7 @@ pub struct Parts {
     pub settings: Arc<Settings>,
     pub jobs: Arc<Jobs>,
     pub pseudonym_key: [u8; 32],
+    pub not_imported: Option<String>,
 }
 
 impl Services {
@@ -86,6 +90,7 @@ impl Services {
             jobs: parts.jobs,
             policy_quota: Mutex::default(),
             pseudonym_key: parts.pseudonym_key,
+            not_imported: parts.not_imported,
             next_visit: NextVisit::default(),
             fee_turn: tokio::sync::Mutex::default(),
             forwards_turn: tokio::sync::Mutex::default(),

@@ -20,6 +20,7 @@ impl Services {
     /// One round of upkeep.
     pub async fn upkeep(&self) -> Result<String> {
         self.look_for_companions().await;
+        self.sum_imported_snapshots().await?;
         let now = self.now();
         self.store
             .write(move |tx| {

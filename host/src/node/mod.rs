@@ -8,6 +8,7 @@ mod breaker;
 pub mod clboss;
 mod companions;
 pub mod forwards;
+pub mod roster;
 mod snapshot;
 mod wire;
 pub mod write;

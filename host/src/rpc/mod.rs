@@ -8,6 +8,7 @@ mod analyze;
 pub mod args;
 mod config;
 mod fee_debug;
+mod imported;
 mod policy;
 mod set_fee;
 mod status;

@@ -11,6 +11,7 @@ use crate::econ::flow::flow_multiplier;
 use crate::model::ChannelId;
 use crate::model::flow::FlowState;
 use crate::node::Companion;
+use crate::store::adopt::{self, Imported};
 use crate::store::changes::{self, FeeChange};
 use crate::store::modules::{self, ModuleFaults};
 use crate::store::names::KnownChannel;
@@ -54,6 +55,7 @@ struct Stored {
     changes: Vec<FeeChange>,
     modules: Vec<ModuleFaults>,
     last_cycle: Option<cycles::CycleRow>,
+    imported: Option<Imported>,
 }
 
 async fn stored(services: &Services) -> anyhow::Result<Stored> {
@@ -69,6 +71,7 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
                 changes: changes::recent(conn, RECENT)?,
                 modules: modules::list(conn)?,
                 last_cycle: cycles::recent(conn, 1)?.pop(),
+                imported: adopt::imported(conn)?,
             })
         })
         .await
@@ -82,7 +85,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
             let mut degraded = degraded(services, &[]);
             degraded.push(json!({ "part": "store", "why": format!("{error:#}") }));
             let (channels, flow, changes, modules) = Default::default();
-            (degraded, Stored { channels, flow, changes, modules, last_cycle: None })
+            (degraded, Stored { channels, flow, changes, modules, last_cycle: None, imported: None })
         }
     };
     let states: Vec<Value> = stored.flow.iter().map(|state| channel_state(state, &stored.channels)).collect();
@@ -112,6 +115,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
         "channel_states": states,
         "recent_fee_changes": stored.changes.iter().map(fee_change).collect::<Vec<_>>(),
         "recent_rebalances": [],
+        "imported": super::imported::answer(stored.imported.as_ref()),
     }))
 }
 
@@ -141,6 +145,7 @@ fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
     degraded.extend(health.node_error.map(|why| part("node", why)));
     degraded
         .extend(health.not_synced.map(|why| part("node_sync", format!("{why}; no fee is set meanwhile"))));
+    degraded.extend(services.not_imported.clone().map(|why| part("import", why)));
     if let Some(present) = &health.companions {
         let missing = |companion: &&Companion| !present.has(**companion) && is_wanted(**companion, &config);
         degraded.extend(

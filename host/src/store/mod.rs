@@ -6,6 +6,7 @@
 //! one that takes a [`Connection`] only reads. Money is integer msat, instants
 //! are whole seconds since 1970 UTC unless a name says otherwise.
 
+pub mod adopt;
 pub mod changes;
 pub mod cursors;
 pub mod cycles;

@@ -12,6 +12,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/04_fees.sql")),
     M::up(include_str!("migrations/05_modules.sql")),
     M::up(include_str!("migrations/06_ledger.sql")),
+    M::up(include_str!("migrations/07_import.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.
