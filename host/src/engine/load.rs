@@ -161,7 +161,7 @@ impl Loader {
         let (component, origin) = match self.cached(candidate) {
             // It is in the cache since it was looked into and compiled before, if for another world.
             Some(component) => {
-                if component.get_export_index(None, &W::INTERFACE.to_string()).is_none() {
+                if component.get_export_index(None, W::INTERFACE.to_string()).is_none() {
                     inspect()?;
                 }
                 (component, Origin::Cached)
