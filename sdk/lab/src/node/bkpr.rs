@@ -6,6 +6,7 @@ use super::NodeState;
 use super::books::{ChainEvent, Move};
 use super::forwards::Page;
 use super::params::Params;
+use super::recorded::is_of;
 use crate::market::{Micros, Opener, seconds};
 use crate::rpc::{RpcError, RpcResult};
 
@@ -18,7 +19,11 @@ struct MoveDetails {
     fees_msat: u64,
     at: Micros,
     payment_hash: Option<String>,
+    /// Part of a payment that has several.
+    part: Option<u64>,
     group: Option<u64>,
+    /// Of a payment to ourselves.
+    circular: bool,
 }
 
 impl NodeState {
@@ -29,15 +34,29 @@ impl NodeState {
                 let given = ours.opener == Opener::Local;
                 MoveDetails {
                     account: channel,
-                    tag: "pushed",
+                    tag: if ours.leased { "lease_fee" } else { "pushed" },
                     credit_msat: if given { 0 } else { gift },
                     debit_msat: if given { gift } else { 0 },
                     fees_msat: 0,
                     at: ours.opened,
                     payment_hash: None,
+                    part: None,
                     group: None,
+                    circular: false,
                 }
             }
+            Move::Penalty { channel, msat, credit, at } => MoveDetails {
+                account: channel,
+                tag: "penalty_adj",
+                credit_msat: if credit { msat } else { 0 },
+                debit_msat: if credit { 0 } else { msat },
+                fees_msat: 0,
+                at,
+                payment_hash: None,
+                part: None,
+                group: None,
+                circular: false,
+            },
             Move::Routed { position, incoming } => {
                 let forward = self.forwards.get(position);
                 MoveDetails {
@@ -48,7 +67,9 @@ impl NodeState {
                     fees_msat: forward.fee_msat(),
                     at: forward.resolved_us.unwrap_or(forward.received_us),
                     payment_hash: Some(self.forwards.payment_hash(position)),
+                    part: Some(0),
                     group: None,
+                    circular: false,
                 }
             }
             Move::Circular { position, incoming } => {
@@ -62,7 +83,9 @@ impl NodeState {
                     at: if incoming { payment.credited } else { payment.completed }
                         .unwrap_or(payment.created),
                     payment_hash: Some(payment.hash.clone()),
+                    part: Some(if incoming { 0 } else { payment.partid }),
                     group: (!incoming).then_some(1),
+                    circular: payment.destination.is_none(),
                 }
             }
         }
@@ -77,21 +100,18 @@ impl NodeState {
     }
 
     pub(super) fn bkpr_account_events(&mut self, params: &Params) -> RpcResult {
-        let wanted = self.known_account(params)?;
-        let payment = params.text("payment_id");
-        let chain = self
-            .books
-            .chain
-            .iter()
-            .filter(|_| payment.is_none())
-            .map(|event| (event.at, self.chain_event(event)));
+        let (wanted, payment) = (self.known_account(params)?, params.text("payment_id"));
+        if wanted.is_some() && payment.is_some() {
+            return Err(RpcError::invalid("Can only specify one of {account} or {payment_id}"));
+        }
+        let chain = self.books.chain.iter().map(|event| (event.at, self.chain_event(event)));
         let channel = self.books.moves.iter().map(|&entry| self.move_details(entry));
-        let channel = channel
-            .filter(|details| payment.is_none() || details.payment_hash == payment)
-            .map(|details| (details.at, self.channel_event(&details)));
+        let channel = channel.map(|details| (details.at, self.channel_event(&details)));
         let mut events: Vec<(Micros, Value)> = chain.chain(channel).collect();
-        events
-            .retain(|(_, event)| wanted.as_ref().is_none_or(|account| event["account"] == account.as_str()));
+        events.retain(|(_, event)| {
+            wanted.as_ref().is_none_or(|account| event["account"] == account.as_str())
+                && payment.as_ref().is_none_or(|id| is_of(event, id))
+        });
         events.sort_by_key(|(at, _)| *at);
         Ok(json!({"events": events.into_iter().map(|(_, event)| event).collect::<Vec<_>>()}))
     }
@@ -120,11 +140,11 @@ impl NodeState {
             "account": self.channels[details.account].channel_id, "type": "channel", "tag": details.tag,
             "credit_msat": details.credit_msat, "debit_msat": details.debit_msat,
             "currency": self.coin(), "timestamp": seconds(details.at) as u64,
-            "is_rebalance": details.tag == "invoice",
+            "is_rebalance": details.circular,
         });
         if let Some(hash) = &details.payment_hash {
             json["payment_id"] = json!(hash);
-            json["part_id"] = json!(0);
+            json["part_id"] = json!(details.part);
         }
         if details.fees_msat > 0 {
             json["fees_msat"] = json!(details.fees_msat);
@@ -135,66 +155,88 @@ impl NodeState {
     pub(super) fn bkpr_income(&mut self, params: &Params) -> RpcResult {
         let from = params.integer("start_time")?.unwrap_or(0);
         let to = params.integer("end_time")?.unwrap_or(u64::MAX);
-        params.boolean("consolidate_fees")?;
-        let chain = self.books.chain.iter().filter_map(|event| self.chain_income(event));
+        let together = params.boolean("consolidate_fees")?.unwrap_or(true);
+        let deposits =
+            self.books.chain_moves().filter(|event| event.external).map(|event| self.deposit_income(event));
         let channel =
-            self.books.moves.iter().filter_map(|&entry| self.channel_income(self.move_details(entry)));
-        let mut events: Vec<Value> = chain.chain(channel).collect();
+            self.books.moves.iter().flat_map(|&entry| self.channel_income(&self.move_details(entry)));
+        let mut events: Vec<Value> = deposits.chain(self.fee_income(together)).chain(channel).collect();
         events.retain(|event| event["timestamp"].as_u64().is_some_and(|at| (from..=to).contains(&at)));
         events.sort_by_key(|event| event["timestamp"].as_u64());
         Ok(json!({"income_events": events}))
     }
 
-    fn chain_income(&self, event: &ChainEvent) -> Option<Value> {
-        let fee = event.utxo.is_none();
-        if !fee && !event.external {
-            return None;
-        }
-        let mut json = json!({
+    fn deposit_income(&self, event: &ChainEvent) -> Value {
+        json!({
             "account": event.account, "tag": event.tag, "currency": self.coin(),
-            "credit_msat": if fee { 0 } else { event.credit_msat },
-            "debit_msat": if fee { event.credit_msat } else { 0 },
-            "timestamp": seconds(event.at) as u64,
-        });
-        match (&event.utxo, &event.txid) {
-            (Some(utxo), _) => json["outpoint"] = json!(utxo),
-            (None, Some(txid)) => json["txid"] = json!(txid),
-            (None, None) => {}
-        }
-        Some(json)
+            "credit_msat": event.credit_msat, "debit_msat": 0, "timestamp": seconds(event.at) as u64,
+            "outpoint": event.utxo,
+        })
     }
 
-    fn channel_income(&self, details: MoveDetails) -> Option<Value> {
+    /// Fees as income sees them: what is charged is a debit. One row for each account and
+    /// transaction, or every correction on its own.
+    fn fee_income(&self, together: bool) -> Vec<Value> {
+        let row = |account: &str, txid: &str, credit: u64, debit: u64, at: Micros| {
+            json!({
+                "account": account, "tag": "onchain_fee", "credit_msat": credit, "debit_msat": debit,
+                "currency": self.coin(), "timestamp": seconds(at) as u64, "txid": txid,
+            })
+        };
+        if together {
+            let charges = self.books.charges().into_iter();
+            return charges.map(|(account, txid, msat, at)| row(&account, &txid, 0, msat, at)).collect();
+        }
+        let fees = self.books.chain.iter().filter(|event| event.utxo.is_none());
+        let swapped = |event: &ChainEvent| {
+            row(&event.account, event.transaction(), event.debit_msat, event.credit_msat, event.at)
+        };
+        fees.map(swapped).collect()
+    }
+
+    fn channel_income(&self, details: &MoveDetails) -> Vec<Value> {
         let (tag, credit, debit) = match details.tag {
             "routed" if details.debit_msat > 0 => ("routed", details.fees_msat, 0),
-            "invoice" if details.debit_msat > 0 => ("rebalance_fee", 0, details.fees_msat),
-            "pushed" => ("pushed", details.credit_msat, details.debit_msat),
-            _ => return None,
+            "invoice" if details.circular && details.debit_msat > 0 => {
+                ("rebalance_fee", 0, details.fees_msat)
+            }
+            "invoice" if !details.circular => ("invoice", 0, details.debit_msat - details.fees_msat),
+            "penalty_adj" if details.credit_msat > 0 => ("penalty_adj", details.credit_msat, 0),
+            "pushed" | "lease_fee" => (details.tag, details.credit_msat, details.debit_msat),
+            _ => return Vec::new(),
         };
-        let mut json = json!({
-            "account": self.channels[details.account].channel_id, "tag": tag, "credit_msat": credit,
-            "debit_msat": debit, "currency": self.coin(), "timestamp": seconds(details.at) as u64,
-        });
-        if let Some(hash) = details.payment_hash {
-            json["payment_id"] = json!(hash);
+        let row = |tag: &str, credit: u64, debit: u64| {
+            let mut json = json!({
+                "account": self.channels[details.account].channel_id, "tag": tag, "credit_msat": credit,
+                "debit_msat": debit, "currency": self.coin(), "timestamp": seconds(details.at) as u64,
+            });
+            if let Some(hash) = &details.payment_hash {
+                json["payment_id"] = json!(hash);
+            }
+            json
+        };
+        let mut rows = vec![row(tag, credit, debit)];
+        if tag == "invoice" && details.fees_msat > 0 {
+            rows.push(row("invoice_fee", 0, details.fees_msat));
         }
-        Some(json)
+        rows
     }
 
     pub(super) fn bkpr_balances(&mut self, _: &Params) -> RpcResult {
         let balance = |msat: u64| json!([{"balance_msat": msat, "coin_type": self.coin()}]);
-        let wallet = self.books.wallet_msat();
+        let wallet = self.books.booked_wallet_msat();
         let mut accounts = vec![json!({"account": "wallet", "balances": balance(wallet)})];
         for (index, channel) in self.channels.iter().enumerate() {
             let closed = channel.ending.as_ref();
+            let resolved = closed.and_then(|ending| ending.resolved);
             let msat = if closed.is_some() { 0 } else { self.market.channel(index).our_msat };
             let mut account = json!({
                 "account": channel.channel_id, "peer_id": channel.peer_id,
                 "we_opened": channel.opener == Opener::Local, "account_closed": closed.is_some(),
-                "account_resolved": closed.is_some(), "balances": balance(msat),
+                "account_resolved": resolved.is_some(), "balances": balance(msat),
             });
-            if let Some(ending) = closed {
-                account["resolved_at_block"] = json!(ending.height);
+            if let Some(block) = resolved {
+                account["resolved_at_block"] = json!(block);
             }
             accounts.push(account);
         }
@@ -217,7 +259,7 @@ impl NodeState {
                     json["payment_hash"] = json!(hash);
                 }
                 if let Some(group) = details.group {
-                    json["part_id"] = json!(0);
+                    json["part_id"] = json!(details.part);
                     json["group_id"] = json!(group);
                 }
                 json
@@ -228,8 +270,7 @@ impl NodeState {
     pub(super) fn list_chain_moves(&mut self, params: &Params) -> RpcResult {
         let page = Page::parse(params)?;
         let skip = page.start.saturating_sub(1) as usize;
-        let on_chain = self.books.chain.iter().filter(|event| event.utxo.is_some()).enumerate();
-        let moves = on_chain.skip(skip).take(page.limit).map(|(position, event)| {
+        let moves = self.books.chain_moves().enumerate().skip(skip).take(page.limit).map(|(position, event)| {
             let mut json = json!({
                 "created_index": position + 1, "account_id": event.account, "credit_msat": event.credit_msat,
                 "debit_msat": event.debit_msat, "timestamp": seconds(event.at) as u64,

@@ -2,12 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::channel::Channel;
-use crate::market::{Micros, Opener};
+use super::fees::FeeBook;
+use crate::market::Micros;
 use crate::rng::Rng;
 
-/// What one funding or closing transaction of ours costs, msat.
-pub(super) const TX_FEE_MSAT: u64 = 166_000;
 /// Money in the wallet before the first channel, msat.
 const FIRST_DEPOSIT_MSAT: u64 = 10_000_000_000_000;
 
@@ -31,15 +29,55 @@ pub(super) struct ChainEvent {
     pub external: bool,
 }
 
+impl ChainEvent {
+    /// Money that an output brings an account.
+    pub fn credit(
+        account: &str,
+        tag: &'static str,
+        msat: u64,
+        utxo: String,
+        at: Micros,
+        height: u32,
+    ) -> Self {
+        Self {
+            account: account.into(),
+            tag,
+            credit_msat: msat,
+            debit_msat: 0,
+            at,
+            height,
+            utxo: Some(utxo),
+            output_msat: msat,
+            txid: None,
+            origin: None,
+            extra_tags: Vec::new(),
+            external: false,
+        }
+    }
+
+    /// The same money leaving the account again, or other money of the same output.
+    pub fn spent(self, tag: &'static str, msat: u64, by: &str, at: Micros, height: u32) -> Self {
+        Self { tag, credit_msat: 0, debit_msat: msat, txid: Some(by.into()), at, height, ..self }
+    }
+
+    /// The transaction that it is part of: the one that spends the output, else the one that made it.
+    pub fn transaction(&self) -> &str {
+        let made = || self.utxo.as_deref().and_then(|utxo| utxo.split(':').next()).unwrap_or_default();
+        self.txid.as_deref().unwrap_or_else(made)
+    }
+}
+
 /// A movement inside a channel; details are where the index points.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Move {
     /// A settled forward, by position, on its outgoing or incoming side.
     Routed { position: usize, incoming: bool },
-    /// A payment to ourselves, by position, on its outgoing or incoming side.
+    /// A payment of ours, by position, on its outgoing or incoming side.
     Circular { position: usize, incoming: bool },
-    /// The gift at the opening of a channel, by index.
+    /// The gift or the lease fee at the opening of a channel, by index.
     Pushed { channel: usize, msat: u64 },
+    /// Either half of the entry that names what a penalty brought.
+    Penalty { channel: usize, msat: u64, credit: bool, at: Micros },
 }
 
 /// A wallet output.
@@ -56,114 +94,72 @@ struct Output {
 pub(super) struct Books {
     pub chain: Vec<ChainEvent>,
     pub moves: Vec<Move>,
+    pub(super) fees: FeeBook,
     outputs: Vec<Output>,
 }
 
 impl Books {
     pub fn new(rng: &mut Rng, start: Micros, height: u32) -> Self {
-        let mut books = Self { chain: Vec::new(), moves: Vec::new(), outputs: Vec::new() };
+        let (chain, moves, outputs) = (Vec::new(), Vec::new(), Vec::new());
+        let mut books = Self { chain, moves, outputs, fees: FeeBook::default() };
         let long_ago = start.saturating_sub(1000 * 86_400_000_000);
         let height = height.saturating_sub(144_000).max(1);
-        let output = Output { txid: rng.hex(32), vout: 0, msat: FIRST_DEPOSIT_MSAT, height, spent: false };
-        books.deposit(output, long_ago, true);
+        books.deposit(&rng.hex(32), FIRST_DEPOSIT_MSAT, long_ago, height);
         books
     }
 
-    fn deposit(&mut self, output: Output, at: Micros, external: bool) {
-        self.chain.push(ChainEvent {
-            account: "wallet".into(),
-            tag: "deposit",
-            credit_msat: output.msat,
-            debit_msat: 0,
-            at,
-            height: output.height,
-            utxo: Some(format!("{}:{}", output.txid, output.vout)),
-            output_msat: output.msat,
-            txid: None,
-            origin: None,
-            extra_tags: Vec::new(),
-            external,
-        });
-        self.outputs.push(output);
+    /// Adds money from outside to the wallet.
+    pub fn deposit(&mut self, txid: &str, msat: u64, at: Micros, height: u32) {
+        self.add_output(txid, 0, msat, at, height, true);
+    }
+
+    fn add_output(&mut self, txid: &str, vout: u32, msat: u64, at: Micros, height: u32, external: bool) {
+        let event = ChainEvent::credit("wallet", "deposit", msat, format!("{txid}:{vout}"), at, height);
+        self.outputs.push(Output { txid: txid.into(), vout, msat, height, spent: false });
+        self.book(ChainEvent { external, ..event });
     }
 
     /// Adds an output from a closed channel or the like to the wallet.
     pub fn receive(&mut self, txid: &str, vout: u32, msat: u64, at: Micros, height: u32) {
-        self.deposit(Output { txid: txid.into(), vout, msat, height, spent: false }, at, false);
+        self.add_output(txid, vout, msat, at, height, false);
     }
 
-    /// Takes `msat` out of the wallet by transaction `txid`; the change comes back in output `vout`.
+    /// Takes `msat` out of the wallet by transaction `txid`, out of as many outputs as it takes; the
+    /// change comes back in output `vout`. A wallet that has too little is filled from outside first.
     pub fn withdraw(&mut self, txid: &str, vout: u32, msat: u64, at: Micros, height: u32) {
-        let Some(output) = self.outputs.iter_mut().find(|output| !output.spent && output.msat >= msat) else {
-            return;
-        };
-        output.spent = true;
-        let (utxo, had) = (format!("{}:{}", output.txid, output.vout), output.msat);
-        self.chain.push(ChainEvent {
-            account: "wallet".into(),
-            tag: "withdrawal",
-            credit_msat: 0,
-            debit_msat: had,
-            at,
-            height,
-            utxo: Some(utxo),
-            output_msat: had,
-            txid: Some(txid.into()),
-            origin: None,
-            extra_tags: Vec::new(),
-            external: false,
-        });
-        self.receive(txid, vout, had - msat, at, height);
+        if self.wallet_msat() < msat {
+            let origin = txid.chars().rev().collect::<String>();
+            self.deposit(&origin, msat + FIRST_DEPOSIT_MSAT, at, height);
+        }
+        let mut taken = 0;
+        while taken < msat {
+            let Some(output) = self.outputs.iter_mut().find(|output| !output.spent) else { break };
+            output.spent = true;
+            taken += output.msat;
+            let utxo = format!("{}:{}", output.txid, output.vout);
+            let event = ChainEvent::credit("wallet", "deposit", output.msat, utxo, at, height);
+            let spent = event.spent("withdrawal", output.msat, txid, at, height);
+            self.book(spent);
+        }
+        if taken > msat {
+            self.receive(txid, vout, taken - msat, at, height);
+        }
     }
 
-    /// Books what a transaction cost us on behalf of an account.
-    pub fn onchain_fee(&mut self, account: &str, txid: &str, msat: u64, at: Micros) {
-        self.chain.push(ChainEvent {
-            account: account.into(),
-            tag: "onchain_fee",
-            credit_msat: msat,
-            debit_msat: 0,
-            at,
-            height: 0,
-            utxo: None,
-            output_msat: 0,
-            txid: Some(txid.into()),
-            origin: None,
-            extra_tags: Vec::new(),
-            external: false,
-        });
-    }
-
-    /// Books the opening of a channel.
-    pub fn opened(&mut self, channel: &Channel) {
-        let (at, height) = (channel.opened, channel.opened_height);
-        let ours = channel.opener == Opener::Local;
-        if ours {
-            let spent = channel.funding_local_msat + TX_FEE_MSAT;
-            self.withdraw(&channel.funding_txid, u32::from(channel.funding_outnum ^ 1), spent, at, height);
-        }
-        self.chain.push(ChainEvent {
-            account: channel.channel_id.clone(),
-            tag: "channel_open",
-            credit_msat: channel.funding_local_msat,
-            debit_msat: 0,
-            at,
-            height,
-            utxo: Some(format!("{}:{}", channel.funding_txid, channel.funding_outnum)),
-            output_msat: channel.funding_local_msat + channel.funding_remote_msat,
-            txid: None,
-            origin: None,
-            extra_tags: if ours { vec!["opener"] } else { Vec::new() },
-            external: false,
-        });
-        if ours {
-            self.onchain_fee(&channel.channel_id, &channel.funding_txid, TX_FEE_MSAT, at);
-        }
+    /// Everything that is about an output, oldest first: fees that bookkeeper derived are not.
+    pub fn chain_moves(&self) -> impl Iterator<Item = &ChainEvent> {
+        self.chain.iter().filter(|event| event.utxo.is_some())
     }
 
     /// What the wallet holds, msat.
     pub fn wallet_msat(&self) -> u64 {
         self.outputs.iter().filter(|output| !output.spent).map(|output| output.msat).sum()
+    }
+
+    /// What bookkeeper says that the wallet holds, msat: until v25.09 it counts anchors.
+    pub fn booked_wallet_msat(&self) -> u64 {
+        let moved = self.chain.iter().filter(|event| event.account == "wallet" && event.utxo.is_some());
+        moved.map(|event| event.credit_msat as i64 - event.debit_msat as i64).sum::<i64>() as u64
     }
 
     /// The wallet as `listfunds` shows it.

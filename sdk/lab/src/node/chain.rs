@@ -142,17 +142,11 @@ impl NodeState {
         Ok(json!({"outputs": self.books.outputs_json(self.coin(), with_spent), "channels": channels}))
     }
 
-    /// Counts a block, tells plugins, and forgets channels that closed 100 blocks ago.
+    /// Counts a block, tells plugins, and takes closed channels a step further.
     pub(super) fn new_block(&mut self) {
         self.block_height += 1;
         self.notify_block();
-        for index in 0..self.channels.len() {
-            let ended = self.channels[index].ending.as_ref().map(|ending| ending.height + 100);
-            let onchain = self.channels[index].state == ChannelState::Onchain;
-            if onchain && ended.is_some_and(|height| height <= self.block_height) {
-                self.change_state(index, ChannelState::Closed, "unknown", "");
-            }
-        }
+        self.work_on_closes();
     }
 
     /// True if a plugin that the lab plays is there.

@@ -96,11 +96,20 @@ pub(crate) struct Totals {
 /// How a channel ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Ending {
+    pub kind: super::CloseKind,
     pub txid: String,
     pub fee_msat: u64,
     pub closer: &'static str,
     pub cause: &'static str,
     pub height: u32,
+    /// What waits in an output of the closing transaction, msat.
+    pub swept_msat: u64,
+    /// The block in which that comes home.
+    pub due: Option<u32>,
+    /// The block in which the last output was resolved.
+    pub resolved: Option<u32>,
+    /// What the closing transaction's outputs bring us beyond our balance, msat.
+    pub net_msat: i64,
 }
 
 /// A channel of the node; its money is the market's channel of the same index.
@@ -150,6 +159,10 @@ pub struct Channel {
     pub(crate) incoming: Totals,
     pub(crate) outgoing: Totals,
     pub(crate) ending: Option<Ending>,
+    /// What was pushed at the opening paid for leased money.
+    pub(crate) leased: bool,
+    /// What it cost so far, beside what forwards and payments tell.
+    pub(crate) costs: super::TrueBooks,
 }
 
 /// What a new channel needs from the node around it.
@@ -205,8 +218,38 @@ impl Channel {
             incoming: Totals::default(),
             outgoing: Totals::default(),
             ending: None,
+            leased: false,
+            costs: super::TrueBooks::default(),
             peer_id,
         }
+    }
+
+    /// Puts its funding into an output of a transaction; its first name follows from it.
+    pub(crate) fn fund(&mut self, txid: String, outnum: u16, height: u32, place: u32) {
+        self.channel_id = ids::channel_id(&txid, outnum);
+        (self.funding_txid, self.funding_outnum) = (txid, outnum);
+        self.scid = Scid::new(height, place, outnum);
+    }
+
+    /// What the lists call the money that changed hands at its opening.
+    pub(crate) fn push_name(&self) -> &'static str {
+        match (self.leased, self.opener) {
+            (false, _) => "pushed_msat",
+            (true, Opener::Local) => "fee_paid_msat",
+            (true, Opener::Remote) => "fee_rcvd_msat",
+        }
+    }
+
+    /// Makes what the peer has in it the peer's own, for which the opener pays.
+    pub(crate) fn lease(&mut self, lease_msat: Option<u64>) {
+        let Some(lease_msat) = lease_msat else { return };
+        let (given, capacity) =
+            (self.opener == Opener::Local, self.funding_local_msat + self.funding_remote_msat);
+        // The opener brings the fee too, and it goes over to the other side.
+        let ours =
+            if given { self.lowest_msat + lease_msat } else { self.lowest_msat.saturating_sub(lease_msat) };
+        (self.funding_local_msat, self.funding_remote_msat) = (ours, capacity - ours);
+        (self.pushed_msat, self.leased) = (lease_msat, true);
     }
 
     /// The name that forwards carry: the scid, or the local alias if unannounced.

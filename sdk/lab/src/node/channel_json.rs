@@ -88,7 +88,7 @@ impl NodeState {
         let commitment = if channel.opener == Opener::Local { COMMITMENT_FEE_MSAT } else { 0 };
         json!({
             "funding": {"local_funds_msat": channel.funding_local_msat,
-                        "remote_funds_msat": channel.funding_remote_msat, "pushed_msat": channel.pushed_msat},
+                        "remote_funds_msat": channel.funding_remote_msat, channel.push_name(): channel.pushed_msat},
             "to_us_msat": money.our_msat, "min_to_us_msat": channel.lowest_msat,
             "max_to_us_msat": channel.highest_msat, "total_msat": money.capacity_msat,
             "fee_base_msat": fee.base_msat, "fee_proportional_millionths": fee.ppm,
@@ -212,12 +212,12 @@ impl NodeState {
             "opener": channel.opener.name(), "private": !channel.public, "channel_type": self.channel_type(),
             "total_local_commitments": channel.outgoing.offered * 2,
             "total_remote_commitments": channel.outgoing.offered * 2, "total_htlcs_sent": 0,
-            "funding_txid": channel.funding_txid, "funding_outnum": channel.funding_outnum, "leased": false,
+            "funding_txid": channel.funding_txid, "funding_outnum": channel.funding_outnum, "leased": channel.leased,
             "total_msat": money.capacity_msat, "final_to_us_msat": money.our_msat,
             "min_to_us_msat": channel.lowest_msat, "max_to_us_msat": channel.highest_msat,
         });
         if channel.pushed_msat > 0 {
-            json["funding_pushed_msat"] = json!(channel.pushed_msat);
+            json[format!("funding_{}", channel.push_name())] = json!(channel.pushed_msat);
         }
         if let Some(ending) = &channel.ending {
             json["closer"] = json!(ending.closer);

@@ -22,6 +22,8 @@ struct Row {
     in_name: Scid,
     out_name: Scid,
     updated_index: u64,
+    /// No list has it any more.
+    deleted: bool,
 }
 
 /// All forwards; the row at position n has `created_index` n + 1.
@@ -43,7 +45,7 @@ impl ForwardBook {
     /// Adds a forward that was offered or refused and returns its position.
     pub fn add(&mut self, forward: Forward, (in_name, out_name): (Scid, Scid)) -> usize {
         let position = self.rows.len();
-        self.rows.push(Row { forward, in_name, out_name, updated_index: 0 });
+        self.rows.push(Row { forward, in_name, out_name, updated_index: 0, deleted: false });
         if forward.status == Status::Offered {
             self.open.insert((forward.in_channel, forward.in_htlc_id), position);
         }
@@ -77,7 +79,18 @@ impl ForwardBook {
         self.updates.len() as u64
     }
 
-    /// Forwards in the order of their creation.
+    /// Takes forwards that ended before a moment out of the lists.
+    pub fn delete_before(&mut self, before: Micros) {
+        let over = |row: &&mut Row| row.forward.resolved_us.is_some_and(|at| at < before);
+        self.rows.iter_mut().filter(over).for_each(|row| row.deleted = true);
+    }
+
+    /// How many rows no list has any more.
+    pub fn deleted(&self) -> u64 {
+        self.rows.iter().filter(|row| row.deleted).count() as u64
+    }
+
+    /// Forwards in the order of their creation, deleted ones too.
     pub fn iter(&self) -> impl Iterator<Item = &Forward> {
         self.rows.iter().map(|row| &row.forward)
     }
@@ -206,7 +219,8 @@ impl NodeState {
         let (input, output) = (params.scid("in_channel")?, params.scid("out_channel")?);
         let rows = self.forwards.ordered(page.by_update, page.start).filter(|&position| {
             let row = &self.forwards.rows[position];
-            status.as_deref().is_none_or(|status| row.forward.status.name() == status)
+            !row.deleted
+                && status.as_deref().is_none_or(|status| row.forward.status.name() == status)
                 && input.is_none_or(|scid| row.in_name == scid)
                 && output.is_none_or(|scid| row.out_name == scid)
         });
@@ -232,13 +246,18 @@ impl NodeState {
             "forwards" => (self.forwards.created(), self.forwards.updated()),
             "sendpays" => (self.payments.created(), self.payments.updated()),
             "channelmoves" if self.flavour.has(2509) => (self.books.moves.len() as u64, 0),
-            "invoices" | "chainmoves" | "htlcs" => (0, 0),
+            "chainmoves" if self.flavour.has(2509) => (self.books.chain_moves().count() as u64, 0),
+            "invoices" | "channelmoves" | "chainmoves" | "htlcs" => (0, 0),
             _ => return Err(bad("subsystem", "unknown subsystem", params.need("subsystem")?)),
         };
         let value = match index.as_str() {
             "created" => created,
             "updated" => updated,
-            "deleted" => 0,
+            "deleted" => match subsystem.as_str() {
+                "forwards" => self.forwards.deleted(),
+                "sendpays" => self.payments.deleted(),
+                _ => 0,
+            },
             _ => return Err(bad("indexname", "unknown index", params.need("indexname")?)),
         };
         let ready = value >= next;

@@ -1,59 +1,26 @@
 //! Channels that come, change and go while the node runs.
 
-use super::books::{ChainEvent, Move};
-use super::channel::{Channel, ChannelState, Ending, Origin};
+use super::books::ChainEvent;
+use super::channel::ChannelState;
 use super::{NodeState, SyncWarning};
 use crate::ids::Scid;
-use crate::market::{ChannelSpec, DemandSpec, Opener};
+use crate::market::{DemandSpec, Opener};
 
-/// What a mutual close costs, msat.
-const MUTUAL_FEE_MSAT: u64 = 195_000;
 /// What a splice costs, msat.
 const SPLICE_FEE_MSAT: u64 = 258_000;
-/// Fee of a commitment transaction, msat.
-const COMMITMENT_FEE_MSAT: u64 = 1_411_000;
-
-/// How a channel is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseKind {
-    /// Both sides agree; we asked for it.
-    Mutual,
-    /// We publish our commitment.
-    Local,
-    /// The peer publishes its commitment.
-    Remote,
-}
 
 impl NodeState {
-    /// Opens a channel now, with its notifications, and returns its index.
-    pub fn add_channel(&mut self, spec: ChannelSpec) -> usize {
-        let index = self.market.add_channel(spec.clone());
-        let peer_id = self.peer(spec.peer);
-        let fresh = ChannelSpec { age_days: 0.0, ..spec };
-        let our_msat = self.market.channel(index).our_msat;
-        let (now, height) = (self.now(), self.block_height);
-        let origin = Origin { rng: &mut self.rng, peer_id, index, now, height };
-        let mut channel = Channel::new(&fresh, our_msat, origin);
-        channel.state = ChannelState::AwaitingLockin;
-        channel.state_changes.clear();
-        self.books.opened(&channel);
-        if channel.pushed_msat > 0 {
-            self.books.moves.push(Move::Pushed { channel: index, msat: channel.pushed_msat });
-        }
-        let cause = if channel.opener == Opener::Local { "user" } else { "remote" };
-        self.channels.push(channel);
-        self.notify_opening(index);
-        self.change_state(index, ChannelState::Normal, cause, "Lockin complete");
-        index
-    }
-
     /// Adds demand for payments, from now on.
     pub fn add_demand(&mut self, demand: DemandSpec) {
         self.market.add_demand(demand);
     }
 
     /// Splices `delta_msat` of ours in (or out, if negative): the scid and the funding change, the
-    /// channel id stays. Returns the new scid.
+    /// channel id stays. We pay the fee, out of what comes out if something does. Returns the new scid.
+    ///
+    /// # Panics
+    ///
+    /// If what is spliced out does not pay the fee, or is more than we have.
     pub fn splice(&mut self, index: usize, delta_msat: i64) -> Scid {
         self.change_state(index, ChannelState::AwaitingSplice, "user", "Splice signatures sent");
         let (at, height) = (self.now(), self.block_height);
@@ -72,116 +39,25 @@ impl NodeState {
         channel.pushed_msat = 0;
         channel.note_balance(after);
         let scid = channel.scid;
-        let event = |tag, credit_msat, debit_msat, utxo: String, spent_by| ChainEvent {
-            account: account.clone(),
-            tag,
-            credit_msat,
-            debit_msat,
-            at,
-            height,
-            utxo: Some(utxo),
-            output_msat: capacity,
-            txid: spent_by,
-            origin: None,
-            extra_tags: if tag == "channel_open" { vec!["opener"] } else { vec!["splice"] },
-            external: false,
+        let before_capacity = (capacity as i64 - delta_msat) as u64;
+        let old = ChainEvent::credit(&account, "channel_open", before_capacity, old_utxo, at, height);
+        let close = ChainEvent {
+            extra_tags: vec!["splice"],
+            ..old.spent("channel_close", before, &txid, at, height)
         };
-        let close = event("channel_close", 0, before, old_utxo, Some(txid.clone()));
-        let open = event("channel_open", after, 0, format!("{txid}:1"), None);
+        let new = ChainEvent::credit(&account, "channel_open", after, format!("{txid}:1"), at, height);
+        let opener = if channel.opener == Opener::Local { vec!["opener"] } else { Vec::new() };
+        let open = ChainEvent { output_msat: capacity, extra_tags: opener, ..new };
+        channel.costs.splice_msat += SPLICE_FEE_MSAT;
         if delta_msat >= 0 {
             self.books.withdraw(&txid, 0, delta_msat.unsigned_abs() + SPLICE_FEE_MSAT, at, height);
         } else {
-            let out = delta_msat.unsigned_abs().saturating_sub(SPLICE_FEE_MSAT);
-            self.books.receive(&txid, 0, out, at, height);
+            self.books.receive(&txid, 0, delta_msat.unsigned_abs() - SPLICE_FEE_MSAT, at, height);
         }
-        self.books.chain.extend([close, open]);
-        self.books.onchain_fee(&account, &txid, SPLICE_FEE_MSAT, at);
+        self.books.book(close);
+        self.books.book(open);
         self.change_state(index, ChannelState::Normal, "user", "Lockin complete");
         scid
-    }
-
-    /// Closes a channel. It stays `ONCHAIN` in `listpeerchannels` for 100 blocks, then only
-    /// `listclosedchannels` knows it.
-    pub fn close_channel(&mut self, index: usize, kind: CloseKind) {
-        use ChannelState::{AwaitingUnilateral, ClosingComplete, ClosingSigexchange, FundingSpendSeen};
-        use ChannelState::{Onchain, ShuttingDown};
-        self.clear_flights(index);
-        self.market.channel_mut(index).usable = false;
-        let steps: &[(ChannelState, &str, &str)] = match kind {
-            CloseKind::Mutual => &[
-                (ShuttingDown, "user", "User or plugin invoked close command"),
-                (ClosingSigexchange, "user", "Start closingd"),
-                (ClosingComplete, "user", "Closing complete"),
-                (FundingSpendSeen, "user", "Onchain funding spend"),
-                (Onchain, "user", "Onchain init reply"),
-            ],
-            CloseKind::Local => &[
-                (ShuttingDown, "user", "User or plugin invoked close command"),
-                (AwaitingUnilateral, "user", "Forcibly closed by `close` command timeout"),
-                (FundingSpendSeen, "user", "Onchain funding spend"),
-                (Onchain, "user", "Onchain init reply"),
-            ],
-            CloseKind::Remote => &[
-                (FundingSpendSeen, "remote", "Onchain funding spend"),
-                (Onchain, "remote", "Onchain init reply"),
-            ],
-        };
-        let closer = if kind == CloseKind::Remote { "remote" } else { "local" };
-        let cause = if kind == CloseKind::Remote { "remote" } else { "user" };
-        let fee_msat = if kind == CloseKind::Mutual { MUTUAL_FEE_MSAT } else { COMMITMENT_FEE_MSAT };
-        let ending = Ending { txid: self.rng.hex(32), fee_msat, closer, cause, height: self.block_height };
-        self.book_close(index, &ending);
-        self.channels[index].ending = Some(ending);
-        for &(state, cause, message) in steps {
-            self.change_state(index, state, cause, message);
-        }
-    }
-
-    fn book_close(&mut self, index: usize, ending: &Ending) {
-        let (at, height) = (self.now(), self.block_height);
-        let our_msat = self.market.channel(index).our_msat;
-        let channel = &self.channels[index];
-        let account = channel.channel_id.clone();
-        // The opener pays; whole sats only reach the wallet.
-        let paid = if channel.opener == Opener::Local { ending.fee_msat.min(our_msat) } else { 0 };
-        let received = (our_msat - paid) / 1000 * 1000;
-        self.books.chain.push(ChainEvent {
-            account: account.clone(),
-            tag: "channel_close",
-            credit_msat: 0,
-            debit_msat: our_msat,
-            at,
-            height,
-            utxo: Some(format!("{}:{}", channel.funding_txid, channel.funding_outnum)),
-            output_msat: self.market.channel(index).capacity_msat,
-            txid: Some(ending.txid.clone()),
-            origin: None,
-            extra_tags: Vec::new(),
-            external: false,
-        });
-        let theirs = self.market.channel(index).capacity_msat - our_msat;
-        if theirs > 0 {
-            self.books.chain.push(ChainEvent {
-                account: "external".into(),
-                tag: "to_them",
-                credit_msat: theirs,
-                debit_msat: 0,
-                at,
-                height,
-                utxo: Some(format!("{}:1", ending.txid)),
-                output_msat: theirs,
-                txid: None,
-                origin: Some(account.clone()),
-                extra_tags: Vec::new(),
-                external: false,
-            });
-        }
-        if received > 0 {
-            self.books.receive(&ending.txid, 0, received, at, height);
-        }
-        if our_msat > received {
-            self.books.onchain_fee(&account, &ending.txid, our_msat - received, at);
-        }
     }
 
     /// Connects or disconnects a peer, with all its channels.

@@ -9,23 +9,29 @@ mod books;
 mod chain;
 mod channel;
 mod channel_json;
+mod closing;
 mod configs;
 mod control;
 mod datastore;
 mod extras;
+mod fees;
 mod flavour;
 mod forwards;
 mod gossip;
+mod history;
 mod life;
 mod methods;
 mod notify;
+mod opening;
 mod params;
+mod paying;
 mod payments;
 mod recorded;
 mod setchannel;
 mod sling;
 #[cfg(test)]
 mod tests;
+mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,23 +39,26 @@ use serde_json::Value;
 
 pub use chain::SyncWarning;
 pub use channel::{Channel, ChannelState, StateChange};
+pub use closing::CloseKind;
 pub(crate) use configs::wrapped as config_entry;
 pub use extras::Extra;
 pub use flavour::Flavour;
-pub use life::CloseKind;
+pub use history::Step;
 pub use notify::Notification;
+pub use opening::Opening;
+pub use paying::{Part, Paying};
 pub use recorded::Recorded;
 pub use sling::{
     Fate, PaymentEnd, RouteCost, Routes, SatDirection, Sling, SlingOptions, SlingPayment, SlingTask,
     SlingVersion, TaskState,
 };
+pub use truth::TrueBooks;
 
 use crate::ids;
 use crate::market::{Forward, Market, MarketSpec, Micros, Status, micros, seconds};
 use crate::rng::Rng;
 use crate::rpc::{RpcError, RpcResult};
 use books::Books;
-use channel::Origin;
 use datastore::Datastore;
 use extras::Extras;
 use forwards::ForwardBook;
@@ -183,16 +192,9 @@ impl NodeState {
 
     /// Builds the node's side of a channel that the market already has.
     fn open_past(&mut self, index: usize, spec: &crate::market::ChannelSpec) {
-        let peer_id = self.peer(spec.peer);
-        let our_msat = self.market.channel(index).our_msat;
-        let now = micros(self.market.now_unix_s());
-        let origin = Origin { rng: &mut self.rng, peer_id, index, now, height: self.block_height };
-        let channel = Channel::new(spec, our_msat, origin);
-        self.books.opened(&channel);
-        if channel.pushed_msat > 0 {
-            self.books.moves.push(books::Move::Pushed { channel: index, msat: channel.pushed_msat });
-        }
+        let channel = self.draft(index, spec);
         self.channels.push(channel);
+        self.book_opening(&[index]);
     }
 
     fn peer(&mut self, number: usize) -> String {

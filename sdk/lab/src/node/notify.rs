@@ -25,7 +25,8 @@ pub(super) struct Movement<'a> {
     pub tag: &'static str,
     pub payment_hash: &'a str,
     pub fees_msat: u64,
-    pub part_of: Option<u64>,
+    /// Part and group of a payment that we sent.
+    pub part_of: Option<(u64, u64)>,
 }
 
 impl NodeState {
@@ -140,8 +141,8 @@ impl NodeState {
             "debit_msat": movement.debit_msat, "timestamp": seconds(micros(self.now_unix_s())) as u64,
             "tags": [movement.tag], "payment_hash": movement.payment_hash, "fees_msat": movement.fees_msat,
         });
-        if let Some(group) = movement.part_of {
-            body["part_id"] = json!(0);
+        if let Some((part, group)) = movement.part_of {
+            body["part_id"] = json!(part);
             if self.flavour.has(2509) {
                 body["group_id"] = json!(group);
             }

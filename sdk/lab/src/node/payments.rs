@@ -31,13 +31,20 @@ impl PayStatus {
     }
 }
 
-/// A payment to ourselves.
+/// A payment of ours, or a part of one.
 #[derive(Debug, Clone)]
 pub(super) struct Payment {
     pub hash: String,
     pub preimage: String,
     pub out_channel: usize,
+    /// The same as `out_channel` if it never comes back.
     pub in_channel: usize,
+    /// Whom it pays; none for ourselves.
+    pub destination: Option<String>,
+    /// 0 for a payment of one part.
+    pub partid: u64,
+    pub label: Option<String>,
+    pub bolt11: Option<String>,
     pub amount_msat: u64,
     pub sent_msat: u64,
     /// On its way in our own channel; none if that refused it.
@@ -50,6 +57,8 @@ pub(super) struct Payment {
     pub completed: Option<Micros>,
     /// 0 until it ends.
     pub updated_index: u64,
+    /// No list has it any more.
+    pub deleted: bool,
 }
 
 /// All payments; the row at position n has `created_index` n + 1.
@@ -67,6 +76,26 @@ impl Payments {
 
     pub fn updated(&self) -> u64 {
         self.updates.len() as u64
+    }
+
+    /// How many rows no list has any more.
+    pub fn deleted(&self) -> u64 {
+        self.rows.iter().filter(|row| row.deleted).count() as u64
+    }
+
+    /// Every payment, in the order of their creation, deleted ones too.
+    pub fn iter(&self) -> impl Iterator<Item = &Payment> {
+        self.rows.iter()
+    }
+
+    pub fn get_mut(&mut self, position: usize) -> &mut Payment {
+        &mut self.rows[position]
+    }
+
+    /// Takes payments that ended before a moment out of the lists.
+    pub fn delete_before(&mut self, before: Micros) {
+        let over = |row: &&mut Payment| row.completed.is_some_and(|at| at < before);
+        self.rows.iter_mut().filter(over).for_each(|row| row.deleted = true);
     }
 
     pub fn get(&self, position: usize) -> &Payment {
@@ -151,6 +180,10 @@ impl NodeState {
             preimage,
             out_channel: from.0,
             in_channel: to.0,
+            destination: None,
+            partid: 0,
+            label: None,
+            bolt11: None,
             amount_msat: to.1,
             sent_msat: from.1,
             htlc,
@@ -159,6 +192,7 @@ impl NodeState {
             credited: None,
             completed: None,
             updated_index: 0,
+            deleted: false,
         });
         self.payments.rows.len() - 1
     }
@@ -247,17 +281,25 @@ impl NodeState {
             tag: "invoice",
             payment_hash: &payment.hash,
             fees_msat: if incoming { 0 } else { payment.sent_msat - payment.amount_msat },
-            part_of: (!incoming).then_some(1),
+            part_of: (!incoming).then_some((payment.partid, 1)),
         });
+    }
+
+    fn destination<'a>(&'a self, payment: &'a Payment) -> &'a str {
+        payment.destination.as_deref().unwrap_or(&self.id)
     }
 
     fn sendpay_json(&self, position: usize) -> Value {
         let payment = &self.payments.rows[position];
         let mut json = json!({
-            "id": position + 1, "payment_hash": payment.hash, "groupid": 1, "destination": self.id,
+            "id": position + 1, "payment_hash": payment.hash, "groupid": 1, "destination": self.destination(payment),
             "amount_msat": payment.amount_msat, "amount_sent_msat": payment.sent_msat,
             "created_at": seconds(payment.created) as u64, "status": payment.status.name(),
         });
+        if payment.partid > 0 {
+            json["partid"] = json!(payment.partid);
+        }
+        add_words(payment, &mut json);
         if payment.status == PayStatus::Complete {
             json["payment_preimage"] = json!(payment.preimage);
         }
@@ -268,10 +310,11 @@ impl NodeState {
     fn pay_json(&self, position: usize) -> Value {
         let payment = &self.payments.rows[position];
         let mut json = json!({
-            "destination": self.id, "payment_hash": payment.hash, "status": payment.status.name(),
+            "destination": self.destination(payment), "payment_hash": payment.hash, "status": payment.status.name(),
             "created_at": seconds(payment.created) as u64, "amount_msat": payment.amount_msat,
             "amount_sent_msat": payment.sent_msat,
         });
+        add_words(payment, &mut json);
         if payment.status == PayStatus::Complete {
             json["preimage"] = json!(payment.preimage);
         }
@@ -305,14 +348,22 @@ impl NodeState {
     fn payment_rows(&self, params: &Params) -> Result<Vec<usize>, RpcError> {
         let page = requested(params)?;
         let (hash, status) = (params.text("payment_hash"), params.text("status"));
-        // A bolt11 never matches: these payments have none.
-        let none = params.get("bolt11").is_some();
+        let bolt11 = params.text("bolt11");
         let rows = self.payments.ordered(page.by_update, page.start).filter(|&position| {
             let row = &self.payments.rows[position];
-            !none
+            !row.deleted
+                && (bolt11.is_none() || row.bolt11 == bolt11)
                 && hash.as_ref().is_none_or(|hash| row.hash == *hash)
                 && status.as_deref().is_none_or(|status| row.status.name() == status)
         });
         Ok(rows.take(page.limit).collect())
+    }
+}
+
+fn add_words(payment: &Payment, json: &mut Value) {
+    for (name, text) in [("label", &payment.label), ("bolt11", &payment.bolt11)] {
+        if let Some(text) = text {
+            json[name] = json!(text);
+        }
     }
 }

@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::{Flavour, Notification};
+pub(super) use answers::is_of;
 
 /// The phases in the order of a run. The first one's recordings have no suffix.
 const PHASES: [&str; 5] = ["start", "after-sling", "after-splice", "onchain", "after-close"];

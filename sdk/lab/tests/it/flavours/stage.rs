@@ -74,7 +74,8 @@ impl Stage {
     }
 
     pub fn resolved(mut self) -> Self {
-        self.node.mine(101);
+        // The delay of our own commitment, and the blocks that a resolved channel is kept.
+        self.node.mine(144 + 100);
         self
     }
 

@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+mod books;
+
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
