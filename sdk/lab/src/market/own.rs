@@ -30,16 +30,16 @@ impl Market {
         to.usable && !to.full(Direction::In) && to.receivable_msat() >= msat
     }
 
-    /// Takes in the last HTLC of a payment to ourselves, which we resolve at once. False, with
-    /// nothing changed, if the peer can't send it now.
-    pub fn take_own(&mut self, channel: usize, msat: u64) -> bool {
+    /// Takes in the last HTLC of a payment to ourselves, which we resolve at once, and returns its
+    /// id. None, with nothing changed, if the peer can't send it now.
+    pub fn take_own(&mut self, channel: usize, msat: u64) -> Option<u64> {
         if !self.can_take_own(channel, msat) {
-            return false;
+            return None;
         }
         let to = &mut self.channels[channel];
-        to.offer(Direction::In, msat);
+        let id = to.offer(Direction::In, msat);
         to.resolve(Direction::In, msat, true);
-        true
+        Some(id)
     }
 
     /// Fails the forwards that are under way through a channel, and returns them.

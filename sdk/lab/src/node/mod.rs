@@ -19,6 +19,7 @@ mod flavour;
 mod forwards;
 mod gossip;
 mod history;
+mod htlcs;
 mod life;
 mod methods;
 mod notify;

@@ -51,6 +51,8 @@ pub(super) struct Payment {
     pub htlc: Option<HeldHtlc>,
     pub created: Micros,
     pub status: PayStatus,
+    /// The id of the HTLC by which its money came in.
+    pub incoming_id: Option<u64>,
     /// When its money came in.
     pub credited: Option<Micros>,
     /// When it ended, either way.
@@ -189,6 +191,7 @@ impl NodeState {
             htlc,
             created,
             status: PayStatus::Pending,
+            incoming_id: None,
             credited: None,
             completed: None,
             updated_index: 0,
@@ -209,9 +212,8 @@ impl NodeState {
             let payment = &self.payments.rows[position];
             (payment.in_channel, payment.amount_msat)
         };
-        if !self.market.take_own(index, amount_msat) {
-            return false;
-        }
+        let Some(id) = self.market.take_own(index, amount_msat) else { return false };
+        self.payments.rows[position].incoming_id = Some(id);
         self.payments.rows[position].credited = Some(self.now());
         let incoming = self.channels[index].totals(Direction::In);
         incoming.offered += 1;

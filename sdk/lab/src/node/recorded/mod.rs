@@ -179,6 +179,7 @@ impl Recorded {
     pub(super) fn hides(&self, method: &str) -> bool {
         match method {
             "listchannelmoves" | "listchainmoves" => !self.moves,
+            "listhtlcs" => true,
             _ => false,
         }
     }

@@ -283,3 +283,21 @@ fn payments_of_every_kind_are_told_apart() {
         assert_eq!((node.true_total().rebalance_msat, node.true_total().earned_msat), (304, earned));
     }
 }
+
+#[test]
+fn htlcs_tell_both_channels_of_a_payment() {
+    for flavour in Flavour::ALL {
+        let mut node = quiet(flavour);
+        assert!(node.forward(3, 4, 1_000_000, 10) && node.rebalance(1, 2, 5_000_000, 50));
+        let hash = list(&mut node, "listsendpays", "payments", json!({}))[0]["payment_hash"].clone();
+        let htlcs = list(&mut node, "listhtlcs", "htlcs", json!({}));
+        assert_eq!(htlcs.len(), 4);
+        for (direction, index, msat) in [("out", 1, 5_000_050), ("in", 2, 5_000_000)] {
+            let mut own = htlcs.iter().filter(|row| row["payment_hash"] == hash);
+            let row = own.find(|row| row["direction"] == direction).unwrap();
+            let scid = node.channels()[index].scid.to_string();
+            assert_eq!((&row["short_channel_id"], &row["amount_msat"]), (&json!(scid), &json!(msat)));
+            assert_eq!(list(&mut node, "listhtlcs", "htlcs", json!({"id": scid})).len(), 1);
+        }
+    }
+}
