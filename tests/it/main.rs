@@ -12,6 +12,7 @@ mod hive;
 mod layers;
 mod lifecycle;
 mod policy;
+mod reports;
 mod store;
 mod strategies;
 mod support;

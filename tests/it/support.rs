@@ -223,6 +223,21 @@ impl Stage {
         .await;
     }
 
+    /// Waits until the plugin knows every fee that the node has collected.
+    pub async fn until_forwards_are_stored(&self) {
+        wait_until(DEADLINE, async || {
+            let collected = json!(self.lab.with_node(|node| node.fees_collected_msat()));
+            let history = self.success("revenue-history", json!({})).await;
+            let stored = &history["lifetime_revenue_msat"];
+            if *stored == collected {
+                Ok(())
+            } else {
+                Err(json!(format!("{stored} msat stored, {collected} collected")))
+            }
+        })
+        .await;
+    }
+
     /// How often a method was called on the node's socket.
     pub fn count(&self, method: &str) -> usize {
         self.lab.with_mischief(|mischief| mischief.count(method))

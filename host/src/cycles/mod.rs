@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::guard::policy::RateLimiter;
 use crate::model::{PeerId, StrategyName, UnixTime};
+use crate::node::clboss::ClbossStatus;
 use crate::node::write::Writer;
 use crate::node::{Companions, Node};
 use crate::store::Store;
@@ -57,6 +58,15 @@ pub struct Health {
     pub not_synced: Option<String>,
     /// Why the node could not be read.
     pub node_error: Option<String>,
+    /// What CLBoss said when it was last asked.
+    pub clboss: Option<ClbossSeen>,
+}
+
+/// What CLBoss said, and when.
+#[derive(Clone, Debug)]
+pub struct ClbossSeen {
+    pub at: UnixTime,
+    pub status: ClbossStatus,
 }
 
 /// What [`Services`] is made of.

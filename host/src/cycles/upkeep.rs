@@ -1,6 +1,6 @@
 //! What keeps the house tidy: expired policies, companions that come and go, old rows.
 
-use super::Services;
+use super::{ClbossSeen, Services};
 use crate::model::UnixTime;
 use crate::node::Companion;
 use crate::store::policies::ChangeKind;
@@ -21,6 +21,7 @@ impl Services {
     pub async fn upkeep(&self) -> Result<String> {
         self.look_for_companions().await;
         self.sum_imported_snapshots().await?;
+        self.ask_clboss().await;
         let now = self.now();
         self.store
             .write(move |tx| {
@@ -66,6 +67,21 @@ impl Services {
                 health.node_error = None;
             }),
             Err(error) => self.note_health(|health| health.node_error = Some(error.to_string())),
+        }
+    }
+
+    /// Notes what CLBoss says, so that a command need not wait for it.
+    async fn ask_clboss(&self) {
+        let dry = matches!(self.writer, crate::node::write::Writer::Dry);
+        if dry || !self.config().clboss_enabled || !self.has_companion(Companion::Clboss) {
+            return;
+        }
+        match self.node.clboss_status().await {
+            Ok(status) => {
+                let at = self.now();
+                self.note_health(|health| health.clboss = Some(ClbossSeen { at, status }));
+            }
+            Err(error) => tracing::debug!("clboss-status: {error}"),
         }
     }
 

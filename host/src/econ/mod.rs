@@ -1,3 +1,7 @@
-//! Pure arithmetic about the business: no I/O, no clock, no SQL.
+//! Pure arithmetic: data in, numbers and words out.
 
+pub mod capacity;
+pub mod classify;
 pub mod flow;
+pub mod networth;
+pub mod pnl;

@@ -17,6 +17,14 @@ use crate::model::{PeerId, Policy, Ppm, RebalanceMode, StrategyName, UnixTime};
 /// The most policies that one batch may change.
 pub const MAX_BATCH: usize = 100;
 
+/// The tag of peers that `revenue-ignore` leaves alone; another tag beside it says why.
+pub const IGNORED: &str = "ignored";
+
+/// Whether a policy leaves its peer alone, however it came about.
+pub fn is_ignored(policy: &Policy) -> bool {
+    policy.strategy == StrategyName::passive() && policy.rebalance_mode == RebalanceMode::Disabled
+}
+
 /// What a change does to a field that may be empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Edit<T> {

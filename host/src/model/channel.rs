@@ -37,6 +37,21 @@ pub enum Opener {
     Remote,
 }
 
+impl Opener {
+    /// lightningd's word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Opener::Local => "local",
+            Opener::Remote => "remote",
+        }
+    }
+
+    /// Reads lightningd's word.
+    pub fn from_name(name: &str) -> Option<Opener> {
+        [Self::Local, Self::Remote].into_iter().find(|opener| opener.name() == name)
+    }
+}
+
 /// HTLCs in flight on a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Htlcs {

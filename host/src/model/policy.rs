@@ -36,6 +36,11 @@ impl StrategyName {
         StrategyName("rebalance-ev".to_owned())
     }
 
+    /// The strategy that leaves a peer's fees alone.
+    pub fn passive() -> StrategyName {
+        StrategyName("passive".to_owned())
+    }
+
     /// The name as typed by an operator.
     pub fn as_str(&self) -> &str {
         &self.0

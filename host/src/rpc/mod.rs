@@ -6,13 +6,25 @@
 
 mod analyze;
 pub mod args;
+pub mod capacity_report;
+mod clboss_status;
+mod cleanup_closed;
 mod config;
+pub mod dashboard;
 mod fee_debug;
+pub mod history;
+mod ignore;
 mod imported;
+mod list_ignored;
 mod policy;
+pub mod profitability;
+mod remanage;
+pub mod report;
 mod set_fee;
+mod sheet;
 mod status;
 mod strategy;
+mod unignore;
 mod wake_all;
 
 use crate::cycles::Services;
@@ -84,11 +96,22 @@ pub const COMMANDS: &[Command] = &[
     status::COMMAND,
     config::COMMAND,
     analyze::COMMAND,
+    dashboard::COMMAND,
+    report::COMMAND,
+    profitability::COMMAND,
+    history::COMMAND,
+    capacity_report::COMMAND,
     policy::COMMAND,
     set_fee::COMMAND,
     fee_debug::COMMAND,
     wake_all::COMMAND,
     strategy::COMMAND,
+    cleanup_closed::COMMAND,
+    clboss_status::COMMAND,
+    remanage::COMMAND,
+    ignore::COMMAND,
+    unignore::COMMAND,
+    list_ignored::COMMAND,
 ];
 
 /// Runs a command to its answer. A panic becomes an error answer too: without it the caller

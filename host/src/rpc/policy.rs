@@ -1,8 +1,8 @@
 //! `revenue-policy`: what the operator, or the fleet, wants for each peer.
 
-mod answer;
-mod change;
-mod read;
+pub(super) mod answer;
+pub(super) mod change;
+pub(super) mod read;
 mod suggest;
 #[cfg(test)]
 mod tests;

@@ -88,7 +88,8 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
             (degraded, Stored { channels, flow, changes, modules, last_cycle: None, imported: None })
         }
     };
-    let states: Vec<Value> = stored.flow.iter().map(|state| channel_state(state, &stored.channels)).collect();
+    let states: Vec<Value> =
+        stored.flow.iter().map(|state| flow_state(state, stored.channels.get(&state.channel_id))).collect();
     let jobs: Map<String, Value> = JobName::ALL
         .iter()
         .map(|job| (job.name().to_owned(), job_answer(&services.jobs.status(*job))))
@@ -259,8 +260,8 @@ fn rpc(services: &Services) -> Value {
 }
 
 /// Keys and units as users of this command know them: `channel_id` is the short one.
-fn channel_state(state: &FlowState, channels: &HashMap<ChannelId, KnownChannel>) -> Value {
-    let scid = channels.get(&state.channel_id).and_then(|channel| channel.scid);
+pub(super) fn flow_state(state: &FlowState, channel: Option<&KnownChannel>) -> Value {
+    let scid = channel.and_then(|channel| channel.scid);
     json!({
         "channel_id": scid.map_or_else(|| state.channel_id.to_string(), |scid| scid.to_string()),
         "full_channel_id": state.channel_id.to_string(),

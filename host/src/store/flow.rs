@@ -38,7 +38,7 @@ pub struct FlowTotals {
     pub last_out: Option<UnixTime>,
 }
 
-const SUMS: &str = "in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat, \
+pub(super) const SUMS: &str = "in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat, \
                     failed_liquidity, failed_downstream, failed_other";
 
 /// Settled flow by UTC hour, oldest first, from the hour that contains `since`.
@@ -104,7 +104,11 @@ pub fn earned_since(conn: &Connection, since: UnixTime) -> Result<Msat> {
 }
 
 /// Whole hours from their sums, the rest of the first hour from its rows.
-fn each_name_since(conn: &Connection, since: UnixTime, mut each: impl FnMut(Scid, Delta)) -> Result<()> {
+pub(super) fn each_name_since(
+    conn: &Connection,
+    since: UnixTime,
+    mut each: impl FnMut(Scid, Delta),
+) -> Result<()> {
     let first_whole = UnixTime(since.0.div_ceil(UnixTime::HOUR) * UnixTime::HOUR);
     forwards::received_between(conn, since, first_whole, |forward| Delta::of(&forward, &mut each))?;
     // Added up here: grouping in SQL would sort all rows by name first.
@@ -138,7 +142,7 @@ pub fn totals(conn: &Connection) -> Result<HashMap<ChannelId, FlowTotals>> {
 }
 
 /// The nine sums, from the second column on.
-fn read_delta(row: &Row<'_>) -> Result<Delta> {
+pub(super) fn read_delta(row: &Row<'_>) -> Result<Delta> {
     Ok(Delta {
         in_msat: row.get(1)?,
         out_msat: row.get(2)?,
@@ -175,6 +179,18 @@ impl From<Delta> for FlowSums {
 /// many rows went.
 pub fn prune_hours(tx: &Transaction<'_>, before: UnixTime) -> Result<usize> {
     tx.execute("DELETE FROM flow_hours WHERE hour_s < ?1", [before])
+}
+
+/// Forgets the analyses of these channels. Returns those that had one.
+pub fn forget_states(tx: &Transaction<'_>, channels: &[ChannelId]) -> Result<Vec<ChannelId>> {
+    let mut delete = tx.prepare_cached("DELETE FROM flow_states WHERE channel_id = ?1")?;
+    let mut forgotten = Vec::new();
+    for channel in channels {
+        if delete.execute([channel])? > 0 {
+            forgotten.push(*channel);
+        }
+    }
+    Ok(forgotten)
 }
 
 /// Keeps the latest analysis of each channel.

@@ -7,6 +7,7 @@
 //! are whole seconds since 1970 UTC unless a name says otherwise.
 
 pub mod adopt;
+pub mod books;
 pub mod changes;
 pub mod cursors;
 pub mod cycles;

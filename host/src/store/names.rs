@@ -3,6 +3,7 @@
 //! A channel keeps its `channel_id` for life. Its scid changes with a splice,
 //! and forwards of unannounced channels carry an alias, so every name is kept.
 
+use super::sql::word;
 use crate::model::{Channel, ChannelId, Msat, Opener, PeerId, Scid, UnixTime};
 use rusqlite::{Connection, OptionalExtension, Result, Row, Transaction, params};
 use std::collections::HashMap;
@@ -21,13 +22,6 @@ pub struct KnownChannel {
     pub first_seen: UnixTime,
     /// Exact to the hour.
     pub last_seen: UnixTime,
-}
-
-const fn opener_name(opener: Opener) -> &'static str {
-    match opener {
-        Opener::Local => "local",
-        Opener::Remote => "remote",
-    }
 }
 
 /// Notes the channels and all their names. A row is rewritten only when
@@ -49,12 +43,11 @@ pub fn observe(tx: &Transaction<'_>, channels: &[Channel], now: UnixTime) -> Res
     )?;
     for channel in channels {
         let shown = channel.scid.or(channel.alias_local);
-        let opener = opener_name(channel.opener);
         put_channel.execute(params![
             channel.channel_id,
             channel.peer_id,
             channel.total,
-            opener,
+            channel.opener.name(),
             channel.state.name(),
             shown,
             now
@@ -95,13 +88,11 @@ pub fn channels(conn: &Connection) -> Result<Vec<KnownChannel>> {
 }
 
 fn read_channel(row: &Row<'_>) -> Result<KnownChannel> {
-    let opener: String = row.get("opener")?;
     Ok(KnownChannel {
         channel_id: row.get("channel_id")?,
         peer_id: row.get("peer_id")?,
         capacity: row.get("capacity_msat")?,
-        // The table allows these two words only.
-        opener: if opener == opener_name(Opener::Remote) { Opener::Remote } else { Opener::Local },
+        opener: word(row, "opener", Opener::from_name)?,
         state: row.get("state")?,
         scid: row.get("scid")?,
         first_seen: row.get("first_seen_s")?,

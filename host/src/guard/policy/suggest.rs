@@ -1,5 +1,6 @@
 //! Policies that would serve the operator better, judged from what each peer's channels did.
 
+use super::is_ignored;
 use crate::model::flow::FlowClass;
 use crate::model::{Msat, PeerId, Policy, RebalanceMode, StrategyName};
 
@@ -110,9 +111,7 @@ impl PeerFacts {
 /// Nothing leaves to the peer, and money was spent on it.
 fn zombie(peer: &PeerFacts) -> Option<Suggestion> {
     let dead = peer.exit_forwards == 0 && peer.idle_days >= WINDOW_DAYS;
-    let left_alone =
-        peer.policy.strategy.as_str() == "passive" && peer.policy.rebalance_mode == RebalanceMode::Disabled;
-    let loss = peer.loss().filter(|_| dead && !left_alone)?;
+    let loss = peer.loss().filter(|_| dead && !is_ignored(&peer.policy))?;
     let reason = format!(
         "no forward left to the peer in {WINDOW_DAYS} days, and it cost {} sat more than it earned",
         rounded_sats(loss)

@@ -5,7 +5,7 @@ use crate::store::policies::{ChangeKind, PolicyChange};
 use serde_json::{Value, json};
 
 /// A policy as callers read it.
-pub(super) fn policy(policy: &Policy, now: UnixTime) -> Value {
+pub(in crate::rpc) fn policy(policy: &Policy, now: UnixTime) -> Value {
     json!({
         "peer_id": policy.peer_id.to_string(),
         "strategy": policy.strategy.as_str(),
@@ -21,7 +21,7 @@ pub(super) fn policy(policy: &Policy, now: UnixTime) -> Value {
 }
 
 /// Policies in one array.
-pub(super) fn policies<'a>(all: impl IntoIterator<Item = &'a Policy>, now: UnixTime) -> Vec<Value> {
+pub(in crate::rpc) fn policies<'a>(all: impl IntoIterator<Item = &'a Policy>, now: UnixTime) -> Vec<Value> {
     all.into_iter().map(|one| policy(one, now)).collect()
 }
 

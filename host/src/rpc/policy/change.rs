@@ -20,7 +20,7 @@ const UNWRITTEN: &str = "the policies could not be written, so nothing was chang
 
 /// A policy after a change that was asked for.
 #[derive(Clone)]
-struct Changed {
+pub(in crate::rpc) struct Changed {
     policy: Policy,
     /// Whether that is another policy than before.
     effective: bool,
@@ -72,7 +72,7 @@ async fn retag(
 
 /// Changes one policy, within the peer's quota. `explicit`: a peer without a policy gets
 /// one even if that says what holds anyway.
-async fn change(
+pub(in crate::rpc) async fn change(
     services: &Arc<Services>,
     peer_id: PeerId,
     explicit: bool,
@@ -105,9 +105,25 @@ async fn change(
     Ok(changed)
 }
 
-/// A return to the default counts as a change but is never refused.
 pub(super) async fn delete(services: Arc<Services>, args: &Args) -> CommandResult {
     let peer_id = args.peer_id("peer_id").map_err(refused)?;
+    if !remove(&services, peer_id).await? {
+        return Ok(json!({
+            "status": "noop",
+            "peer_id": peer_id.to_string(),
+            "message": format!("Peer {} has no policy: the defaults hold", answer::short(peer_id)),
+        }));
+    }
+    Ok(json!({
+        "status": "success",
+        "peer_id": peer_id.to_string(),
+        "message": "Policy deleted, peer reverted to defaults (dynamic strategy, rebalancing enabled)",
+    }))
+}
+
+/// Returns a peer to the default, which counts as a change but is never refused. False when it has
+/// no policy.
+pub(in crate::rpc) async fn remove(services: &Services, peer_id: PeerId) -> Result<bool, CommandError> {
     let now = services.now();
     let write = services.store.write(move |tx| {
         let held = policies::get(tx, &peer_id)?.is_some_and(|policy| !policy.is_expired(now));
@@ -116,20 +132,12 @@ pub(super) async fn delete(services: Arc<Services>, args: &Args) -> CommandResul
         }
         Ok(held)
     });
-    if !write.await.context(UNWRITTEN)? {
-        return Ok(json!({
-            "status": "noop",
-            "peer_id": peer_id.to_string(),
-            "message": format!("Peer {} has no policy: the defaults hold", answer::short(peer_id)),
-        }));
+    let held = write.await.context(UNWRITTEN)?;
+    if held {
+        quota(services).count(peer_id, now);
+        services.policy_changed(vec![peer_id]);
     }
-    quota(&services).count(peer_id, now);
-    services.policy_changed(vec![peer_id]);
-    Ok(json!({
-        "status": "success",
-        "peer_id": peer_id.to_string(),
-        "message": "Policy deleted, peer reverted to defaults (dynamic strategy, rebalancing enabled)",
-    }))
+    Ok(held)
 }
 
 pub(super) async fn batch(services: Arc<Services>, args: &Args) -> CommandResult {
@@ -225,6 +233,6 @@ fn quota(services: &Services) -> MutexGuard<'_, RateLimiter> {
 }
 
 /// The error of a call that left everything as it was.
-pub(super) fn refused(why: impl Display) -> CommandError {
+pub(in crate::rpc) fn refused(why: impl Display) -> CommandError {
     CommandError::from(format!("{why}; nothing was changed"))
 }

@@ -56,7 +56,7 @@ pub(super) async fn changes(services: &Services, args: &Args) -> CommandResult {
 }
 
 /// Every stored policy whose time is not over.
-pub(super) async fn all_in_force(services: &Services) -> anyhow::Result<Vec<Policy>> {
+pub(in crate::rpc) async fn all_in_force(services: &Services) -> anyhow::Result<Vec<Policy>> {
     let now = services.now();
     let mut stored = services.store.read(|conn| Ok(policies::load_all(conn)?)).await?;
     stored.retain(|policy| !policy.is_expired(now));

@@ -6,7 +6,7 @@ use crate::guard::policy::{PeerFacts, Suggestion, WINDOW_DAYS, suggest};
 use crate::model::flow::{FlowClass, FlowHour};
 use crate::model::{Channel, ChannelId, Msat, PeerId, Policy, UnixTime};
 use crate::rpc::CommandResult;
-use crate::store::{flow, names};
+use crate::store::{books, flow, names};
 use anyhow::Context;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +20,8 @@ pub(super) struct Record {
     /// When the last forward left through the channel; when the channel was first seen, if
     /// none ever did.
     pub quiet_since: HashMap<ChannelId, UnixTime>,
+    /// What filling the channel cost in the window.
+    pub rebalance_cost: HashMap<ChannelId, Msat>,
 }
 
 pub(super) async fn run(services: &Services) -> CommandResult {
@@ -33,7 +35,6 @@ pub(super) async fn run(services: &Services) -> CommandResult {
         "count": shown.len(),
         "suggestions": shown,
         "window_days": WINDOW_DAYS,
-        "note": "what rebalancing cost is not booked, so advice that depends on a loss is not given",
     }))
 }
 
@@ -50,6 +51,7 @@ async fn load(services: &Services, now: UnixTime) -> anyhow::Result<Record> {
             hours: flow::hours(conn, since)?,
             classes: states.into_iter().map(|(id, state)| (id, state.class)).collect(),
             quiet_since,
+            rebalance_cost: books::rebalance_costs(conn, since)?,
         })
     });
     read.await
@@ -79,6 +81,7 @@ fn one_peer(policy: Policy, channels: &[&Channel], record: &Record, now: UnixTim
     let hours = || channels.iter().filter_map(|channel| record.hours.get(&channel.channel_id)).flatten();
     let sent: Msat = hours().map(|hour| hour.out_msat).sum();
     let received: Msat = hours().map(|hour| hour.in_msat).sum();
+    let costs = channels.iter().filter_map(|channel| record.rebalance_cost.get(&channel.channel_id));
     let largest = channels.iter().max_by_key(|channel| (channel.total, channel.channel_id));
     let class = largest.and_then(|channel| record.classes.get(&channel.channel_id));
     let quiet_since = channels.iter().filter_map(|channel| record.quiet_since.get(&channel.channel_id)).max();
@@ -90,7 +93,7 @@ fn one_peer(policy: Policy, channels: &[&Channel], record: &Record, now: UnixTim
         policy,
         exit_forwards: hours().map(|hour| u64::from(hour.out_count)).sum(),
         earned: hours().map(|hour| hour.earned + hour.sourced).sum(),
-        rebalance_cost: Msat::ZERO,
+        rebalance_cost: costs.copied().sum(),
         flow: class.copied().unwrap_or_default(),
         flow_ratio: sent.share_of(sent + received) - received.share_of(sent + received),
         local_share: local.share_of(capacity),

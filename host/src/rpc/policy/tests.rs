@@ -252,11 +252,18 @@ fn facts_are_summed_over_a_peers_open_channels() {
             (ChannelId([4; 32]), day(0)),
         ]
         .into(),
+        rebalance_cost: [
+            (ChannelId([1; 32]), Msat(700)),
+            (ChannelId([2; 32]), Msat(80)),
+            (ChannelId([4; 32]), Msat(9_000)),
+        ]
+        .into(),
     };
     let facts = peer_facts(&channels, &record, vec![stored()], NOW);
     let of_ours = facts.iter().find(|facts| facts.peer_id == ours).unwrap();
     assert_eq!(of_ours.policy, stored());
     assert_eq!((of_ours.exit_forwards, of_ours.earned), (6, Msat(102)));
+    assert_eq!(of_ours.rebalance_cost, Msat(780));
     assert_eq!(of_ours.flow, FlowClass::Source, "the largest channel's");
     assert!((of_ours.flow_ratio - 0.8).abs() < 1e-9, "{}", of_ours.flow_ratio);
     assert!((of_ours.local_share - 0.25).abs() < 1e-9, "{}", of_ours.local_share);

@@ -1,0 +1,5 @@
+//! What reports say: the shapes that programs read, and numbers that agree with the node.
+
+mod numbers;
+mod peers;
+mod shapes;
