@@ -7,10 +7,13 @@ use crate::model::ledger::CostKind;
 use crate::model::{ChannelId, Digest, Policy, Scid, UnixTime};
 use crate::store::forwards::Delta;
 use crate::store::sql::{int, opt_int};
-use crate::store::{overrides, policies};
+use crate::store::{cursors, overrides, policies};
 use rusqlite::{Connection, Result, Transaction, params};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The cursor with the instant until which there may be sums by day that no finer ones stand behind.
+pub(in crate::store) const IMPORTED_UNTIL: &str = "flow_days.imported_until";
 
 /// Everything that is to be written.
 #[derive(Debug)]
@@ -224,6 +227,9 @@ fn days(tx: &Transaction<'_>, days: &BTreeMap<DayKey, Delta>) -> Result<()> {
              last_in_s = coalesce(max(last_in_s, excluded.last_in_s), last_in_s, excluded.last_in_s),
              last_out_s = coalesce(max(last_out_s, excluded.last_out_s), last_out_s, excluded.last_out_s)"
     ))?;
+    if let Some((last, _)) = days.keys().next_back() {
+        cursors::set(tx, IMPORTED_UNTIL, last + UnixTime::DAY)?;
+    }
     for ((day, scid), sum) in days {
         let Delta { in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat, .. } = sum;
         for statement in [&mut keep, &mut add_day, &mut add_total] {

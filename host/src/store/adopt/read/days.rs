@@ -9,8 +9,9 @@ use crate::store::adopt::found::{DayKey, Found, Part};
 use crate::store::adopt::table::{columns, each_row, read_scid};
 use crate::store::forwards::Delta;
 use crate::store::sql::int;
-use rusqlite::{Connection, Result, params};
-use std::collections::BTreeMap;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Result, Row};
+use std::collections::{BTreeMap, HashMap};
 
 /// No forward moves more than this, msat (1000 bitcoin): what says otherwise is no forward.
 const MOST_MSAT: i64 = 100_000_000_000_000;
@@ -55,45 +56,74 @@ fn summed(conn: &Connection, days: &mut Days, found: &mut Found) -> Result<()> {
     })
 }
 
-/// Rows that make sense. The condition is all there is between them and the sums.
-const SOUND: &str = "typeof(timestamp) = 'integer' AND timestamp > 0 AND typeof(fee_msat) = 'integer'
-     AND typeof(in_msat) = 'integer' AND typeof(out_msat) = 'integer' AND fee_msat BETWEEN 0 AND ?1
-     AND in_msat BETWEEN 0 AND ?1 AND out_msat BETWEEN 0 AND ?1";
+/// Why a forward is left out.
+const NO_FORWARD: &str = "a forward without a time or with an impossible amount";
+const NO_NAME: &str = "a forward whose channel is not a short channel id";
 
-/// Adds up rows that are not yet in the sums, in SQL: there may be millions.
+/// Adds up rows that are not yet in the sums. There may be millions, so they are read as they lie: a
+/// grouping in SQL would sort them first.
 fn from_rows(conn: &Connection, first_own_day: u64, days: &mut Days, found: &mut Found) -> Result<()> {
     let present = columns(conn, "forwards")?;
-    let needed = ["timestamp", "in_channel", "out_channel", "in_msat", "out_msat", "fee_msat"];
-    if needed.iter().any(|name| !present.contains(*name)) {
+    if ROW.iter().any(|name| !present.contains(*name)) {
         return Ok(());
     }
-    let until = int(first_own_day.min(1 << 40))?;
-    let unsound = format!("SELECT count(*) FROM forwards WHERE NOT ({SOUND})");
-    let odd: u32 = conn.query_row(&unsound, [MOST_MSAT], |row| row.get(0))?;
-    found.tally.skipped(Part::Days, "a forward without a time or with an impossible amount", odd.into());
-    for (side, sums) in [("out_channel", "out_msat"), ("in_channel", "in_msat")] {
-        let mut select = conn.prepare(&format!(
-            "SELECT timestamp / 86400 * 86400, {side}, count(*), sum({sums}), sum(fee_msat) FROM forwards
-             WHERE {SOUND} AND timestamp < ?2 GROUP BY 1, 2"
-        ))?;
-        let mut rows = select.query(params![MOST_MSAT, until])?;
-        while let Some(row) = rows.next()? {
-            let name: Option<String> = row.get::<_, String>(1).ok();
-            let Some(scid) = name.as_deref().and_then(read_scid) else {
-                let why = "a forward whose channel is not a short channel id";
-                found.tally.skipped(Part::Days, why, row.get::<_, u32>(2)?.into());
-                continue;
-            };
-            let (count, msat, fee) = (row.get(2)?, row.get(3)?, row.get(4)?);
-            let sum = if side == "out_channel" {
-                Delta { out_count: count, out_msat: msat, earned_msat: fee, ..Delta::default() }
-            } else {
-                Delta { in_count: count, in_msat: msat, sourced_msat: fee, ..Delta::default() }
-            };
-            days.entry((row.get::<_, i64>(0)? as u64, scid)).or_default().add(&sum, 1);
+    // Texts come after all numbers, and an index finds them.
+    let timeless = "SELECT count(*) FROM forwards WHERE timestamp IS NULL OR timestamp >= ''";
+    found.tally.skipped(
+        Part::Days,
+        NO_FORWARD,
+        conn.query_row(timeless, [], |row| row.get::<_, u32>(0))?.into(),
+    );
+    let mut select =
+        conn.prepare(&format!("SELECT {} FROM forwards WHERE timestamp < ?1", ROW.join(", ")))?;
+    let mut rows = select.query([int(first_own_day.min(1 << 40))?])?;
+    let (mut names, mut sums) = (Names::default(), HashMap::<DayKey, Delta>::new());
+    while let Some(row) = rows.next()? {
+        let Some((day, in_msat, out_msat, fee)) = amounts(row) else {
+            found.tally.skipped(Part::Days, NO_FORWARD, 1);
+            continue;
+        };
+        let sides = [
+            (4, Delta { in_count: 1, in_msat, sourced_msat: fee, ..Delta::default() }),
+            (5, Delta { out_count: 1, out_msat, earned_msat: fee, ..Delta::default() }),
+        ];
+        for (column, sum) in sides {
+            match names.read(row.get_ref(column)?) {
+                Some(scid) => sums.entry((day, scid)).or_default().add(&sum, 1),
+                None => found.tally.skipped(Part::Days, NO_NAME, 1),
+            }
         }
     }
+    for (key, sum) in sums {
+        days.entry(key).or_default().add(&sum, 1);
+    }
     Ok(())
+}
+
+const ROW: [&str; 6] = ["timestamp", "in_msat", "out_msat", "fee_msat", "in_channel", "out_channel"];
+
+/// The day of a forward, and what came in, went out and was earned.
+fn amounts(row: &Row<'_>) -> Option<(u64, i64, i64, i64)> {
+    let number = |column| row.get_ref(column).ok()?.as_i64().ok();
+    let amount = |column| number(column).filter(|msat| (0..=MOST_MSAT).contains(msat));
+    let at = number(0).and_then(|at| u64::try_from(at).ok()).filter(|at| *at > 0)?;
+    Some((day(UnixTime(at)), amount(1)?, amount(2)?, amount(3)?))
+}
+
+/// The few names that occur again and again.
+#[derive(Default)]
+struct Names(HashMap<Vec<u8>, Option<Scid>>);
+
+impl Names {
+    fn read(&mut self, value: ValueRef<'_>) -> Option<Scid> {
+        let bytes = value.as_bytes().ok()?;
+        if let Some(known) = self.0.get(bytes) {
+            return *known;
+        }
+        let scid = std::str::from_utf8(bytes).ok().and_then(read_scid);
+        self.0.insert(bytes.to_vec(), scid);
+        scid
+    }
 }
 
 /// What the first versions had added up without days. It counts only if all of it lies before the node's
