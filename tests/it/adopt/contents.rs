@@ -281,6 +281,9 @@ async fn everything_comes_over_once_and_the_file_stays_as_it_was() {
     assert_eq!(gone["policy"]["strategy"], "dynamic", "a policy that was deleted stays so");
     stage.until_status(|status| status["jobs"]["forwards"]["runs"].as_u64() > Some(0)).await;
     let node_fees = stage.lab.with_node(|node| node.fees_collected_msat());
+    let history = stage.success("revenue-history", json!({})).await;
+    assert_eq!(history["lifetime_revenue_msat"], node_fees as i64 + OLD_FEES, "{history}");
+    assert!(history["imported_costs_msat"].as_i64() >= Some(FORGOTTEN), "{history}");
     stage.plugin.stop().await.unwrap();
     assert!(node_fees > 0);
     assert_books(&stage.db_path(), node_fees as i64);

@@ -137,7 +137,6 @@ async fn a_million_forwards_come_over_whole_whenever_the_plugin_is_killed() {
     let backstage = node(|setup| setup).await;
     let python = huge(&backstage);
     let before = files(&python.path);
-    let begin = Instant::now();
     let mut stage = backstage.start().await;
     let mut kills = 0;
     // Later each time, until it is ready before it is killed.
@@ -168,7 +167,19 @@ async fn a_million_forwards_come_over_whole_whenever_the_plugin_is_killed() {
             .unwrap()
             .all(|entry| { !entry.unwrap().file_name().to_str().unwrap().starts_with("importing") })
     );
-    eprintln!("{kills} kills in {:?}", begin.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: prints how long a million forwards take"]
+async fn how_long_a_million_forwards_take() {
+    let backstage = node(|setup| setup).await;
+    let python = huge(&backstage);
+    let begin = Instant::now();
+    let stage = backstage.start().await;
+    stage.until_ready().await;
+    let bytes = fs::metadata(&python.path).unwrap().len();
+    println!("ready after {:?}, with a file of {} MB", begin.elapsed(), bytes / 1_000_000);
+    stage.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
