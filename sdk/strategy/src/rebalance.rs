@@ -29,7 +29,9 @@
 //!                     let amount = row.fill_most_msat.min(full.drain_most_msat);
 //!                     decision.fill(&row, &[full.index], amount, u64::from(row.fee_ppm / 10), CHEAP);
 //!                 }
-//!                 _ => drop(decision.refuse(&row, NO_SOURCE)),
+//!                 _ => {
+//!                     decision.refuse(&row, NO_SOURCE);
+//!                 }
 //!             }
 //!         }
 //!         Ok(decision)

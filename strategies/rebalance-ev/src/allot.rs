@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 /// Halvings of the interval in which the price of budget is looked for.
-const ROUNDS: u32 = 24;
+const ROUNDS: u32 = 12;
 
 /// A job that is to be started.
 #[derive(Debug)]
@@ -86,7 +86,9 @@ fn price(plans: &[(usize, Plan)], slots: usize, budget: f64) -> f64 {
                 Some((plan.value(&offer) / reserve.max(1.0), reserve))
             })
             .collect();
-        bids.sort_by(|a, b| b.0.total_cmp(&a.0));
+        if slots < bids.len() {
+            bids.select_nth_unstable_by(slots, |a, b| b.0.total_cmp(&a.0));
+        }
         bids.iter().take(slots).map(|(_, reserve)| reserve).sum::<f64>() <= budget
     };
     if fits(0.0) {
@@ -137,7 +139,7 @@ pub fn allot(
             allotted.refused.push((bid.at, destination.refused(reason::NO_SLOT)));
         } else if !sources.are_free(&bid.plan.picked.rows) {
             // A better job took one of its sources: it waits again with what others are worth.
-            let again = destination.plan(&sources, settings);
+            let again = destination.plan_again(&bid.plan, &sources, settings);
             match again.and_then(|plan| Bid::of(bid.at, plan, price, destination)) {
                 Ok(bid) => bids.push(bid),
                 Err(refused) => allotted.refused.push((bid.at, refused)),

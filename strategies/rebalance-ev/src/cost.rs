@@ -65,31 +65,32 @@ impl Routes {
         let evidence = row.attempts.iter().map(|attempt| {
             let age = now_s.saturating_sub(attempt.ended_s) as f64;
             let amount = (attempt.amount_msat as f64).max(1.0);
+            let arrived = (attempt.moved_msat as f64 / amount).min(1.0);
             let paid = attempt.fee_msat as f64 / (attempt.moved_msat as f64).max(1.0) * 1e6;
+            let limit = f64::from(attempt.max_ppm);
             Evidence {
                 ln_payment: amount.min(settings.chunk).ln(),
                 weight: (-age / HALF_LIFE_S).exp2(),
-                arrived: (attempt.moved_msat as f64 / amount).min(1.0),
-                ln_paid: paid.max(1.0).ln(),
-                ln_limit: f64::from(attempt.max_ppm).max(1.0).ln(),
+                arrived,
+                ln_paid: if arrived > 0.0 { paid.max(1.0).ln() } else { 0.0 },
+                ln_limit: if arrived < 1.0 { limit.max(1.0).ln() } else { 0.0 },
             }
         });
         let base = row.peer_base_fee_msat.map_or(0.0, f64::from);
         Routes { evidence: evidence.collect(), last_hop: row.peer_fee_ppm.map(|ppm| (f64::from(ppm), base)) }
     }
 
-    /// The distribution for a job of `amount` msat.
-    pub fn cost(&self, amount: f64, settings: &Settings) -> Cost {
-        let payment = amount.min(settings.chunk).max(1.0);
+    /// The distribution for payments of `payment` msat.
+    pub fn cost(&self, payment: f64, settings: &Settings) -> Cost {
         let assumed = match self.last_hop {
             Some((ppm, base)) => ppm + base / payment * 1e6 + settings.route_ppm,
             None => 2.0 * settings.route_ppm,
         };
-        let prior = assumed.max(1.0).ln();
+        let (prior, ln_payment) = (assumed.max(1.0).ln(), payment.ln());
         let (mut paid, mut paid_weight, mut limit, mut limit_weight) = (0.0, 0.0, 0.0, 0.0);
         for seen in &self.evidence {
             // Attempts with payments of twice or half the amount count half.
-            let doublings = (payment.ln() - seen.ln_payment) / std::f64::consts::LN_2;
+            let doublings = (ln_payment - seen.ln_payment) / std::f64::consts::LN_2;
             let weight = seen.weight / (1.0 + doublings * doublings);
             paid += weight * seen.arrived * seen.ln_paid;
             paid_weight += weight * seen.arrived;
@@ -99,10 +100,10 @@ impl Routes {
         let attempts = paid_weight + limit_weight;
         let known = attempts / (attempts + PRIOR_WEIGHT);
         let spread = SPREAD_ASSUMED + (SPREAD_KNOWN - SPREAD_ASSUMED) * known;
-        let limit = if limit_weight > 0.0 { limit / limit_weight } else { 0.0 };
-        let mut ln_median = prior;
+        let (limit, rounds) = if limit_weight > 0.0 { (limit / limit_weight, ROUNDS) } else { (0.0, 0) };
+        let mut ln_median = (PRIOR_WEIGHT * prior + paid) / (PRIOR_WEIGHT + paid_weight);
         // A failure says that the rate lies above the limit: it counts as one at the mean of what does.
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let above = limit + excess(limit - ln_median, spread);
             ln_median = (PRIOR_WEIGHT * prior + paid + limit_weight * above) / (PRIOR_WEIGHT + attempts);
         }
@@ -117,7 +118,8 @@ fn excess(above: f64, spread: f64) -> f64 {
     if z > 30.0 {
         return spread; // the limit of the formula, where its factors no longer fit
     }
-    spread * (-z).exp().ln_1p() * (1.0 + z.exp())
+    let odds = z.exp();
+    spread * (1.0 / odds).ln_1p() * (1.0 + odds)
 }
 
 impl Cost {

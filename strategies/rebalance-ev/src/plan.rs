@@ -5,6 +5,7 @@ use crate::demand::{Demand, Reputation};
 use crate::settings::{Settings, factor, reason};
 use crate::source::{Picked, Sources};
 use revenue_strategy::rebalance::Row;
+use std::cell::Cell;
 
 /// The share that a slow channel is brought to at most.
 const SLOW_SHARE: f64 = 0.15;
@@ -17,6 +18,8 @@ pub struct Destination<'a> {
     pub row: Row<'a>,
     demand: Demand,
     routes: Routes,
+    /// What routes cost for the payments, msat, that were asked for last.
+    known_cost: Cell<Option<(f64, Cost)>>,
     target_share: f64,
     /// What is wanted at most, msat.
     need: f64,
@@ -69,6 +72,7 @@ impl<'a> Destination<'a> {
         let demand = Demand::of(&row, reputation.weight(&row));
         let mut destination = Destination {
             routes: Routes::of(&row, now_s, settings),
+            known_cost: Cell::new(None),
             target_share: settings.target_share(row.flow),
             need: 0.0,
             tolerance: if row.fleet { settings.tolerance } else { 0.0 },
@@ -146,6 +150,14 @@ impl<'a> Destination<'a> {
         if settings.kelly && !self.row.fleet { self.staked(plan, sources, settings) } else { Ok(plan) }
     }
 
+    /// The job with other sources: of the same amount if they have it.
+    pub fn plan_again(&self, plan: &Plan, sources: &Sources, settings: &Settings) -> Result<Plan, Refused> {
+        match self.job(plan.amount, sources, settings) {
+            Ok(same) => Ok(Plan { kelly: plan.kelly, ..same }),
+            Err(_) => self.plan(sources, settings),
+        }
+    }
+
     /// The job of an amount, or why it is not worth its cost.
     fn job(&self, amount: f64, sources: &Sources, settings: &Settings) -> Result<Plan, u32> {
         let stock = self.row.spendable_msat as f64;
@@ -161,7 +173,7 @@ impl<'a> Destination<'a> {
         if affordable < 1.0 {
             return Err(reason::NO_BUDGET);
         }
-        let cost = self.routes.cost(amount, settings);
+        let cost = self.cost(amount, settings);
         let mut offers = cost.offers(worth, settings.max_ppm.min(affordable));
         offers.retain(|offer| offer.success >= settings.least_success);
         if self.tolerance <= 0.0 {
@@ -172,6 +184,20 @@ impl<'a> Destination<'a> {
             return Err(reason::TOO_DEAR);
         }
         Ok(Plan { amount, picked, gain_ppm, tolerance_ppm, cost, offers, kelly: None })
+    }
+
+    /// What routes cost for the payments of a job; remembered for the next job
+    /// with the same payments.
+    fn cost(&self, amount: f64, settings: &Settings) -> Cost {
+        let payment = amount.min(settings.chunk);
+        match self.known_cost.get() {
+            Some((known, cost)) if known == payment => cost,
+            _ => {
+                let cost = self.routes.cost(payment, settings);
+                self.known_cost.set(Some((payment, cost)));
+                cost
+            }
+        }
     }
 
     /// The job with the amount that the Kelly criterion stakes. What is staked is

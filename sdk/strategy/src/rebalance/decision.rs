@@ -275,8 +275,12 @@ mod tests {
                 decision.fill(&rows[0], &[1], 1, 1, 0);
                 decision.fill(&rows[2], &[1], 1, 1, 0);
             }),
-            ("row 0 is named twice", |decision, rows| drop(decision.fill(&rows[0], &[0], 1, 1, 0))),
-            ("no row 9", |decision, rows| drop(decision.fill(&rows[0], &[9], 1, 1, 0))),
+            ("row 0 is named twice", |decision, rows| {
+                decision.fill(&rows[0], &[0], 1, 1, 0);
+            }),
+            ("no row 9", |decision, rows| {
+                decision.fill(&rows[0], &[9], 1, 1, 0);
+            }),
             ("row 2 is to be filled from nowhere", |decision, rows| {
                 decision.fill(&rows[2], &[], 1, 1, 0);
             }),
