@@ -42,7 +42,7 @@ pub use files::ModuleFile;
 pub use limits::{LimitClass, Limits};
 pub use load_fault::LoadFault;
 pub use module::{Module, Origin};
-pub use world::{Fees, Rebalances, World};
+pub use world::{Fees, Interface, Rebalances, World};
 
 use crate::model::StrategyName;
 use crate::model::rebalance::{RebalanceDecision, RebalanceInput};

@@ -166,6 +166,18 @@ impl Cost {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use revenue_strategy::rebalance::testing::{ChannelBuilder, InputBuilder, NOW_S, attempt};
+
+    /// What attempts of (days ago, sat, fee in sat or 0 for a failure, limit in ppm) teach.
+    fn learned(attempts: &[(u64, u64, u64, u32)]) -> Cost {
+        let row = attempts.iter().fold(ChannelBuilder::new(), |row, &(days, amount, fee, limit)| {
+            row.attempt(attempt(days, amount, fee, limit))
+        });
+        let input = InputBuilder::new().channel(row).build();
+        let settings = Settings::of(&input);
+        let row = input.rows().next().expect("one channel");
+        Routes::of(&row, NOW_S, &settings).cost(settings.chunk, &settings)
+    }
 
     fn cost(median: f64, spread: f64) -> Cost {
         Cost { ln_median: median.ln(), spread, attempts: 0.0 }
@@ -226,7 +238,35 @@ mod tests {
         assert!((excess(15.0, 0.5) - excess(15.1, 0.5)).abs() < 1e-9, "no step where the formula ends");
     }
 
+    #[test]
+    fn failures_at_low_rates_teach_little_and_old_attempts_less() {
+        let assumed = learned(&[]);
+        assert!((assumed.median() - 600.0).abs() < 1e-6 && assumed.attempts.abs() < f64::EPSILON);
+        let low = learned(&[(0, 500_000, 0, 10); 8]);
+        assert!(low.median() < 610.0, "nobody expected a route for 10 ppm: {}", low.median());
+        let high = learned(&[(0, 500_000, 0, 2_000); 8]);
+        assert!(high.median() > 2_000.0, "{}", high.median());
+        let (new, old) = (learned(&[(0, 500_000, 50, 2_000)]), learned(&[(28, 500_000, 50, 2_000)]));
+        assert!(new.median() < old.median() && old.median() < assumed.median());
+        assert!((new.attempts - 1.0).abs() < 1e-9 && (old.attempts - 0.25).abs() < 1e-9);
+    }
+
     proptest! {
+        #[test]
+        fn dearer_attempts_and_higher_limits_that_failed_never_make_routes_cheaper(
+            attempts in prop::collection::vec((0_u64..30, 50_000_u64..2_000_000, 0_u64..2_000, 1_u32..5_000), 1..6),
+            at in any::<prop::sample::Index>(), more in 0_u32..2_000,
+        ) {
+            let mut dearer = attempts.clone();
+            let changed = at.get_mut::<(u64, u64, u64, u32)>(&mut dearer);
+            if changed.2 == 0 {
+                changed.3 += more;
+            } else {
+                changed.2 += u64::from(more);
+            }
+            prop_assert!(learned(&dearer).median() >= learned(&attempts).median() * (1.0 - 1e-9));
+        }
+
         #[test]
         fn dearer_routes_leave_less_and_more_worth_leaves_more(
             median in 1.0..5_000.0_f64, dearer in 1.0..3.0_f64, spread in 0.25..0.6_f64,
