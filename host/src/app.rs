@@ -93,20 +93,30 @@ fn builder() -> Builder<App, Stdin, Stdout> {
         });
         builder.rpcmethod_from_builder(method.description(command.description).usage(command.usage))
     });
-    builder.setconfig_callback(set_config).subscribe("forward_event", forward_event).subscribe(
-        "shutdown",
-        |plugin: Plugin<App>, _| async move {
-            plugin.state().stop.cancel();
-            Ok(())
-        },
-    )
+    let builder = TOPICS.iter().fold(builder, |builder, topic| {
+        builder.subscribe(topic, move |plugin: Plugin<App>, payload| notified(plugin, topic, payload))
+    });
+    builder.setconfig_callback(set_config).subscribe("shutdown", |plugin: Plugin<App>, _| async move {
+        plugin.state().stop.cancel();
+        Ok(())
+    })
 }
 
-async fn forward_event(plugin: Plugin<App>, payload: Value) -> Result<()> {
-    match plugin.state().lifecycle.services_now() {
-        // The first reading of the list finds it.
-        None => Ok(()),
-        Some(services) => services.forward_event(&payload).await,
+/// Notifications that hasten what reading the node's lists finds anyway.
+const TOPICS: [&str; 5] =
+    ["forward_event", "channel_state_changed", "channel_opened", "coin_movement", "sendpay_success"];
+
+async fn notified(plugin: Plugin<App>, topic: &'static str, payload: Value) -> Result<()> {
+    // Before the services are ready there is nothing to hasten.
+    let Some(services) = plugin.state().lifecycle.services_now() else { return Ok(()) };
+    match topic {
+        "forward_event" => services.forward_event(&payload).await,
+        "channel_state_changed" => services.channel_state_changed(&payload).await,
+        "coin_movement" => services.coin_movement(&payload).await,
+        _ => {
+            services.jobs.wake(JobName::Ledger);
+            Ok(())
+        }
     }
 }
 
@@ -202,11 +212,11 @@ async fn start_up(
                 let services = services.clone();
                 async move {
                     match job {
-                        JobName::Forwards => {
-                            services.ingest_forwards().await.map(|ingested| ingested.to_string())
-                        }
+                        JobName::Forwards => services.forwards_round().await,
                         JobName::Flow => services.flow_cycle().await,
                         JobName::Fees => services.fee_cycle(trigger).await,
+                        JobName::Ledger => services.ledger_round().await,
+                        JobName::Accounts => services.accounts_round().await,
                         JobName::Policies => services.sweep_policies().await,
                         JobName::Upkeep => services.upkeep().await,
                     }

@@ -10,6 +10,7 @@ mod fees;
 mod flow;
 mod hive;
 mod layers;
+mod ledger;
 mod lifecycle;
 mod policy;
 mod reports;

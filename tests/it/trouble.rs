@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::support::{DEADLINE, Setup, Stage, why_degraded};
-use lab::{Fault, Flavour};
+use lab::{Fault, Flavour, Notification};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -131,7 +131,9 @@ async fn a_cycle_that_cannot_read_the_node_sets_nothing_and_the_next_one_does() 
             assert_eq!(stage.fee(0), wanted, "{method} {bad:?}");
         }
     }
-    assert!(stage.status().await["degraded"].as_array().unwrap().is_empty());
+    // The books could not be kept meanwhile either; news of a channel has them looked at again.
+    stage.lab.notify(&Notification { topic: "channel_opened", params: json!({ "channel_opened": {} }) });
+    stage.until_status(|status| status["degraded"].as_array().unwrap().is_empty()).await;
     stage.end().await;
 }
 
@@ -234,7 +236,8 @@ async fn slow_companions_hold_up_neither_status_nor_fees() {
     fix(&stage, 0, 345).await;
     stage.until_fee(0, 345).await;
     let runs = |status: &Value| {
-        status["jobs"].as_object().unwrap().values().map(|job| job["runs"].as_u64().unwrap()).min()
+        let others = status["jobs"].as_object().unwrap().iter().filter(|(name, _)| *name != "accounts");
+        others.map(|(_, job)| job["runs"].as_u64().unwrap()).min()
     };
     stage.until_status(|status| runs(status) > Some(0)).await;
     stage.end().await;

@@ -106,6 +106,8 @@ settings! {
         "Seconds during which a group of calls rests after one was lost.";
     reservation_timeout_hours: u64 = 4, Kind::Int { min: 1, max: 24 }, Some("reservation-timeout-hours"), true,
         "Hours after which a budget reservation without a live job is released.";
+    forwards_keep_days: u64 = 90, Kind::Int { min: 8, max: 3650 }, Some("forwards-keep-days"), true,
+        "Days for which single forwards are kept; what they add up to by channel and day is kept for ever.";
     interpreted_modules: String = String::new(), Kind::Text, Some("interpreted-modules"), true,
         "Strategy modules, separated by commas, that get the larger limits which Python and JavaScript guests need.";
     low_liquidity_threshold: f64 = 0.2, Kind::Float { min: 0.0, max: 1.0 }, None, true,

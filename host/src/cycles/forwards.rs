@@ -3,9 +3,11 @@
 
 use super::Services;
 use super::schedule::JobName;
+use crate::model::UnixTime;
 use crate::model::forward::Forward;
 use crate::node::ForwardRow;
-use crate::node::forwards::{ForwardIndex, ForwardPage};
+use crate::node::forwards::ForwardPage;
+use crate::node::pages::ListIndex;
 use crate::store::{cursors, forwards};
 use anyhow::{Context, Result};
 
@@ -24,12 +26,20 @@ impl std::fmt::Display for Ingested {
     }
 }
 
+/// Rows forgotten in one transaction.
+const ROLLED_AT_ONCE: u32 = 5_000;
+
+/// The name of the position in the node's list.
+fn cursor_of(index: ListIndex) -> String {
+    format!("forwards.{}", index.name())
+}
+
 impl Services {
     /// Reads everything that is new on the node.
     pub async fn ingest_forwards(&self) -> Result<Ingested> {
         let _turn = self.forwards_turn.lock().await;
         let mut total = Ingested::default();
-        for index in [ForwardIndex::Created, ForwardIndex::Updated] {
+        for index in [ListIndex::Created, ListIndex::Updated] {
             if !self.ingest_pages(index, &mut total).await? {
                 let all = self.node.all_forwards().await.context("listforwards")?;
                 self.store_forwards(all, None, &mut total).await?;
@@ -40,8 +50,8 @@ impl Services {
     }
 
     /// False when this lightningd cannot list pages.
-    async fn ingest_pages(&self, index: ForwardIndex, total: &mut Ingested) -> Result<bool> {
-        let cursor = format!("forwards.{}", index.name());
+    async fn ingest_pages(&self, index: ListIndex, total: &mut Ingested) -> Result<bool> {
+        let cursor = cursor_of(index);
         let name = cursor.clone();
         let mut after = self.store.read(move |conn| Ok(cursors::get(conn, &name)?)).await?.unwrap_or(0);
         loop {
@@ -54,6 +64,37 @@ impl Services {
                 return Ok(true);
             }
             after = last_index;
+        }
+    }
+
+    /// Reads everything that is new, then forgets rows that are old enough.
+    pub async fn forwards_round(&self) -> Result<String> {
+        let ingested = self.ingest_forwards().await?;
+        let forgotten = self.roll_forwards().await?;
+        Ok(match forgotten {
+            0 => ingested.to_string(),
+            rows => format!("{ingested}, {rows} old rows forgotten"),
+        })
+    }
+
+    /// Forgets rows of ended forwards older than the setting says, in small transactions. Their space in
+    /// the file is used again: giving it back would mean to rewrite the file, or its pages one by one.
+    async fn roll_forwards(&self) -> Result<usize> {
+        let _turn = self.forwards_turn.lock().await;
+        let before = self.now().minus(self.config().forwards_keep_days * UnixTime::DAY);
+        let mut total = 0;
+        loop {
+            let gone = self
+                .store
+                .write(move |tx| {
+                    let index = cursors::get(tx, &cursor_of(ListIndex::Created))?;
+                    Ok(forwards::roll(tx, before, index, ROLLED_AT_ONCE)?)
+                })
+                .await?;
+            total += gone;
+            if gone < ROLLED_AT_ONCE as usize {
+                return Ok(total);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ pub mod adopt;
 pub mod fee;
 pub mod flow;
 pub mod forwards;
+pub mod ledger;
 pub mod lifecycle;
 pub mod schedule;
 pub mod settings;
@@ -58,6 +59,8 @@ pub struct Health {
     pub not_synced: Option<String>,
     /// Why the node could not be read.
     pub node_error: Option<String>,
+    /// Why bookkeeper could not be read.
+    pub books_error: Option<String>,
     /// What CLBoss said when it was last asked.
     pub clboss: Option<ClbossSeen>,
 }

@@ -18,6 +18,10 @@ pub enum JobName {
     Flow,
     /// Sets fees.
     Fees,
+    /// Keeps the books: channels, closures, rebalances, what is owned.
+    Ledger,
+    /// Reads bookkeeper's accounts: costs on the chain. May wait for bookkeeper, so others don't wait for it.
+    Accounts,
     /// Ends policies whose time is over.
     Policies,
     /// Looks for companions, forgets what is old.
@@ -26,7 +30,8 @@ pub enum JobName {
 
 impl JobName {
     /// All of them.
-    pub const ALL: [JobName; 5] = [Self::Forwards, Self::Flow, Self::Fees, Self::Policies, Self::Upkeep];
+    pub const ALL: [JobName; 7] =
+        [Self::Forwards, Self::Flow, Self::Fees, Self::Ledger, Self::Accounts, Self::Policies, Self::Upkeep];
 
     /// The word used in answers.
     pub const fn name(self) -> &'static str {
@@ -34,6 +39,8 @@ impl JobName {
             JobName::Forwards => "forwards",
             JobName::Flow => "flow",
             JobName::Fees => "fees",
+            JobName::Ledger => "ledger",
+            JobName::Accounts => "accounts",
             JobName::Policies => "policies",
             JobName::Upkeep => "upkeep",
         }
@@ -42,7 +49,7 @@ impl JobName {
     /// Seconds between two runs.
     pub fn interval(self, config: &Config) -> u64 {
         match self {
-            JobName::Forwards => 600,
+            JobName::Forwards | JobName::Ledger | JobName::Accounts => 600,
             JobName::Flow => config.flow_interval,
             JobName::Fees => config.fee_interval,
             JobName::Policies => 5,
@@ -54,6 +61,9 @@ impl JobName {
     const fn first_delay(self) -> u64 {
         match self {
             JobName::Upkeep | JobName::Policies | JobName::Forwards => 0,
+            JobName::Ledger => 1,
+            // The ledger wakes it when it has looked at the channels.
+            JobName::Accounts => 600,
             JobName::Flow => 10,
             JobName::Fees => 60,
         }

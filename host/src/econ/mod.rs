@@ -1,7 +1,10 @@
 //! Pure arithmetic: data in, numbers and words out.
 
 pub mod capacity;
+pub mod chain;
 pub mod classify;
+pub mod closure;
 pub mod flow;
 pub mod networth;
+pub mod pairs;
 pub mod pnl;

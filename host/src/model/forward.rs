@@ -50,6 +50,8 @@ pub struct Forward {
     pub resolved_ms: Option<u64>,
     /// BOLT 4 failure code of a forward that failed here.
     pub failcode: Option<u32>,
+    /// The node's counter of forwards, from v23.11 on.
+    pub created_index: Option<u64>,
     /// The node's counter of changes, from v23.11 on.
     pub updated_index: Option<u64>,
 }

@@ -1,6 +1,6 @@
 //! What channels cost, how they ended, and what moved between them.
 
-use super::{ChannelId, Msat, Txid, UnixTime};
+use super::{ChannelId, Msat, Scid, Txid, UnixTime};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Neg, Sub};
 
@@ -162,6 +162,36 @@ pub struct Rebalance {
     pub in_channel: Option<ChannelId>,
     /// Our job; absent when another program or a person made it.
     pub job_id: Option<u64>,
+}
+
+words! {
+    /// Which end of a payment to ourselves.
+    Way {
+        In = "in",
+        Out = "out",
+    }
+}
+
+/// One end of a payment, on the channel where it moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaymentSide {
+    pub payment_hash: [u8; 32],
+    pub channel_id: ChannelId,
+    pub way: Way,
+    /// Zero where they are not told.
+    pub groupid: u64,
+    pub partid: u64,
+    /// What moved, fees included.
+    pub amount: Msat,
+}
+
+/// An HTLC of a payment, on a channel by its name then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HtlcSide {
+    pub payment_hash: [u8; 32],
+    pub scid: Scid,
+    pub way: Way,
+    pub amount: Msat,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod flow;
 pub mod forward;
 pub mod ids;
 pub mod ledger;
+pub mod life;
 pub mod policy;
 pub mod rebalance;
 pub mod strategy;

@@ -12,6 +12,7 @@ pub enum Group {
     Read,
     Write,
     Forwards,
+    Payments,
     Bookkeeper,
     Sling,
     Hive,
@@ -19,8 +20,16 @@ pub enum Group {
 }
 
 impl Group {
-    const ALL: [Group; 7] =
-        [Self::Read, Self::Write, Self::Forwards, Self::Bookkeeper, Self::Sling, Self::Hive, Self::Clboss];
+    const ALL: [Group; 8] = [
+        Self::Read,
+        Self::Write,
+        Self::Forwards,
+        Self::Payments,
+        Self::Bookkeeper,
+        Self::Sling,
+        Self::Hive,
+        Self::Clboss,
+    ];
 
     /// The word used in answers.
     pub const fn name(self) -> &'static str {
@@ -28,6 +37,7 @@ impl Group {
             Group::Read => "read",
             Group::Write => "write",
             Group::Forwards => "forwards",
+            Group::Payments => "payments",
             Group::Bookkeeper => "bookkeeper",
             Group::Sling => "sling",
             Group::Hive => "hive",

@@ -1,37 +1,11 @@
 //! Reading listforwards in pages, so that a long history neither blocks the node nor is
 //! ever read twice.
 
+use super::pages::{ListIndex, PAGE};
 use super::wire::ListForwards;
 use super::{BAD_PARAMETERS, CallError, Group, Node, lock};
 use crate::model::forward::Forward;
 use serde_json::json;
-
-/// Rows in one page: larger ones are hardly faster, and their JSON is what fills the memory.
-pub const PAGE: u64 = 1_000;
-
-/// What this lightningd turned out to be able to do; unknown until tried.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Abilities {
-    forwards_in_pages: Option<bool>,
-}
-
-/// The node's two counters of forwards. A forward that failed at once, or is in flight,
-/// has only the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForwardIndex {
-    Created,
-    Updated,
-}
-
-impl ForwardIndex {
-    /// lightningd's word for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ForwardIndex::Created => "created",
-            ForwardIndex::Updated => "updated",
-        }
-    }
-}
 
 /// Part of listforwards.
 #[derive(Debug)]
@@ -53,7 +27,7 @@ impl Node {
     /// cannot list pages.
     pub async fn forwards_page(
         &self,
-        index: ForwardIndex,
+        index: ListIndex,
         after: u64,
     ) -> Result<Option<ForwardPage>, CallError> {
         if self.lists_forwards_in_pages() == Some(false) {
@@ -69,8 +43,8 @@ impl Node {
         };
         lock(&self.shared.abilities).forwards_in_pages = Some(true);
         let index_of = |row: &super::ForwardRow| match index {
-            ForwardIndex::Created => row.created_index,
-            ForwardIndex::Updated => row.updated_index,
+            ListIndex::Created => row.created_index,
+            ListIndex::Updated => row.updated_index,
         };
         Ok(Some(ForwardPage {
             is_last: (list.forwards.len() as u64) < PAGE,

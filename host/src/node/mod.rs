@@ -4,19 +4,28 @@
 //! v26.06. Nothing here judges: this layer translates, waits no longer than it must, and
 //! says what went wrong.
 
+mod bookkeeper;
 mod breaker;
 pub mod clboss;
+mod closed;
 mod companions;
 pub mod forwards;
+mod funds;
+mod lives;
+pub mod pages;
+mod payment_sides;
 pub mod roster;
+mod sendpays;
 mod snapshot;
+mod timestamp;
 mod wire;
 pub mod write;
 
 pub use breaker::{BreakerState, Group};
 pub use companions::{Companion, Companions};
+pub use payment_sides::side_from_notification;
 pub use snapshot::Identity;
-pub use wire::ForwardRow;
+pub use wire::{ForwardRow, StateChangeRow};
 
 use breaker::Breakers;
 use serde::Serialize;
@@ -96,7 +105,7 @@ struct Shared {
     /// Calls sent since the start.
     calls: AtomicU64,
     /// What this lightningd turned out not to know.
-    abilities: Mutex<forwards::Abilities>,
+    abilities: Mutex<pages::Abilities>,
 }
 
 impl Node {

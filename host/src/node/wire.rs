@@ -1,13 +1,15 @@
 //! lightningd's answers, as tolerant as v23.05 to v26.06 need: what any of them may leave
 //! out is optional, and what none of our decisions needs is not read.
 
+use super::timestamp::unix_ms;
 use crate::model::forward::{Forward, ForwardStatus};
-use crate::model::{Msat, Scid};
+use crate::model::life::StateChange;
+use crate::model::{ChannelId, Msat, Scid};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// Reads an amount as a number, or as older nodes wrote it: a text with or without `msat`.
-fn msat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Msat>, D::Error> {
+pub(super) fn msat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Msat>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Amount {
@@ -54,6 +56,11 @@ pub(super) struct PeerChannel {
     #[serde(default)]
     pub private: bool,
     pub funding_txid: Option<String>,
+    pub funding_outnum: Option<u32>,
+    pub funding: Option<Funding>,
+    pub closer: Option<String>,
+    #[serde(default)]
+    pub state_changes: Vec<StateChangeRow>,
     #[serde(default, deserialize_with = "msat")]
     pub to_us_msat: Option<Msat>,
     #[serde(default, deserialize_with = "msat")]
@@ -73,6 +80,51 @@ pub(super) struct PeerChannel {
     pub max_accepted_htlcs: Option<u32>,
     #[serde(default)]
     pub htlcs: Vec<Htlc>,
+}
+
+/// What each side put into the funding output, and what moved between them then.
+#[derive(Debug, Deserialize)]
+pub(super) struct Funding {
+    #[serde(default, deserialize_with = "msat")]
+    pub local_funds_msat: Option<Msat>,
+    #[serde(default, deserialize_with = "msat")]
+    pub remote_funds_msat: Option<Msat>,
+    #[serde(default, deserialize_with = "msat")]
+    pub pushed_msat: Option<Msat>,
+    #[serde(default, deserialize_with = "msat")]
+    pub fee_paid_msat: Option<Msat>,
+    #[serde(default, deserialize_with = "msat")]
+    pub fee_rcvd_msat: Option<Msat>,
+}
+
+/// A row of `state_changes`, or the payload of `channel_state_changed`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StateChangeRow {
+    channel_id: Option<String>,
+    timestamp: Option<String>,
+    old_state: Option<String>,
+    new_state: Option<String>,
+    cause: Option<String>,
+}
+
+impl StateChangeRow {
+    /// Reads the payload of `channel_state_changed`, with or without the topic around it: the
+    /// channel and the step, unless it has no identity or no time.
+    pub fn from_notification(payload: &Value) -> Option<(ChannelId, StateChange)> {
+        let inner = payload.get("channel_state_changed").unwrap_or(payload);
+        let row = StateChangeRow::deserialize(inner).ok()?;
+        Some((row.channel_id.as_deref()?.parse().ok()?, row.to_change()?))
+    }
+
+    /// The step, if it is complete.
+    pub(super) fn to_change(&self) -> Option<StateChange> {
+        Some(StateChange {
+            at_ms: unix_ms(self.timestamp.as_deref()?)?,
+            old_state: self.old_state.clone(),
+            new_state: self.new_state.clone()?,
+            cause: self.cause.clone(),
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -200,6 +252,7 @@ impl ForwardRow {
             received_ms: milliseconds(self.received_time?),
             resolved_ms: self.resolved_time.map(milliseconds),
             failcode: self.failcode,
+            created_index: self.created_index,
             updated_index: self.updated_index,
         })
     }

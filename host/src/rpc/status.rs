@@ -1,6 +1,8 @@
 //! `revenue-status`: what is ready, what is degraded, which jobs ran when, and the limits.
 //! Answers at once, from memory and the store, however far the plugin is.
 
+mod ledger;
+
 use super::args::Args;
 use super::{Command, CommandResult, Run};
 use crate::config::Config;
@@ -12,6 +14,7 @@ use crate::model::ChannelId;
 use crate::model::flow::FlowState;
 use crate::node::Companion;
 use crate::store::adopt::{self, Imported};
+use crate::store::books_state::{self, BooksState};
 use crate::store::changes::{self, FeeChange};
 use crate::store::modules::{self, ModuleFaults};
 use crate::store::names::KnownChannel;
@@ -56,6 +59,7 @@ struct Stored {
     modules: Vec<ModuleFaults>,
     last_cycle: Option<cycles::CycleRow>,
     imported: Option<Imported>,
+    books: Option<BooksState>,
 }
 
 async fn stored(services: &Services) -> anyhow::Result<Stored> {
@@ -72,6 +76,7 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
                 modules: modules::list(conn)?,
                 last_cycle: cycles::recent(conn, 1)?.pop(),
                 imported: adopt::imported(conn)?,
+                books: Some(books_state::load(conn)?),
             })
         })
         .await
@@ -85,7 +90,10 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
             let mut degraded = degraded(services, &[]);
             degraded.push(json!({ "part": "store", "why": format!("{error:#}") }));
             let (channels, flow, changes, modules) = Default::default();
-            (degraded, Stored { channels, flow, changes, modules, last_cycle: None, imported: None })
+            (
+                degraded,
+                Stored { channels, flow, changes, modules, last_cycle: None, imported: None, books: None },
+            )
         }
     };
     let states: Vec<Value> =
@@ -110,6 +118,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
         "companions": companions(services),
         "jobs": jobs,
         "last_fee_cycle": stored.last_cycle.map(last_cycle),
+        "ledger": stored.books.as_ref().map(ledger::answer),
         "strategies": strategies(services, &stored.modules),
         "rpc": rpc(services),
         "limits": limits(&config),
@@ -143,9 +152,10 @@ fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
     let (config, health) = (services.config(), services.health());
     let part = |part: &str, why: String| json!({ "part": part, "why": why });
     let mut degraded = Vec::new();
-    degraded.extend(health.node_error.map(|why| part("node", why)));
-    degraded
-        .extend(health.not_synced.map(|why| part("node_sync", format!("{why}; no fee is set meanwhile"))));
+    degraded.extend(health.node_error.clone().map(|why| part("node", why)));
+    degraded.extend(
+        health.not_synced.clone().map(|why| part("node_sync", format!("{why}; no fee is set meanwhile"))),
+    );
     degraded.extend(services.not_imported.clone().map(|why| part("import", why)));
     if let Some(present) = &health.companions {
         let missing = |companion: &&Companion| !present.has(**companion) && is_wanted(**companion, &config);
@@ -156,6 +166,7 @@ fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
                 .map(|companion| part(companion.name(), format!("not there: {}", companion.without_it()))),
         );
     }
+    degraded.extend(ledger::degraded(&health));
     for (group, state) in services.node.breakers() {
         if state.state != "closed" {
             let why = state.last_error.unwrap_or_default();

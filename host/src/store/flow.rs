@@ -2,8 +2,9 @@
 //! results of flow analysis.
 
 use super::forwards::{self, Delta};
-use super::names;
 use super::sql::word;
+use super::window::{self, FOR_EVER, Kept, Part, Source};
+use super::{cursors, names};
 use crate::model::flow::{FlowClass, FlowHour, FlowState};
 use crate::model::{ChannelId, Msat, Scid, UnixTime};
 use rusqlite::{Connection, Result, Row, Transaction, params};
@@ -83,16 +84,46 @@ fn merge(hour: &mut FlowHour, other: &FlowHour) {
     hour.sourced += other.sourced;
 }
 
-/// Exact sums of forwards received from `since` on.
+/// Sums of forwards over a window, and the window that they are true for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WindowSums {
+    /// As asked for, or the start of that UTC day when no finer sums are kept for it any more.
+    pub from: UnixTime,
+    /// The first instant that does not belong to it, likewise.
+    pub until: UnixTime,
+    pub by_channel: HashMap<ChannelId, FlowSums>,
+    /// Fees that the node earned, those of channels without a known name included.
+    pub earned: Msat,
+    /// Settled forwards, likewise.
+    pub settled: u64,
+}
+
+/// Sums of forwards received from `since` on: exact while rows are kept, from the start of that UTC
+/// day afterwards.
 pub fn sums(conn: &Connection, since: UnixTime) -> Result<HashMap<ChannelId, FlowSums>> {
+    sums_between(conn, since, FOR_EVER).map(|window| window.by_channel)
+}
+
+/// Sums of forwards received in `[from, until)`.
+pub fn sums_between(conn: &Connection, from: UnixTime, until: UnixTime) -> Result<WindowSums> {
     let owners = names::all(conn)?;
     let mut by_channel: HashMap<ChannelId, Delta> = HashMap::new();
-    each_name_since(conn, since, |scid, delta| {
+    let mut all = Delta::default();
+    let (from, until) = each_name_between(conn, from, until, |scid, delta| {
+        all.add(&delta, 1);
         if let Some(channel_id) = owners.get(&scid) {
             by_channel.entry(*channel_id).or_default().add(&delta, 1);
         }
     })?;
-    Ok(by_channel.into_iter().map(|(channel_id, delta)| (channel_id, FlowSums::from(delta))).collect())
+    let by_channel = by_channel.into_iter().map(|(channel_id, delta)| (channel_id, FlowSums::from(delta)));
+    let settled = u64::try_from(all.out_count).unwrap_or(0);
+    Ok(WindowSums {
+        from,
+        until,
+        by_channel: by_channel.collect(),
+        earned: FlowSums::from(all).earned,
+        settled,
+    })
 }
 
 /// Fees that the node earned with forwards received from `since` on, those of
@@ -103,23 +134,57 @@ pub fn earned_since(conn: &Connection, since: UnixTime) -> Result<Msat> {
     Ok(FlowSums::from(earned).earned)
 }
 
-/// Whole hours from their sums, the rest of the first hour from its rows.
+/// Where a window that is asked for from `since` on truly begins: there, or at the start of that UTC
+/// day when no finer sums are kept for it any more.
+pub fn window_start(conn: &Connection, since: UnixTime) -> Result<UnixTime> {
+    Ok(window::told(since, kept(conn)?))
+}
+
+/// Calls `each` with sums that cover everything from [`window_start`] on.
 pub(super) fn each_name_since(
     conn: &Connection,
     since: UnixTime,
-    mut each: impl FnMut(Scid, Delta),
+    each: impl FnMut(Scid, Delta),
 ) -> Result<()> {
-    let first_whole = UnixTime(since.0.div_ceil(UnixTime::HOUR) * UnixTime::HOUR);
-    forwards::received_between(conn, since, first_whole, |forward| Delta::of(&forward, &mut each))?;
-    // Added up here: grouping in SQL would sort all rows by name first.
-    let mut select =
-        conn.prepare_cached(&format!("SELECT scid, {SUMS} FROM flow_hours WHERE hour_s >= ?1"))?;
-    let mut rows = select.query([first_whole])?;
-    while let Some(row) = rows.next()? {
-        each(row.get(0)?, read_delta(row)?);
-    }
-    Ok(())
+    each_name_between(conn, since, FOR_EVER, each).map(drop)
 }
+
+/// Calls `each` with sums that cover the window, and returns the window that they are true for.
+fn each_name_between(
+    conn: &Connection,
+    from: UnixTime,
+    until: UnixTime,
+    mut each: impl FnMut(Scid, Delta),
+) -> Result<(UnixTime, UnixTime)> {
+    let kept = kept(conn)?;
+    let (from, until) = (window::told(from, kept), window::told(until, kept));
+    for Part { source, from, until } in window::parts(from, until, kept) {
+        let (table, key) = match source {
+            Source::Rows => {
+                forwards::received_between(conn, from, until, |forward| Delta::of(&forward, &mut each))?;
+                continue;
+            }
+            Source::Hours => ("flow_hours", "hour_s"),
+            Source::Days => ("flow_days", "day_s"),
+        };
+        // Added up here: grouping in SQL would sort all rows by name first.
+        let mut select = conn
+            .prepare_cached(&format!("SELECT scid, {SUMS} FROM {table} WHERE {key} >= ?1 AND {key} < ?2"))?;
+        let mut rows = select.query([from, until])?;
+        while let Some(row) = rows.next()? {
+            each(row.get(0)?, read_delta(row)?);
+        }
+    }
+    Ok((from, until))
+}
+
+fn kept(conn: &Connection) -> Result<Kept> {
+    let since = |name| cursors::get(conn, name).map(|since| UnixTime(since.unwrap_or(0)));
+    Ok(Kept { rows: since(forwards::ROLLED_UNTIL)?, hours: since(HOURS_SINCE)? })
+}
+
+/// Hours that began earlier are forgotten.
+const HOURS_SINCE: &str = "flow_hours.since";
 
 /// Sums over all time, per channel.
 pub fn totals(conn: &Connection) -> Result<HashMap<ChannelId, FlowTotals>> {
@@ -175,9 +240,13 @@ impl From<Delta> for FlowSums {
     }
 }
 
-/// Forgets hours that began before `before`; sums over all time stay. Returns how
-/// many rows went.
+/// Forgets hours of the UTC days before `before`; sums by day and over all time stay. Returns how many
+/// rows went.
 pub fn prune_hours(tx: &Transaction<'_>, before: UnixTime) -> Result<usize> {
+    let before = before.minus(before.0 % UnixTime::DAY);
+    if kept(tx)?.hours < before {
+        cursors::set(tx, HOURS_SINCE, before.0)?;
+    }
     tx.execute("DELETE FROM flow_hours WHERE hour_s < ?1", [before])
 }
 

@@ -6,21 +6,28 @@
 //! one that takes a [`Connection`] only reads. Money is integer msat, instants
 //! are whole seconds since 1970 UTC unless a name says otherwise.
 
+pub mod accounts;
 pub mod adopt;
 pub mod books;
+pub mod books_state;
 pub mod changes;
+pub mod costs;
 pub mod cursors;
 pub mod cycles;
 pub mod decisions;
 pub mod feerates;
 pub mod flow;
 pub mod forwards;
+pub mod funds;
 pub mod intervals;
+pub mod lives;
 pub mod meta;
 pub mod modules;
 pub mod names;
 pub mod overrides;
 pub mod policies;
+pub mod rebalances;
+pub mod snapshots;
 pub mod states;
 
 mod db;
@@ -29,6 +36,7 @@ mod schema;
 mod sql;
 #[cfg(test)]
 mod testing;
+mod window;
 
 pub use db::Store;
 pub use open::OpenError;

@@ -4,6 +4,7 @@
 //! and forwards of unannounced channels carry an alias, so every name is kept.
 
 use super::sql::word;
+use crate::model::life::ClosedChannel;
 use crate::model::{Channel, ChannelId, Msat, Opener, PeerId, Scid, UnixTime};
 use rusqlite::{Connection, OptionalExtension, Result, Row, Transaction, params};
 use std::collections::HashMap;
@@ -26,7 +27,11 @@ pub struct KnownChannel {
 
 /// Notes the channels and all their names. A row is rewritten only when
 /// something changed or it was last seen an hour ago.
-pub fn observe(tx: &Transaction<'_>, channels: &[Channel], now: UnixTime) -> Result<()> {
+pub fn observe<'a>(
+    tx: &Transaction<'_>,
+    channels: impl IntoIterator<Item = &'a Channel>,
+    now: UnixTime,
+) -> Result<()> {
     let mut put_channel = tx.prepare_cached(
         "INSERT INTO channels (channel_id, peer_id, capacity_msat, opener, state, scid, first_seen_s, last_seen_s)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)
@@ -58,6 +63,50 @@ pub fn observe(tx: &Transaction<'_>, channels: &[Channel], now: UnixTime) -> Res
             }
         }
     }
+    Ok(())
+}
+
+/// Notes closed channels and their names, without taking a name from a channel that bears it.
+pub fn observe_closed(tx: &Transaction<'_>, channels: &[ClosedChannel], now: UnixTime) -> Result<()> {
+    let mut put_channel = tx.prepare_cached(
+        "INSERT INTO channels (channel_id, peer_id, capacity_msat, opener, state, scid, first_seen_s, last_seen_s)
+         VALUES (?1, ?2, ?3, ?4, 'CLOSED', ?5, ?6, ?6)
+         ON CONFLICT (channel_id) DO UPDATE SET capacity_msat = excluded.capacity_msat, state = excluded.state,
+             scid = coalesce(excluded.scid, scid)
+         WHERE state <> excluded.state OR capacity_msat <> excluded.capacity_msat",
+    )?;
+    let mut put_name = tx.prepare_cached(
+        "INSERT OR IGNORE INTO channel_names (scid, channel_id, kind, first_seen_s, last_seen_s)
+         VALUES (?1, ?2, ?3, ?4, ?4)",
+    )?;
+    for channel in channels {
+        put_channel.execute(params![
+            channel.channel_id,
+            channel.peer_id.unwrap_or(UNKNOWN_PEER),
+            channel.total,
+            channel.opener.name(),
+            channel.scid.or(channel.alias_local),
+            now
+        ])?;
+        for (name, kind) in [(channel.alias_local, "alias"), (channel.scid, "scid")] {
+            if let Some(scid) = name {
+                put_name.execute(params![scid, channel.channel_id, kind, now])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Stands for the peer of a closed channel that the node no longer remembers.
+pub const UNKNOWN_PEER: PeerId = PeerId([0; 33]);
+
+/// Notes a name that a channel had before, unless another channel bears it.
+pub fn learn(tx: &Transaction<'_>, scid: Scid, channel_id: &ChannelId, now: UnixTime) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO channel_names (scid, channel_id, kind, first_seen_s, last_seen_s)
+         VALUES (?1, ?2, 'scid', ?3, ?3)",
+    )?
+    .execute(params![scid, channel_id, now])?;
     Ok(())
 }
 

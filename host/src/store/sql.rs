@@ -1,7 +1,7 @@
 //! How the model's types stand in SQL: amounts and instants as INTEGER, ids as
 //! BLOB, a short channel id as the INTEGER `block << 40 | transaction << 16 | output`.
 
-use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, Txid, UnixTime};
+use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, SignedMsat, Txid, UnixTime};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Error, Result, Row};
 
@@ -42,6 +42,18 @@ macro_rules! integers {
 }
 
 integers!(Msat, UnixTime);
+
+impl ToSql for SignedMsat {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.0))
+    }
+}
+
+impl FromSql for SignedMsat {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(SignedMsat)
+    }
+}
 
 impl ToSql for Ppm {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {

@@ -25,6 +25,6 @@ pub use clock::SimClock;
 pub use lab::{Lab, LabConfig};
 pub use market::{Market, MarketSpec};
 pub use mischief::Fault;
-pub use node::{Extra, Flavour, NodeState, Recorded};
+pub use node::{Extra, Flavour, NodeState, Notification, Recorded};
 pub use plugin::{Plugin, PluginCommand};
 pub use rpc::{RpcError, RpcResult};

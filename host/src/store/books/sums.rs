@@ -188,6 +188,7 @@ pub fn rebalance_costs(conn: &Connection, since: UnixTime) -> Result<HashMap<Cha
 /// were paid.
 pub fn window(conn: &Connection, since: UnixTime) -> Result<Window> {
     let owners = names::all(conn)?;
+    let since = flow::window_start(conn, since)?;
     let mut window = Window { from: since, by_channel: HashMap::new(), elsewhere: Pnl::default() };
     flow::each_name_since(conn, since, |scid, delta| {
         window.books_of(owners.get(&scid)).traffic += traffic(delta);

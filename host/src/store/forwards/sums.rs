@@ -1,4 +1,4 @@
-//! Sums of a page, gathered in memory and written once per hour and channel name.
+//! Sums of a page, gathered in memory and written once per hour, day and channel name.
 
 use super::received_s;
 use crate::model::forward::{Forward, ForwardStatus};
@@ -94,6 +94,22 @@ pub(super) struct Sums {
     /// By start of the hour, s.
     hours: HashMap<(u64, Scid), Delta>,
     totals: HashMap<Scid, Total>,
+    failures: HashMap<FailureKey, i64>,
+}
+
+/// Start of the day, s; channel name; whether it failed here; failure code.
+type FailureKey = (u64, Scid, bool, u32);
+
+/// Where a failed forward is counted.
+fn failure_key(forward: &Forward) -> Option<FailureKey> {
+    let is_local = match forward.status {
+        ForwardStatus::LocalFailed => true,
+        ForwardStatus::Failed => false,
+        ForwardStatus::Offered | ForwardStatus::Settled => return None,
+    };
+    let second = received_s(forward);
+    let scid = forward.out_channel.unwrap_or(forward.in_channel);
+    Some((second - second % UnixTime::DAY, scid, is_local, forward.failcode.unwrap_or(0)))
 }
 
 #[derive(Default)]
@@ -125,6 +141,9 @@ impl Sums {
     fn put(&mut self, forward: &Forward, sign: i64) -> Result<()> {
         let second = received_s(forward);
         let hour = second - second % UnixTime::HOUR;
+        if let Some(key) = failure_key(forward) {
+            *self.failures.entry(key).or_default() += sign;
+        }
         Delta::of(forward, |scid, delta| {
             if delta != Delta::default() {
                 self.hours.entry((hour, scid)).or_default().add(&delta, sign);
@@ -136,24 +155,13 @@ impl Sums {
     /// Adds the page's sums to those in the database, in the order of their
     /// keys, which touches each page of the file once.
     pub fn store(self, tx: &Transaction<'_>) -> Result<()> {
-        let mut hours: Vec<_> = self.hours.into_iter().collect();
-        hours.sort_unstable_by_key(|(key, _)| *key);
-        let mut upsert = tx.prepare_cached(UPSERT_HOUR)?;
-        for ((hour, scid), sum) in hours {
-            upsert.execute(params![
-                int(hour)?,
-                scid,
-                sum.in_msat,
-                sum.out_msat,
-                sum.in_count,
-                sum.out_count,
-                sum.earned_msat,
-                sum.sourced_msat,
-                sum.failed_liquidity,
-                sum.failed_downstream,
-                sum.failed_other
-            ])?;
+        let mut days: HashMap<(u64, Scid), Delta> = HashMap::new();
+        for ((hour, scid), sum) in &self.hours {
+            days.entry((hour - hour % UnixTime::DAY, *scid)).or_default().add(sum, 1);
         }
+        put_stretches(tx, "flow_hours", "hour_s", self.hours)?;
+        put_stretches(tx, "flow_days", "day_s", days)?;
+        put_failures(tx, self.failures)?;
         let mut upsert = tx.prepare_cached(UPSERT_TOTAL)?;
         for (scid, Total { delta: sum, last_in, last_out }) in self.totals {
             upsert.execute(params![
@@ -175,17 +183,57 @@ impl Sums {
     }
 }
 
-const UPSERT_HOUR: &str = "
-    INSERT INTO flow_hours (hour_s, scid, in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat,
-        failed_liquidity, failed_downstream, failed_other)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-    ON CONFLICT (hour_s, scid) DO UPDATE SET
-        in_msat = in_msat + excluded.in_msat, out_msat = out_msat + excluded.out_msat,
-        in_count = in_count + excluded.in_count, out_count = out_count + excluded.out_count,
-        earned_msat = earned_msat + excluded.earned_msat, sourced_msat = sourced_msat + excluded.sourced_msat,
-        failed_liquidity = failed_liquidity + excluded.failed_liquidity,
-        failed_downstream = failed_downstream + excluded.failed_downstream,
-        failed_other = failed_other + excluded.failed_other";
+/// Adds sums of hours or days, by start and name, to a table of such.
+fn put_stretches(
+    tx: &Transaction<'_>,
+    table: &str,
+    key: &str,
+    sums: HashMap<(u64, Scid), Delta>,
+) -> Result<()> {
+    let mut upsert = tx.prepare_cached(&format!(
+        "INSERT INTO {table} ({key}, scid, in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat,
+             failed_liquidity, failed_downstream, failed_other)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT ({key}, scid) DO UPDATE SET
+             in_msat = in_msat + excluded.in_msat, out_msat = out_msat + excluded.out_msat,
+             in_count = in_count + excluded.in_count, out_count = out_count + excluded.out_count,
+             earned_msat = earned_msat + excluded.earned_msat, sourced_msat = sourced_msat + excluded.sourced_msat,
+             failed_liquidity = failed_liquidity + excluded.failed_liquidity,
+             failed_downstream = failed_downstream + excluded.failed_downstream,
+             failed_other = failed_other + excluded.failed_other"
+    ))?;
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_unstable_by_key(|(key, _)| *key);
+    for ((start, scid), sum) in sums {
+        upsert.execute(params![
+            int(start)?,
+            scid,
+            sum.in_msat,
+            sum.out_msat,
+            sum.in_count,
+            sum.out_count,
+            sum.earned_msat,
+            sum.sourced_msat,
+            sum.failed_liquidity,
+            sum.failed_downstream,
+            sum.failed_other
+        ])?;
+    }
+    Ok(())
+}
+
+fn put_failures(tx: &Transaction<'_>, failures: HashMap<FailureKey, i64>) -> Result<()> {
+    let mut upsert = tx.prepare_cached(
+        "INSERT INTO failure_days (day_s, scid, local, failcode, count) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (day_s, scid, local, failcode) DO UPDATE SET count = count + excluded.count",
+    )?;
+    let mut failures: Vec<_> = failures.into_iter().filter(|(_, count)| *count != 0).collect();
+    failures.sort_unstable_by_key(|(key, _)| *key);
+    for ((day, scid, local, failcode), count) in failures {
+        upsert.execute(params![int(day)?, scid, local, failcode, count])?;
+    }
+    Ok(())
+}
 
 const UPSERT_TOTAL: &str = "
     INSERT INTO flow_totals (scid, in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat,

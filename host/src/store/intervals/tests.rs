@@ -174,6 +174,7 @@ fn forwards_of_the_first_hour_speak_for_no_rate() {
             received_ms: (T + at) * 1000,
             resolved_ms: None,
             failcode: None,
+            created_index: None,
             updated_index: None,
         })
         .collect();

@@ -49,12 +49,22 @@ CREATE TABLE channel_lives (
     closing_txid BLOB CHECK (length(closing_txid) = 32),
     -- Our side of the last commitment.
     final_to_us_msat INTEGER,
+    -- What lightningd itself told of the price of leased liquidity: positive when we paid it.
+    lease_msat INTEGER NOT NULL DEFAULT 0,
+    -- Of the last commitment, or mutual close, that we could have published.
+    last_commitment_txid BLOB CHECK (length(last_commitment_txid) = 32),
+    last_commitment_fee_msat INTEGER,
+    -- What bookkeeper's events say of the close: a breach; our commitment, whose output was delayed;
+    -- or money that came home at once.
+    close_trace TEXT CHECK (close_trace IN ('breach', 'delayed', 'home')),
     -- unread: no record was looked at; open: read, the channel lives; closing: read, more may come;
     -- settled: read after the node resolved the close, nothing more comes.
     books TEXT NOT NULL DEFAULT 'unread' CHECK (books IN ('unread', 'open', 'closing', 'settled')),
     -- The funding transaction when the records were read: another one means a splice since.
     books_funding_txid BLOB CHECK (length(books_funding_txid) = 32),
-    books_read_s INTEGER
+    books_read_s INTEGER,
+    -- The funding transaction now.
+    funding_txid BLOB CHECK (length(funding_txid) = 32)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX channel_lives_by_close ON channel_lives (closed_at_s) WHERE closed_at_s IS NOT NULL;
 
@@ -110,9 +120,13 @@ CREATE TABLE rebalances (
     in_channel BLOB CHECK (length(in_channel) = 32),
     -- Our job; null: made by another program or by hand.
     job_id INTEGER,
+    -- How often, and when last, the channels were looked for in vain.
+    tries INTEGER NOT NULL DEFAULT 0,
+    tried_s INTEGER,
     PRIMARY KEY (payment_hash, groupid, partid)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rebalances_by_time ON rebalances (completed_at_s);
+CREATE INDEX rebalances_unpaired ON rebalances (tries) WHERE out_channel IS NULL OR in_channel IS NULL;
 CREATE INDEX rebalances_by_job ON rebalances (job_id) WHERE job_id IS NOT NULL;
 
 -- Where payments to ourselves left and came in, as movements told it, until their rebalance is complete.
@@ -122,6 +136,8 @@ CREATE TABLE payment_sides (
     side TEXT NOT NULL CHECK (side IN ('in', 'out')),
     groupid INTEGER NOT NULL DEFAULT 0,
     partid INTEGER NOT NULL DEFAULT 0,
+    -- What moved, fees included.
+    amount_msat INTEGER NOT NULL,
     seen_s INTEGER NOT NULL,
     PRIMARY KEY (payment_hash, side, groupid, partid, channel_id)
 ) STRICT, WITHOUT ROWID;
@@ -150,7 +166,7 @@ CREATE TABLE channel_funds (
     receivable_msat INTEGER NOT NULL,
     fee_ppm INTEGER NOT NULL,
     base_fee_msat INTEGER NOT NULL,
-    -- The peer offers splices (feature bits 62/63, or 154/155 on testing nodes); null: not told.
+    -- The peer offers splices (feature bits 62/63, or older ones); null: not told.
     peer_splices INTEGER CHECK (peer_splices IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 

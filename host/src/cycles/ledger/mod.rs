@@ -1,0 +1,86 @@
+//! Keeping the books in step with the node.
+//!
+//! A round looks at everything again in a number of calls that does not depend on the number of
+//! channels, and reads in small pieces what is only read once. Each piece is one transaction, so a
+//! round may end anywhere: the next one goes on from what is stored. Notifications only bring the next
+//! round forward.
+
+mod costs;
+mod look;
+mod payments;
+
+use super::Services;
+use super::schedule::JobName;
+use crate::model::{ChannelId, UnixTime};
+use crate::node::{StateChangeRow, side_from_notification};
+use crate::store::{accounts, funds, lives, rebalances, snapshots};
+use anyhow::Result;
+use serde_json::Value;
+
+impl Services {
+    /// Looks at the node: channels, closures, payments to ourselves, what is owned.
+    pub async fn ledger_round(&self) -> Result<String> {
+        let channels = self.look_at_channels().await?;
+        let rebalanced = self.read_rebalances().await?;
+        let now = self.now();
+        self.store.write(move |tx| Ok(rebalances::match_sides(tx, now)?)).await?;
+        self.jobs.wake(JobName::Accounts);
+        Ok(format!("{channels} channels looked at, {rebalanced} new rebalances"))
+    }
+
+    /// Asks bookkeeper for what only it knows, and takes the day's snapshot when all that was due is read.
+    pub async fn accounts_round(&self) -> Result<String> {
+        let read = self.read_accounts().await?;
+        self.find_channels().await?;
+        let now = self.now();
+        let named = self.store.write(move |tx| Ok(accounts::learn_names(tx, now)?)).await?;
+        if read.are_all {
+            self.take_snapshot().await?;
+        } else {
+            self.jobs.wake(JobName::Accounts);
+        }
+        Ok(format!("{} accounts read, {named} old names learned", read.accounts))
+    }
+
+    /// Takes the day's snapshot once the forwards until now are in.
+    async fn take_snapshot(&self) -> Result<()> {
+        let now = self.now();
+        let is_due = move |last: Option<UnixTime>| last.is_none_or(|last| last.plus(UnixTime::DAY) <= now);
+        let (last, looked) =
+            self.store.read(|conn| Ok((snapshots::last_day(conn)?, funds::is_known(conn)?))).await?;
+        if looked && is_due(last) {
+            self.ingest_forwards().await?;
+            self.store.write(move |tx| Ok(snapshots::take(tx, now)?)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of a `channel_state_changed`: the step is kept, for lightningd may forget it, and the
+    /// channel looked at.
+    pub async fn channel_state_changed(&self, payload: &Value) -> Result<()> {
+        if let Some((channel_id, change)) = StateChangeRow::from_notification(payload) {
+            self.store.write(move |tx| Ok(lives::note_state(tx, &channel_id, &change)?)).await?;
+        }
+        self.jobs.wake(JobName::Ledger);
+        Ok(())
+    }
+
+    /// Takes note of a `coin_movement`: an end of a payment is kept, for it may be one to ourselves;
+    /// what moves on the chain concerns the books.
+    pub async fn coin_movement(&self, payload: &Value) -> Result<()> {
+        if let Some(side) = side_from_notification(payload) {
+            let now = self.now();
+            return self.store.write(move |tx| Ok(rebalances::put_sides(tx, &[side], now)?)).await;
+        }
+        let movement = payload.get("coin_movement").unwrap_or(payload);
+        if movement["type"] != "chain_mvt" {
+            return Ok(());
+        }
+        let account = movement.get("account_id").and_then(Value::as_str);
+        if let Some(channel_id) = account.and_then(|account| account.parse::<ChannelId>().ok()) {
+            self.store.write(move |tx| Ok(accounts::touch(tx, &channel_id)?)).await?;
+        }
+        self.jobs.wake(JobName::Ledger);
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Rebalances: completed payments to ourselves, whoever made them, and where they went through.
+
+use crate::cycles::Services;
+use crate::model::ledger::{PaymentSide, Rebalance};
+use crate::node::CallError;
+use crate::node::pages::ListIndex;
+use crate::store::{cursors, rebalances};
+use anyhow::{Context, Result};
+
+/// Most payments whose channels bookkeeper is asked for in one round.
+const ASKED_PER_ROUND: usize = 25;
+
+/// listhtlcs may be long: it is read at most this often, s.
+const HTLCS_EVERY_S: u64 = 3_600;
+
+const HTLCS_READ: &str = "htlcs.read_s";
+
+impl Services {
+    /// Reads new payments. Returns how many were new.
+    pub(super) async fn read_rebalances(&self) -> Result<usize> {
+        let mut new = 0;
+        for index in [ListIndex::Created, ListIndex::Updated] {
+            if !self.read_sendpays(index, &mut new).await? {
+                let all = self.node.all_self_payments(self.node_id).await.context("listsendpays")?;
+                new += self.store_rebalances(all, None).await?;
+                break;
+            }
+        }
+        Ok(new)
+    }
+
+    /// False when this lightningd cannot list pages.
+    async fn read_sendpays(&self, index: ListIndex, new: &mut usize) -> Result<bool> {
+        let cursor = format!("sendpays.{}", index.name());
+        let name = cursor.clone();
+        let mut after = self.store.read(move |conn| Ok(cursors::get(conn, &name)?)).await?.unwrap_or(0);
+        loop {
+            let page = self.node.sendpays_page(index, after, self.node_id).await.context("listsendpays")?;
+            let Some(page) = page else { return Ok(false) };
+            if page.last_index > after {
+                *new += self.store_rebalances(page.to_self, Some((cursor.clone(), page.last_index))).await?;
+            }
+            if page.is_last || page.last_index == after {
+                return Ok(true);
+            }
+            after = page.last_index;
+        }
+    }
+
+    async fn store_rebalances(&self, rows: Vec<Rebalance>, cursor: Option<(String, u64)>) -> Result<usize> {
+        self.store
+            .write(move |tx| {
+                let new = rebalances::put(tx, &rows)?;
+                if let Some((name, value)) = cursor {
+                    cursors::set(tx, &name, value)?;
+                }
+                Ok(new)
+            })
+            .await
+    }
+
+    /// Finds channels of payments that no announced movement told: bookkeeper is asked, payment by
+    /// payment, or where it cannot tell, the node's HTLCs are read.
+    pub(super) async fn find_channels(&self) -> Result<()> {
+        let now = self.now();
+        let due = self.store.read(move |conn| Ok(rebalances::unpaired(conn, now, ASKED_PER_ROUND)?)).await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let sides = match self.ask_bookkeeper(&due).await {
+            Ok(Some(sides)) => sides,
+            Ok(None) | Err(_) => self.read_htlcs().await?,
+        };
+        self.store
+            .write(move |tx| {
+                rebalances::put_sides(tx, &sides, now)?;
+                rebalances::match_sides(tx, now)?;
+                Ok(rebalances::tried(tx, &due, now)?)
+            })
+            .await
+    }
+
+    async fn ask_bookkeeper(&self, hashes: &[[u8; 32]]) -> Result<Option<Vec<PaymentSide>>, CallError> {
+        let mut sides = Vec::new();
+        for hash in hashes {
+            let Some(found) = self.node.payment_sides(hash).await? else { return Ok(None) };
+            sides.extend(found);
+        }
+        Ok(Some(sides))
+    }
+
+    /// Ends of all payments whose HTLCs the node still lists, once in a while.
+    async fn read_htlcs(&self) -> Result<Vec<PaymentSide>> {
+        let now = self.now();
+        let last = self.store.read(|conn| Ok(cursors::get(conn, HTLCS_READ)?)).await?;
+        if last.is_some_and(|last| last <= now.0 && now.0 - last < HTLCS_EVERY_S) {
+            return Ok(Vec::new());
+        }
+        let htlcs = match self.node.htlc_sides().await {
+            Err(error) if error.is_unknown_method() => return Ok(Vec::new()),
+            htlcs => htlcs.context("listhtlcs")?,
+        };
+        self.store
+            .write(move |tx| {
+                cursors::set(tx, HTLCS_READ, now.0)?;
+                Ok(rebalances::sides_of_htlcs(tx, &htlcs)?)
+            })
+            .await
+    }
+}

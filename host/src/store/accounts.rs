@@ -1,0 +1,177 @@
+//! How far the on-chain records of each channel are read, and what reading them brings.
+
+use super::sql::Unsigned;
+use super::{costs, lives, names};
+use crate::econ::chain::AccountBooks;
+use crate::model::{ChannelId, Scid, Txid, UnixTime};
+use rusqlite::{Connection, Result, Transaction, params};
+use std::collections::HashSet;
+
+/// A channel whose account is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    pub channel_id: ChannelId,
+    pub is_closed: bool,
+    /// The funding transaction now, as far as known.
+    pub funding: Option<Txid>,
+}
+
+/// Seconds after which an account that may still change is read again.
+const READ_AGAIN_S: u64 = 600;
+
+/// Fees may follow their transaction: an account is not done before it stood still this long, s.
+const STANDS_STILL_S: u64 = 600;
+
+/// Channels whose accounts are to be read, those never read first. Of closing ones, `resolved` tells
+/// which can be read to the end; others wait for their turn.
+pub fn unsettled(conn: &Connection, resolved: &HashSet<ChannelId>, now: UnixTime) -> Result<Vec<Unsettled>> {
+    let mut select = conn.prepare_cached(
+        "SELECT l.channel_id, l.closed_at_s IS NOT NULL, l.books_read_s, l.funding_txid,
+             l.books = 'open'
+         FROM channel_lives l
+         WHERE l.books IN ('unread', 'closing') OR (l.books = 'open' AND l.closed_at_s IS NOT NULL)
+         ORDER BY l.books_read_s, l.channel_id",
+    )?;
+    let mut rows = select.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let read: Option<UnixTime> = row.get(2)?;
+        let one = Unsettled { channel_id: row.get(0)?, is_closed: row.get(1)?, funding: row.get(3)? };
+        let is_news: bool = row.get(4)?;
+        let can_end = one.is_closed && resolved.contains(&one.channel_id);
+        // A clock that was set back must not keep an account waiting.
+        let is_due = read.is_none_or(|read| now.since(read) >= READ_AGAIN_S || read > now);
+        if is_news || can_end || is_due {
+            found.push(one);
+        }
+    }
+    Ok(found)
+}
+
+/// Books what was read of an account. `is_resolved`: bookkeeper said before that nothing more comes.
+pub fn apply(
+    tx: &Transaction<'_>,
+    channel: &Unsettled,
+    books: &AccountBooks,
+    is_resolved: bool,
+    now: UnixTime,
+) -> Result<()> {
+    let id = &channel.channel_id;
+    costs::replace(tx, id, &books.costs)?;
+    put_fundings(tx, id, books)?;
+    let first_spent_later = books.fundings.len() > 1;
+    tx.prepare_cached(
+        "UPDATE channel_lives SET
+             remote_funds_msat = iif(?2 IS NULL OR local_funds_msat IS ?2 OR NOT ?3, remote_funds_msat, NULL),
+             local_funds_msat = coalesce(?2, local_funds_msat),
+             pushed_msat = iif(?4 <> 0, ?4, pushed_msat),
+             closing_txid = coalesce(?5, closing_txid), close_trace = coalesce(?6, close_trace)
+         WHERE channel_id = ?1",
+    )?
+    .execute(params![
+        id,
+        books.local_funds,
+        first_spent_later,
+        books.pushed,
+        books.closing.map(|(txid, _)| txid),
+        books.trace.map(|trace| trace.name())
+    ])?;
+    if let Some(first) = books.fundings.first() {
+        lives::opened(tx, id, first.at)?;
+    }
+    if channel.is_closed || books.closing.is_some() {
+        lives::close(tx, id, books.closing.map(|(_, at)| at))?;
+    }
+    mark(tx, channel, state_after(channel, books, is_resolved, now), now)
+}
+
+/// Remembers that bookkeeper does not know the account, so that others come first next time.
+pub fn unknown(tx: &Transaction<'_>, channel: &Unsettled, now: UnixTime) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE channel_lives SET books_funding_txid = ?2, books_read_s = ?3 WHERE channel_id = ?1",
+    )?
+    .execute(params![channel.channel_id, channel.funding, now])?;
+    Ok(())
+}
+
+/// Has an account read soon, for something moved on it.
+pub fn touch(tx: &Transaction<'_>, channel_id: &ChannelId) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE channel_lives SET books_read_s = NULL WHERE channel_id = ?1 AND books IN ('unread', 'closing')",
+    )?
+    .execute([channel_id])?;
+    Ok(())
+}
+
+fn state_after(channel: &Unsettled, books: &AccountBooks, is_resolved: bool, now: UnixTime) -> &'static str {
+    if channel.is_closed || books.closing.is_some() {
+        return if is_resolved { "settled" } else { "closing" };
+    }
+    let shows_funding = books.fundings.iter().any(|record| Some(record.outpoint.txid) == channel.funding);
+    let stands_still = now.since(books.latest) >= STANDS_STILL_S;
+    if shows_funding && stands_still { "open" } else { "unread" }
+}
+
+fn mark(tx: &Transaction<'_>, channel: &Unsettled, state: &str, now: UnixTime) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE channel_lives SET books = ?2, books_funding_txid = ?3, books_read_s = ?4 WHERE channel_id = ?1",
+    )?
+    .execute(params![channel.channel_id, state, channel.funding, now])?;
+    Ok(())
+}
+
+fn put_fundings(tx: &Transaction<'_>, channel_id: &ChannelId, books: &AccountBooks) -> Result<()> {
+    let mut put = tx.prepare_cached(
+        "INSERT INTO channel_fundings (channel_id, txid, output, local_delta_msat, at_s, height)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (channel_id, txid) DO UPDATE SET local_delta_msat = excluded.local_delta_msat,
+             at_s = excluded.at_s, height = coalesce(excluded.height, height)",
+    )?;
+    for funding in &books.fundings {
+        put.execute(params![
+            channel_id,
+            funding.outpoint.txid,
+            funding.outpoint.output,
+            funding.local_delta,
+            funding.at,
+            funding.height
+        ])?;
+    }
+    Ok(())
+}
+
+/// Learns names that channels had before a splice, or before they were seen: forwards name them, and
+/// block and output fit one funding transaction only. Returns how many were learned.
+pub fn learn_names(tx: &Transaction<'_>, now: UnixTime) -> Result<usize> {
+    let pairs: Vec<(Scid, ChannelId)> = tx
+        .prepare_cached(
+            "SELECT t.scid, f.channel_id FROM flow_totals t
+             JOIN channel_fundings f ON f.height = (t.scid >> 40 & 0xffffff) AND f.output = (t.scid & 0xffff)
+             WHERE NOT EXISTS (SELECT 1 FROM channel_names n WHERE n.scid = t.scid)
+                 AND NOT EXISTS (SELECT 1 FROM channel_names n WHERE n.channel_id = f.channel_id AND n.kind = 'scid'
+                     AND (n.scid >> 40 & 0xffffff) = f.height AND (n.scid & 0xffff) = f.output)",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_>>()?;
+    let fits_alone = |(scid, channel_id): &&(Scid, ChannelId)| {
+        let is_rival = |(other, owner): &&(Scid, ChannelId)| {
+            let same_place = (scid.block, scid.output) == (other.block, other.output);
+            scid == other || (channel_id == owner && same_place)
+        };
+        pairs.iter().filter(is_rival).count() == 1
+    };
+    let learned: Vec<_> = pairs.iter().filter(fits_alone).collect();
+    for (scid, channel_id) in &learned {
+        names::learn(tx, *scid, channel_id, now)?;
+    }
+    Ok(learned.len())
+}
+
+/// How many accounts were never read to the end, and how many wait for the end of their close.
+pub fn open_ends(conn: &Connection) -> Result<(u64, u64)> {
+    conn.query_row(
+        "SELECT count(*) FILTER (WHERE books = 'unread'), count(*) FILTER (WHERE books = 'closing') FROM channel_lives",
+        [],
+        |row| Ok((row.get::<_, Unsigned>(0)?.0, row.get::<_, Unsigned>(1)?.0)),
+    )
+}

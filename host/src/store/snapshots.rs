@@ -1,0 +1,259 @@
+//! The financial position, one row per UTC day.
+//!
+//! The first look of a day takes its row; days that nobody looked at are made up from the books, so
+//! without what was owned then. A row that exists is never changed, whatever the clock does.
+
+use crate::econ::closure;
+use crate::model::ledger::CostKind;
+use crate::model::{ChannelState, UnixTime};
+use rusqlite::{Connection, OptionalExtension, Result, Transaction, params};
+use std::collections::BTreeMap;
+
+/// Most days made up at once.
+const MOST_DAYS: u64 = 3_650;
+
+/// What the books add up to, over all time or up to a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    forwards: i64,
+    revenue: i64,
+    /// In the order of [`CostKind::ALL`].
+    costs: [i64; CostKind::ALL.len()],
+    rebalances: i64,
+}
+
+/// What is owned, msat, and how many channels there are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Position {
+    confirmed: Option<i64>,
+    unconfirmed: Option<i64>,
+    local: i64,
+    remote: i64,
+    closing: i64,
+    capacity: i64,
+    open: u32,
+    closing_count: u32,
+    closed: u32,
+}
+
+/// Takes today's row, if there is none, and makes up those that are missing before it: back to the last
+/// row, or to the beginning of the books. Returns how many rows were added.
+pub fn take(tx: &Transaction<'_>, now: UnixTime) -> Result<usize> {
+    let today = now.minus(now.0 % UnixTime::DAY);
+    let last = last_day(tx)?;
+    if last.is_some_and(|last| last >= today) {
+        return Ok(0);
+    }
+    let daily = daily(tx)?;
+    let first =
+        last.map(|last| last.plus(UnixTime::DAY)).or_else(|| daily.keys().next().copied()).unwrap_or(today);
+    let first = first.max(today.minus(MOST_DAYS * UnixTime::DAY));
+    let (mut added, mut day) = (0, first);
+    while day < today {
+        let sums = up_to(&daily, day);
+        added += put(tx, day, "rebuilt", day.plus(UnixTime::DAY), &sums, None)?;
+        day = day.plus(UnixTime::DAY);
+    }
+    let position = position(tx)?;
+    Ok(added + put(tx, today, "taken", now, &up_to(&daily, UnixTime(u64::MAX)), Some(position))?)
+}
+
+/// The latest day that has a row.
+pub fn last_day(conn: &Connection) -> Result<Option<UnixTime>> {
+    conn.query_row("SELECT max(day_s) FROM financial_snapshots", [], |row| row.get(0))
+}
+
+fn up_to(daily: &BTreeMap<UnixTime, Sums>, day: UnixTime) -> Sums {
+    let mut total = Sums::default();
+    for sums in daily.range(..=day).map(|(_, sums)| sums) {
+        total.forwards += sums.forwards;
+        total.revenue += sums.revenue;
+        total.rebalances += sums.rebalances;
+        for (sum, cost) in total.costs.iter_mut().zip(sums.costs) {
+            *sum += cost;
+        }
+    }
+    total
+}
+
+/// What each day added to the books.
+fn daily(conn: &Connection) -> Result<BTreeMap<UnixTime, Sums>> {
+    let mut daily: BTreeMap<UnixTime, Sums> = BTreeMap::new();
+    let mut select =
+        conn.prepare_cached("SELECT day_s, sum(out_count), sum(earned_msat) FROM flow_days GROUP BY day_s")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let sums = daily.entry(row.get(0)?).or_default();
+        (sums.forwards, sums.revenue) = (row.get(1)?, row.get(2)?);
+    }
+    for (at, kind) in CostKind::ALL.iter().enumerate() {
+        let mut select = conn
+            .prepare_cached("SELECT at_s - at_s % 86400, sum(msat) FROM costs WHERE kind = ?1 GROUP BY 1")?;
+        let mut rows = select.query([kind.name()])?;
+        while let Some(row) = rows.next()? {
+            daily.entry(row.get(0)?).or_default().costs[at] = row.get(1)?;
+        }
+    }
+    let mut select = conn.prepare_cached(
+        "SELECT completed_at_s - completed_at_s % 86400, sum(fee_msat) FROM rebalances GROUP BY 1",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        daily.entry(row.get(0)?).or_default().rebalances = row.get(1)?;
+    }
+    Ok(daily)
+}
+
+fn position(conn: &Connection) -> Result<Position> {
+    let wallet: Option<(i64, i64)> = conn
+        .prepare_cached("SELECT onchain_confirmed_msat, onchain_unconfirmed_msat FROM node_funds")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let closed = conn.query_row(
+        "SELECT count(*) FROM channel_lives l WHERE closed_at_s IS NOT NULL
+             AND NOT EXISTS (SELECT 1 FROM channel_funds f WHERE f.channel_id = l.channel_id)",
+        [],
+        |row| row.get(0),
+    )?;
+    let mut position = Position {
+        confirmed: wallet.map(|(confirmed, _)| confirmed),
+        unconfirmed: wallet.map(|(_, unconfirmed)| unconfirmed),
+        closed,
+        ..Position::default()
+    };
+    let mut select = conn.prepare_cached(
+        "SELECT f.state, f.to_us_msat, f.total_msat, l.close_kind IN ('mutual', 'remote_unilateral') OR l.books = 'settled'
+         FROM channel_funds f LEFT JOIN channel_lives l ON l.channel_id = f.channel_id",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (state, ours, total): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let came_home = row.get::<_, Option<bool>>(3)?.unwrap_or(false);
+        add_channel(&mut position, &state, ours, total, came_home);
+    }
+    Ok(position)
+}
+
+/// Adds one channel. What a mutual close, or one by the peer, left us is the wallet's at once.
+fn add_channel(position: &mut Position, state: &str, ours: i64, total: i64, came_home: bool) {
+    let is_open =
+        [ChannelState::Normal, ChannelState::AwaitingSplice].iter().any(|open| open.name() == state);
+    if is_open || !closure::is_funded(state) {
+        position.local += ours;
+        position.remote += total - ours;
+        position.capacity += total;
+        position.open += u32::from(is_open);
+        return;
+    }
+    position.closing_count += 1;
+    if !(came_home && closure::is_closed(state)) {
+        position.closing += ours;
+    }
+}
+
+fn put(
+    tx: &Transaction<'_>,
+    day: UnixTime,
+    source: &str,
+    at: UnixTime,
+    sums: &Sums,
+    position: Option<Position>,
+) -> Result<usize> {
+    let [open, splice, close, sweep, penalty, lease] = sums.costs;
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO financial_snapshots (day_s, source, taken_at_s, onchain_confirmed_msat,
+             onchain_unconfirmed_msat, channels_local_msat, channels_remote_msat, closing_msat, capacity_msat,
+             channels_open, channels_closing, channels_closed, forward_count, revenue_msat, open_cost_msat,
+             splice_cost_msat, close_cost_msat, sweep_cost_msat, penalty_cost_msat, lease_cost_msat,
+             rebalance_cost_msat)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+    )?
+    .execute(params![
+        day,
+        source,
+        at,
+        position.and_then(|position| position.confirmed),
+        position.and_then(|position| position.unconfirmed),
+        position.map(|position| position.local),
+        position.map(|position| position.remote),
+        position.map(|position| position.closing),
+        position.map(|position| position.capacity),
+        position.map(|position| position.open),
+        position.map(|position| position.closing_count),
+        position.map(|position| position.closed),
+        sums.forwards,
+        sums.revenue,
+        open,
+        splice,
+        close,
+        sweep,
+        penalty,
+        lease,
+        sums.rebalances
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sql::Unsigned;
+    use crate::store::testing::memory;
+
+    const DAY: u64 = UnixTime::DAY;
+
+    fn rows(conn: &Connection) -> Vec<(u64, String, i64, i64, Option<i64>)> {
+        conn.prepare("SELECT day_s / 86400, source, revenue_msat, open_cost_msat, capacity_msat FROM financial_snapshots")
+            .and_then(|mut select| {
+                let row = |row: &rusqlite::Row<'_>| {
+                    Ok((row.get::<_, Unsigned>(0)?.0, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                };
+                select.query_map([], row)?.collect()
+            })
+            .expect("rows")
+    }
+
+    #[test]
+    fn a_day_is_taken_once_and_missed_days_are_made_up() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        tx.execute_batch(
+            "INSERT INTO flow_days VALUES (10 * 86400, 1, 0, 0, 0, 2, 500, 0, 0, 0, 0), (12 * 86400, 1, 0, 0, 0, 1, 70, 0, 0, 0, 0);
+             INSERT INTO costs (channel_id, kind, msat, at_s, source) VALUES (zeroblob(32), 'open', 9, 11 * 86400 + 5, 'node');",
+        )
+        .expect("seeded");
+        assert_eq!(take(&tx, UnixTime(13 * DAY + 60)), Ok(4));
+        let expected = [
+            (10, "rebuilt", 500, 0, None),
+            (11, "rebuilt", 500, 9, None),
+            (12, "rebuilt", 570, 9, None),
+            (13, "taken", 570, 9, Some(0)),
+        ];
+        let expected = expected
+            .map(|(day, source, revenue, cost, capacity)| (day, source.to_owned(), revenue, cost, capacity));
+        assert_eq!(rows(&tx), expected);
+        // Later on the same day, and after the clock went back, nothing changes.
+        for again in [13 * DAY + 7_200, 12 * DAY, 5 * DAY] {
+            assert_eq!(take(&tx, UnixTime(again)), Ok(0));
+        }
+        assert_eq!(rows(&tx), expected);
+        assert_eq!(take(&tx, UnixTime(15 * DAY)), Ok(2));
+        assert_eq!(rows(&tx).len(), 6);
+    }
+
+    #[test]
+    fn money_on_its_way_home_is_counted_once() {
+        for (state, came_home, expected) in [
+            ("CHANNELD_NORMAL", false, (700, 0, 1, 0)),
+            ("CHANNELD_AWAITING_LOCKIN", false, (700, 0, 0, 0)),
+            ("CHANNELD_SHUTTING_DOWN", false, (0, 700, 0, 1)),
+            ("CLOSINGD_SIGEXCHANGE", true, (0, 700, 0, 1)),
+            ("ONCHAIN", true, (0, 0, 0, 1)),
+            ("ONCHAIN", false, (0, 700, 0, 1)),
+        ] {
+            let mut position = Position::default();
+            add_channel(&mut position, state, 700, 1_000, came_home);
+            let found = (position.local, position.closing, position.open, position.closing_count);
+            assert_eq!(found, expected, "{state} {came_home}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Books that agree with the node to the millisatoshi.
+
+mod recordings;
