@@ -1,0 +1,97 @@
+//! Rows that are forgotten, and what stays of them.
+
+use super::*;
+
+/// Rows of all sums, in the order of their keys.
+fn all_sums(conn: &Connection) -> Vec<String> {
+    ["flow_days", "flow_totals", "failure_days"]
+        .iter()
+        .flat_map(|table| {
+            let mut select = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).expect("a table");
+            let columns = select.column_count();
+            let row = |row: &Row<'_>| {
+                (0..columns).map(|at| row.get::<_, Option<i64>>(at)).collect::<Result<Vec<_>>>()
+            };
+            let rows =
+                select.query_map([], row).expect("rows").collect::<Result<Vec<_>>>().expect("integers");
+            rows.into_iter().map(|row| format!("{table} {row:?}")).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn forgotten_rows_are_neither_missed_nor_counted_again() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    observe(&tx);
+    let at_day = |id: u64, status| {
+        let received_ms = (START + id * UnixTime::DAY) * 1000;
+        Forward { received_ms, ..forward(id, status) }
+    };
+    let listed: Vec<Forward> = (0..10)
+        .map(|id| at_day(id, if id == 1 { ForwardStatus::Offered } else { ForwardStatus::Settled }))
+        .collect();
+    ingest(&tx, &listed).expect("stored");
+    let sums = all_sums(&tx);
+    let before = UnixTime(START + 5 * UnixTime::DAY);
+    assert_eq!(roll(&tx, before, Some(9), 3), Ok(3));
+    assert_eq!(roll(&tx, before, Some(9), 3), Ok(1), "the one in flight stays");
+    assert_eq!(roll(&tx, before, Some(9), 3), Ok(0));
+    assert_eq!(count(&tx), Ok(6));
+
+    // An older lightningd lists all of them again; so does one that lost the place.
+    let nameless: Vec<Forward> =
+        listed.iter().map(|forward| Forward { created_index: None, ..forward.clone() }).collect();
+    for again in [&listed, &nameless] {
+        assert_eq!(ingest(&tx, again), Ok(IngestStats::default()));
+    }
+    assert_eq!(all_sums(&tx), sums);
+
+    // What is new counts, however old the clock makes it look; so does the end of one that is held.
+    let late = Forward { created_index: Some(77), ..at_day(0, ForwardStatus::Settled) };
+    let late = Forward { in_htlc_id: 77, ..late };
+    assert_eq!(ingest(&tx, &[late]), Ok(IngestStats { new: 1, changed: 0 }));
+    let ended = at_day(1, ForwardStatus::Settled);
+    assert_eq!(ingest(&tx, &[ended]), Ok(IngestStats { new: 0, changed: 1 }));
+}
+
+#[test]
+fn a_clock_that_is_ahead_forgets_nothing() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    observe(&tx);
+    ingest(&tx, &[forward(1, ForwardStatus::Settled)]).expect("stored");
+    assert_eq!(roll(&tx, UnixTime(START + 4_000 * UnixTime::DAY), None, 9), Ok(0));
+    let next = Forward {
+        received_ms: (START + UnixTime::DAY) * 1000,
+        created_index: None,
+        ..forward(2, ForwardStatus::Settled)
+    };
+    assert_eq!(ingest(&tx, &[next]), Ok(IngestStats { new: 1, changed: 0 }));
+}
+
+#[test]
+fn a_window_whose_rows_are_gone_begins_with_its_day() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    observe(&tx);
+    let day = START - START % UnixTime::DAY;
+    let at =
+        |id: u64, second: u64| Forward { received_ms: second * 1000, ..forward(id, ForwardStatus::Settled) };
+    let listed =
+        [at(1, day + 100), at(2, day + 50_000), at(3, day + 90_000), at(4, day + 40 * UnixTime::DAY)];
+    ingest(&tx, &listed).expect("stored");
+    roll(&tx, UnixTime(day + 30 * UnixTime::DAY), None, 9).expect("rolled");
+    let from = UnixTime(day + 40_000);
+    let window = flow::sums_between(&tx, from, UnixTime(day + 2 * UnixTime::DAY)).expect("sums");
+    assert_eq!((window.from, window.settled), (UnixTime(day), 3));
+    assert_eq!(
+        flow::sums_between(&tx, UnixTime(day + 36_000), from).expect("sums").settled,
+        0,
+        "whole hours are kept"
+    );
+    flow::prune_hours(&tx, UnixTime(day + 20 * UnixTime::DAY)).expect("pruned");
+    let window =
+        flow::sums_between(&tx, UnixTime(day + 36_000), UnixTime(day + 41 * UnixTime::DAY)).expect("sums");
+    assert_eq!((window.from, window.settled), (UnixTime(day), 4));
+}
