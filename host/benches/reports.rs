@@ -78,6 +78,7 @@ fn forward(n: u64) -> Forward {
         received_ms,
         resolved_ms: Some(received_ms + 1_500),
         failcode: None,
+        created_index: Some(n + 1),
         updated_index: Some(n + 1),
     }
 }
