@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::support::{Backstage, Setup, Stage};
+use cl_revenue_ops::model::Digest;
 use lab::{Flavour, LabConfig};
 use rusqlite::{Connection, Params};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -148,15 +150,18 @@ pub fn start_s() -> u64 {
     LabConfig::new("", Flavour::V26_06).start_unix_s as u64
 }
 
-/// Every file that begins with this path, by name, and what is in it.
-pub fn files(path: &Path) -> Vec<(String, Vec<u8>)> {
+/// Every file that begins with this path: its name, its length, and the SHA-256 of what is in it.
+pub fn files(path: &Path) -> Vec<(String, usize, String)> {
     let name = path.file_name().unwrap().to_str().unwrap();
-    let stem = name.trim_end_matches(".db");
     let mut files: Vec<_> = fs::read_dir(path.parent().unwrap())
         .unwrap()
         .map(|entry| entry.unwrap())
-        .filter(|entry| entry.file_name().to_str().unwrap().starts_with(&format!("{stem}.db")))
-        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .filter(|entry| entry.file_name().to_str().unwrap().starts_with(name))
+        .map(|entry| {
+            let bytes = fs::read(entry.path()).unwrap();
+            let digest = Digest(Sha256::digest(&bytes).into()).to_string();
+            (entry.file_name().into_string().unwrap(), bytes.len(), digest)
+        })
         .collect();
     files.sort();
     files

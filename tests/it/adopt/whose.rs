@@ -61,7 +61,7 @@ async fn the_configured_path_is_its_place_and_ours_stands_beside() {
         assert!(own.is_file() && !stage.db_path().exists());
         // Once the Python plugin's file is gone, ours is still the one beside it.
         stage.plugin.stop().await.unwrap();
-        for (name, _) in files(&dir) {
+        for (name, ..) in files(&dir) {
             fs::remove_file(dir.with_file_name(name)).unwrap();
         }
         stage.start_again().await;
