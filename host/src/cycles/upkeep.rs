@@ -20,7 +20,6 @@ impl Services {
     /// One round of upkeep.
     pub async fn upkeep(&self) -> Result<String> {
         self.look_for_companions().await;
-        self.sum_imported_snapshots().await?;
         self.ask_clboss().await;
         let now = self.now();
         self.store

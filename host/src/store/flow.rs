@@ -1,6 +1,7 @@
 //! What flowed: sums of forwards per channel over all its names, and the
 //! results of flow analysis.
 
+use super::adopt::IMPORTED_UNTIL;
 use super::forwards::{self, Delta};
 use super::sql::word;
 use super::window::{self, FOR_EVER, Kept, Part, Source};
@@ -180,7 +181,10 @@ fn each_name_between(
 
 fn kept(conn: &Connection) -> Result<Kept> {
     let since = |name| cursors::get(conn, name).map(|since| UnixTime(since.unwrap_or(0)));
-    Ok(Kept { rows: since(forwards::ROLLED_UNTIL)?, hours: since(HOURS_SINCE)? })
+    // Imported days have sums by day only.
+    let imported = since(IMPORTED_UNTIL)?;
+    let (rows, hours) = (since(forwards::ROLLED_UNTIL)?, since(HOURS_SINCE)?);
+    Ok(Kept { rows: rows.max(imported), hours: hours.max(imported) })
 }
 
 /// Hours that began earlier are forgotten.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Result, Row, Transaction, params};
 const TRY_AGAIN_S: i64 = 600;
 
 /// After so many tries, about a week's, nobody will know any more.
-const MOST_TRIES: i64 = 10;
+pub(super) const MOST_TRIES: i64 = 10;
 
 /// How long an end without its payment is kept, s.
 const KEEP_SIDES_S: u64 = 7 * UnixTime::DAY;

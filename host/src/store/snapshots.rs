@@ -1,7 +1,8 @@
 //! The financial position, one row per UTC day.
 //!
 //! The first look of a day takes its row; days that nobody looked at are made up from the books, so
-//! without what was owned then. A row that exists is never changed, whatever the clock does.
+//! without what was owned then. A row that exists is never changed, whatever the clock does; only the
+//! sums of imported rows follow what the books have learned since.
 
 use crate::econ::closure;
 use crate::model::ledger::CostKind;
@@ -54,8 +55,39 @@ pub fn take(tx: &Transaction<'_>, now: UnixTime) -> Result<usize> {
         added += put(tx, day, "rebuilt", day.plus(UnixTime::DAY), &sums, None)?;
         day = day.plus(UnixTime::DAY);
     }
+    sum_imported(tx, &daily)?;
     let position = position(tx)?;
     Ok(added + put(tx, today, "taken", now, &up_to(&daily, UnixTime(u64::MAX)), Some(position))?)
+}
+
+/// Makes the sums of imported rows from the books: those of the file knew less.
+fn sum_imported(tx: &Transaction<'_>, daily: &BTreeMap<UnixTime, Sums>) -> Result<()> {
+    let days: Vec<UnixTime> = tx
+        .prepare_cached("SELECT day_s FROM financial_snapshots WHERE source = 'imported'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    let mut update = tx.prepare_cached(
+        "UPDATE financial_snapshots SET forward_count = ?2, revenue_msat = ?3, open_cost_msat = ?4,
+             splice_cost_msat = ?5, close_cost_msat = ?6, sweep_cost_msat = ?7, penalty_cost_msat = ?8,
+             lease_cost_msat = ?9, rebalance_cost_msat = ?10 WHERE day_s = ?1",
+    )?;
+    for day in days {
+        let sums = up_to(daily, day);
+        let [open, splice, close, sweep, penalty, lease] = sums.costs;
+        update.execute(params![
+            day,
+            sums.forwards,
+            sums.revenue,
+            open,
+            splice,
+            close,
+            sweep,
+            penalty,
+            lease,
+            sums.rebalances
+        ])?;
+    }
+    Ok(())
 }
 
 /// The latest day that has a row.
@@ -238,6 +270,25 @@ mod tests {
         assert_eq!(rows(&tx), expected);
         assert_eq!(take(&tx, UnixTime(15 * DAY)), Ok(2));
         assert_eq!(rows(&tx).len(), 6);
+    }
+
+    #[test]
+    fn sums_of_imported_days_follow_the_books() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        tx.execute_batch(
+            "INSERT INTO financial_snapshots (day_s, source, taken_at_s, capacity_msat, forward_count, revenue_msat,
+                 open_cost_msat, close_cost_msat, sweep_cost_msat, splice_cost_msat, penalty_cost_msat,
+                 lease_cost_msat, rebalance_cost_msat) VALUES (11 * 86400, 'imported', 950460, 77, 0, 9, 9, 0, 0, 0, 0, 0, 0);
+             INSERT INTO flow_days VALUES (10 * 86400, 1, 0, 0, 0, 2, 500, 0, 0, 0, 0), (12 * 86400, 1, 0, 0, 0, 1, 70, 0, 0, 0, 0);
+             INSERT INTO costs (channel_id, kind, msat, at_s, source) VALUES (zeroblob(32), 'open', 4, 11 * 86400 + 5, 'imported');",
+        )
+        .expect("seeded");
+        assert_eq!(take(&tx, UnixTime(13 * DAY)), Ok(2), "what is missing after it is made up");
+        assert_eq!(rows(&tx)[0], (11, "imported".to_owned(), 500, 4, Some(77)));
+        tx.execute("UPDATE costs SET msat = 3", []).expect("a record");
+        assert_eq!(take(&tx, UnixTime(14 * DAY)), Ok(1));
+        assert_eq!(rows(&tx)[0], (11, "imported".to_owned(), 500, 3, Some(77)));
     }
 
     #[test]

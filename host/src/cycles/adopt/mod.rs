@@ -3,7 +3,6 @@
 mod whose;
 mod wishes;
 
-use super::Services;
 use super::settings::Settings;
 use crate::model::UnixTime;
 use crate::node::Node;
@@ -140,15 +139,4 @@ fn summary(path: &str, tally: &Tally) -> String {
         all(Outcome::Known),
         all(Outcome::Skipped),
     )
-}
-
-impl Services {
-    /// Makes the sums of imported snapshots again while the books still take in the node's past.
-    pub(super) async fn sum_imported_snapshots(&self) -> Result<()> {
-        let now = self.now();
-        if self.store.read(move |conn| Ok(adopt::snapshots_due(conn, now)?)).await? {
-            self.store.write(move |tx| Ok(adopt::sum_snapshots(tx, now)?)).await?;
-        }
-        Ok(())
-    }
 }

@@ -2,10 +2,10 @@
 
 use super::found::{DayKey, Found, FoundCost, FoundOverride, Part, Tally};
 use super::original::Horizons;
-use super::snapshots;
 use crate::model::ledger::CostKind;
 use crate::model::{ChannelId, Digest, Policy, Scid, UnixTime};
 use crate::store::forwards::Delta;
+use crate::store::rebalances::MOST_TRIES;
 use crate::store::sql::{int, opt_int};
 use crate::store::{cursors, overrides, policies};
 use rusqlite::{Connection, Result, Transaction, params};
@@ -47,8 +47,8 @@ pub fn book(tx: &Transaction<'_>, mut adoption: Adoption) -> Result<Tally> {
     let mut tally = std::mem::take(&mut adoption.found.tally);
     let adoption = &adoption;
     tx.execute(
-        "INSERT INTO imports (path, digest, imported_at_s, channels, channels_ours, first_forward_s, first_payment_s,
-             snapshots_summed_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?3)",
+        "INSERT INTO imports (path, digest, imported_at_s, channels, channels_ours, first_forward_s, first_payment_s)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             adoption.path,
             adoption.digest,
@@ -66,7 +66,6 @@ pub fn book(tx: &Transaction<'_>, mut adoption: Adoption) -> Result<Tally> {
     rebalances(tx, adoption)?;
     days(tx, &adoption.found.days)?;
     daily_snapshots(tx, adoption, &mut tally)?;
-    snapshots::sum_snapshots(tx, adoption.now)?;
     counts(tx, import_id, &tally)?;
     Ok(tally)
 }
@@ -166,15 +165,15 @@ fn closed(tx: &Transaction<'_>, adoption: &Adoption) -> Result<()> {
     Ok(())
 }
 
-/// Those that count stand among the node's own too.
+/// Those that count stand among the node's own too. No payment will tell their channels.
 fn rebalances(tx: &Transaction<'_>, adoption: &Adoption) -> Result<()> {
     let mut keep = tx.prepare_cached(
         "INSERT INTO imported_rebalances (id, from_scid, to_scid, amount_msat, fee_msat, status, kind, at_s, payment_hash)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     let mut count = tx.prepare_cached(
-        "INSERT INTO rebalances (payment_hash, groupid, partid, amount_msat, fee_msat, completed_at_s, out_channel, in_channel)
-         VALUES (?1, 0, 0, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO rebalances (payment_hash, groupid, partid, amount_msat, fee_msat, completed_at_s, out_channel, in_channel, tries)
+         VALUES (?1, 0, 0, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for (number, one) in (1u64..).zip(&adoption.found.rebalances) {
         let text = |scid: Option<Scid>| scid.map(|scid| scid.to_string());
@@ -194,7 +193,15 @@ fn rebalances(tx: &Transaction<'_>, adoption: &Adoption) -> Result<()> {
         if hash.is_some() {
             let channel = |scid: Option<Scid>| scid.and_then(|scid| adoption.names.get(&scid));
             let fee = one.fee.unwrap_or_default();
-            count.execute(params![hash, one.amount, fee, one.at, channel(one.from), channel(one.to)])?;
+            count.execute(params![
+                hash,
+                one.amount,
+                fee,
+                one.at,
+                channel(one.from),
+                channel(one.to),
+                MOST_TRIES
+            ])?;
         }
     }
     Ok(())
@@ -248,7 +255,7 @@ fn days(tx: &Transaction<'_>, days: &BTreeMap<DayKey, Delta>) -> Result<()> {
     Ok(())
 }
 
-/// Days that are over; today's is the node's own to take.
+/// Days that are over; today's is the node's own to take, and makes the sums of these.
 fn daily_snapshots(tx: &Transaction<'_>, adoption: &Adoption, tally: &mut Tally) -> Result<()> {
     let today = adoption.now.minus(adoption.now.0 % UnixTime::DAY);
     let mut insert = tx.prepare_cached(

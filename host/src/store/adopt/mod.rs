@@ -11,13 +11,12 @@ mod found;
 mod original;
 mod read;
 mod report;
-mod snapshots;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub(super) use book::IMPORTED_UNTIL;
 pub use book::{Adoption, book, is_done};
 pub use found::{Found, FoundOverride, FoundPolicy, Outcome, Part, Tally};
 pub use original::{Horizons, Original, OriginalError};
 pub use report::{Count, Imported, imported};
-pub use snapshots::{snapshots_due, sum_snapshots};

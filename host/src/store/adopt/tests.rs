@@ -2,8 +2,9 @@ use super::*;
 use crate::model::ledger::CostKind;
 use crate::model::{ChannelId, Digest, Msat, Policy, UnixTime};
 use crate::store::adopt::found::FoundCost;
+use crate::store::forwards::Delta;
 use crate::store::testing::{channel, channel_id, memory, peer, scid};
-use crate::store::{names, policies};
+use crate::store::{flow, names, policies};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeSet, HashMap};
 
@@ -141,34 +142,21 @@ fn two_splices_without_a_transaction_are_two() {
 }
 
 #[test]
-fn sums_of_snapshots_follow_the_books_for_a_week() {
+fn a_window_that_begins_in_an_imported_day_takes_all_of_it() {
     let mut conn = books();
-    let day = NOW.minus(10 * UnixTime::DAY);
-    let one = found::FoundSnapshot {
-        day,
-        taken_at: day,
-        onchain: Some(Msat(1)),
-        local: None,
-        remote: None,
-        capacity: None,
-        channels: Some(2),
-    };
-    let mut adoption = adoption(vec![cost(1, CostKind::Open, 300)]);
-    adoption.found.snapshots = vec![one];
+    let day = UnixTime(900 * UnixTime::DAY);
+    let sum = Delta { out_count: 2, out_msat: 5_000, earned_msat: 70, ..Delta::default() };
+    let mut adoption = adoption(Vec::new());
+    adoption.found.days.insert((day.0, scid(1)), sum);
     take(&mut conn, adoption);
-    let opening = |conn: &Connection| {
-        let sql = "SELECT open_cost_msat FROM financial_snapshots";
-        conn.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("one")
-    };
-    assert_eq!(opening(&conn), 300_000);
-    record(&conn, 1, "sweep", 1_000, "bookkeeper");
-    conn.execute("UPDATE costs SET msat = 290000 WHERE kind = 'open'", []).expect("changed");
-    for (later, due) in [(UnixTime::HOUR - 1, false), (UnixTime::HOUR, true), (8 * UnixTime::DAY, false)] {
-        assert_eq!(snapshots_due(&conn, NOW.plus(later)), Ok(due), "{later} s later");
+    for (from, told, earned) in [
+        (day.plus(5 * UnixTime::HOUR), day, 70),
+        (day, day, 70),
+        (day.plus(UnixTime::DAY + 7), day.plus(UnixTime::DAY + 7), 0),
+    ] {
+        let window = flow::sums_between(&conn, from, NOW).expect("readable");
+        assert_eq!((window.from, window.earned), (told, Msat(earned)), "from {from}");
     }
-    let tx = conn.transaction().expect("a transaction");
-    sum_snapshots(&tx, NOW.plus(UnixTime::HOUR)).expect("summed");
-    tx.commit().expect("committed");
-    assert_eq!(opening(&conn), 290_000);
-    assert_eq!(snapshots_due(&conn, NOW.plus(UnixTime::HOUR + 5)), Ok(false));
+    let own = flow::totals(&conn).expect("readable")[&channel_id(1)];
+    assert_eq!((own.sums.earned, own.last_out, own.last_in), (Msat(70), Some(day), None));
 }

@@ -21,9 +21,7 @@ CREATE TABLE imports (
     channels_ours INTEGER NOT NULL,
     -- Where the node's own record began; null: it had none.
     first_forward_s INTEGER,
-    first_payment_s INTEGER,
-    -- When the sums of imported snapshots were last made.
-    snapshots_summed_s INTEGER NOT NULL
+    first_payment_s INTEGER
 ) STRICT;
 
 -- What became of the file's rows.
