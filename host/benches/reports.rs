@@ -111,7 +111,8 @@ fn seed_books(tx: &Transaction<'_>) {
             (channel_id(n % CHANNELS).0.to_vec(), channel_id((n * 7 + 3) % CHANNELS).0.to_vec());
         let at = (NOW.0 - n * (LIFE_S / REBALANCES)) as i64;
         tx.execute(
-            "INSERT INTO rebalances VALUES (randomblob(32), 0, 0, 100000000, 20000, ?1, ?2, ?3, NULL, 0, NULL)",
+            "INSERT INTO rebalances (payment_hash, groupid, partid, amount_msat, fee_msat, completed_at_s, out_channel, in_channel)
+             VALUES (randomblob(32), 0, 0, 100000000, 20000, ?1, ?2, ?3)",
             (at, out, into),
         )
         .unwrap();

@@ -14,9 +14,9 @@ pub struct Costs {
     pub(super) on_chain: [SignedMsat; CostKind::ALL.len()],
     /// Fees of payments to ourselves.
     pub rebalance: Msat,
-    /// How much of the on-chain costs is assumed until a record appears.
+    /// How much of all this is assumed until a record appears.
     pub estimated: SignedMsat,
-    /// How much of the on-chain costs only the Python plugin's database tells.
+    /// How much of all this only the Python plugin's database tells.
     pub imported: SignedMsat,
 }
 
@@ -28,6 +28,14 @@ impl Costs {
             CostSource::Estimate => self.estimated += amount,
             CostSource::Imported => self.imported += amount,
             CostSource::Bookkeeper | CostSource::Node => {}
+        }
+    }
+
+    /// Adds the fee of a payment to ourselves.
+    pub fn book_rebalance(&mut self, fee: Msat, imported: bool) {
+        self.rebalance += fee;
+        if imported {
+            self.imported += fee.into();
         }
     }
 
@@ -276,8 +284,10 @@ mod tests {
         let mut costs = Costs { rebalance: Msat(1_000), ..Costs::default() };
         costs.book(CostKind::Open, CostSource::Estimate, SignedMsat(5_000));
         costs.book(CostKind::Close, CostSource::Imported, SignedMsat(4_000));
-        assert_eq!((costs.estimated, costs.imported), (SignedMsat(5_000), SignedMsat(4_000)));
-        assert_eq!(costs.estimated_pct(), 50.0);
+        costs.book_rebalance(Msat(2_000), true);
+        costs.book_rebalance(Msat(8_000), false);
+        assert_eq!((costs.estimated, costs.imported), (SignedMsat(5_000), SignedMsat(6_000)));
+        assert_eq!((costs.total(), costs.estimated_pct()), (SignedMsat(20_000), 25.0));
     }
 
     #[test]

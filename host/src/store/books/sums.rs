@@ -9,7 +9,7 @@ use crate::store::forwards::Delta;
 use crate::store::names;
 use crate::store::sql::word;
 use rusqlite::{Connection, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Payments to ourselves: parts that came in through a channel, and parts that left by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,23 +105,25 @@ fn add_rebalances(conn: &Connection, sums: &mut Sums) -> Result<()> {
          FROM rebalances ORDER BY payment_hash",
     )?;
     let mut rows = select.query([])?;
+    let imported = imported_payments(conn)?;
     let mut purchase: Option<([u8; 32], ChannelId)> = None;
     while let Some(row) = rows.next()? {
-        let (amount, fee): (Msat, Msat) = (row.get(1)?, row.get(2)?);
+        let (hash, amount, fee): ([u8; 32], Msat, Msat) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let is_imported = imported.contains(&hash);
         if let Some(channel) = row.get::<_, Option<ChannelId>>(4)? {
             let own = &mut sums.of(channel).rebalanced;
             own.out_count += 1;
             own.out_msat += amount;
         }
         let Some(channel) = row.get::<_, Option<ChannelId>>(5)? else {
-            sums.elsewhere.costs.rebalance += fee;
+            sums.elsewhere.costs.book_rebalance(fee, is_imported);
             continue;
         };
-        let this = (row.get(0)?, channel);
+        let this = (hash, channel);
         let own = sums.of(channel);
         own.rebalanced.in_count += 1;
         own.rebalanced.in_msat += amount;
-        own.pnl.costs.rebalance += fee;
+        own.pnl.costs.book_rebalance(fee, is_imported);
         if purchase.replace(this) != Some(this) {
             own.purchases.add(row.get(3)?);
         }
@@ -129,19 +131,28 @@ fn add_rebalances(conn: &Connection, sums: &mut Sums) -> Result<()> {
     Ok(())
 }
 
-/// Fees by the channel that was filled, from `since` on.
+/// Fees by the channel that was filled, from `since` on, and whether they are imported.
 fn each_rebalance(
     conn: &Connection,
     since: UnixTime,
-    mut each: impl FnMut(Option<ChannelId>, Msat),
+    mut each: impl FnMut(Option<ChannelId>, Msat, bool),
 ) -> Result<()> {
-    let mut select =
-        conn.prepare_cached("SELECT in_channel, fee_msat FROM rebalances WHERE completed_at_s >= ?1")?;
+    let imported = imported_payments(conn)?;
+    let mut select = conn.prepare_cached(
+        "SELECT in_channel, fee_msat, payment_hash FROM rebalances WHERE completed_at_s >= ?1",
+    )?;
     let mut rows = select.query([since])?;
     while let Some(row) = rows.next()? {
-        each(row.get(0)?, row.get(1)?);
+        each(row.get(0)?, row.get(1)?, imported.contains(&row.get::<_, [u8; 32]>(2)?));
     }
     Ok(())
+}
+
+/// The payments that only the Python plugin's database tells of.
+fn imported_payments(conn: &Connection) -> Result<HashSet<[u8; 32]>> {
+    conn.prepare_cached("SELECT payment_hash FROM imported_rebalances WHERE payment_hash IS NOT NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect()
 }
 
 /// The node's sums from an instant until now.
@@ -169,14 +180,14 @@ impl Window {
 pub fn costs_since(conn: &Connection, since: UnixTime) -> Result<Costs> {
     let mut costs = Costs::default();
     each_cost(conn, since, |_, kind, source, amount| costs.book(kind, source, amount))?;
-    each_rebalance(conn, since, |_, fee| costs.rebalance += fee)?;
+    each_rebalance(conn, since, |_, fee, imported| costs.book_rebalance(fee, imported))?;
     Ok(costs)
 }
 
 /// What filling each channel cost from `since` on.
 pub fn rebalance_costs(conn: &Connection, since: UnixTime) -> Result<HashMap<ChannelId, Msat>> {
     let mut costs: HashMap<ChannelId, Msat> = HashMap::new();
-    each_rebalance(conn, since, |channel, fee| {
+    each_rebalance(conn, since, |channel, fee, _| {
         if let Some(channel) = channel {
             *costs.entry(channel).or_default() += fee;
         }
@@ -196,8 +207,8 @@ pub fn window(conn: &Connection, since: UnixTime) -> Result<Window> {
     each_cost(conn, since, |channel, kind, source, amount| {
         window.books_of(Some(&channel)).costs.book(kind, source, amount);
     })?;
-    each_rebalance(conn, since, |channel, fee| {
-        window.books_of(channel.as_ref()).costs.rebalance += fee;
+    each_rebalance(conn, since, |channel, fee, imported| {
+        window.books_of(channel.as_ref()).costs.book_rebalance(fee, imported);
     })?;
     Ok(window)
 }

@@ -45,7 +45,8 @@ fn cost(conn: &Connection, n: u8, kind: CostKind, msat: i64, at: UnixTime) {
 
 fn rebalance(conn: &Connection, hash: u8, part: u64, fee: u64, into: Option<u8>, at: UnixTime) {
     conn.execute(
-        "INSERT INTO rebalances VALUES (?1, 0, ?2, 1000000, ?3, ?4, ?5, ?6, NULL, 0, NULL)",
+        "INSERT INTO rebalances (payment_hash, groupid, partid, amount_msat, fee_msat, completed_at_s, out_channel, in_channel)
+         VALUES (?1, 0, ?2, 1000000, ?3, ?4, ?5, ?6)",
         params![[hash; 32], UnixTime(part), Msat(fee), at, into.map(|_| channel_id(9)), into.map(channel_id)],
     )
     .expect("a row");
