@@ -4,6 +4,7 @@ use super::args::{Args, Kind, Param};
 use super::sheet::{Sheet, as_of, days_back, net_worth, two, unsettled};
 use super::{Command, CommandResult, Run};
 use crate::cycles::Services;
+use crate::econ::networth::Phase;
 use crate::econ::pnl::{Pnl, return_on_capacity_pct};
 use crate::model::UnixTime;
 use crate::model::ledger::SignedMsat;
@@ -92,8 +93,7 @@ struct Bleeder<'a> {
 /// The open channels that lose money while forwards pass, the worst first.
 fn bleeders<'a>(books: &'a Books, window: &Window) -> Vec<Bleeder<'a>> {
     let mut bleeders: Vec<Bleeder<'a>> = books
-        .accounts
-        .iter()
+        .in_phase(Phase::Open)
         .map(|account| Bleeder { account, pnl: window.of(&account.channel.channel_id) })
         .filter(|one| one.pnl.traffic.count() > 0 && one.pnl.after_rebalancing() < SignedMsat::ZERO)
         .collect();
