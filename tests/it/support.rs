@@ -223,6 +223,15 @@ impl Stage {
         .await;
     }
 
+    /// Waits until the ledger has looked at the node.
+    pub async fn until_funds_are_read(&self) {
+        wait_until(DEADLINE, async || {
+            let history = self.success("revenue-history", json!({})).await;
+            if history["as_of"].is_u64() { Ok(()) } else { Err(history) }
+        })
+        .await;
+    }
+
     /// Waits until the plugin knows every fee that the node has collected.
     pub async fn until_forwards_are_stored(&self) {
         wait_until(DEADLINE, async || {

@@ -4,6 +4,7 @@ use super::args::Args;
 use super::sheet::{Sheet, unsettled};
 use super::{Command, CommandResult, Run};
 use crate::cycles::Services;
+use crate::cycles::schedule::JobName;
 use crate::econ::networth::Phase;
 use crate::store::{books, flow};
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ pub(super) const COMMAND: Command = Command {
 /// through which nothing flows any more.
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     Args::parse(&params, &[])?;
+    services.jobs.wake(JobName::Ledger);
     let (books, cleaned) = services
         .store
         .write(|tx| {
