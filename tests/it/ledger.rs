@@ -1,3 +1,4 @@
 //! Books that agree with the node to the millisatoshi.
 
+mod lives;
 mod recordings;

@@ -57,6 +57,15 @@ impl JobName {
         }
     }
 
+    /// Seconds between a run and the next one that it is woken for, at least: a busy node has news of
+    /// payments and channels every second.
+    const fn rest(self) -> u64 {
+        match self {
+            JobName::Ledger | JobName::Accounts => 5,
+            _ => 0,
+        }
+    }
+
     /// Seconds from the start of the plugin to the first run: what others build on comes first.
     const fn first_delay(self) -> u64 {
         match self {
@@ -217,7 +226,7 @@ pub async fn run_job<F, Fut>(
         let trigger = tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => Trigger::Timer,
-            () = jobs.slot(job).wake.notified() => Trigger::Woken,
+            () = woken(&jobs, job, &clock) => Trigger::Woken,
             changed = config.changed() => {
                 if changed.is_err() {
                     return;
@@ -240,6 +249,14 @@ pub async fn run_job<F, Fut>(
             next = clock.now().plus(pause);
         }
     }
+}
+
+/// Waits until the job is woken, once it has rested from its last run.
+async fn woken(jobs: &Jobs, job: JobName, clock: &Clock) {
+    let rested = jobs.status(job).last_ended.map_or(u64::MAX, |ended| clock.now().since(ended));
+    // First the rest: a wake that comes meanwhile is kept, also when this wait is given up.
+    tokio::time::sleep(clock.wall_time(job.rest().saturating_sub(rested) as f64)).await;
+    jobs.slot(job).wake.notified().await;
 }
 
 fn jittered(interval: u64, clock: &Clock) -> u64 {
