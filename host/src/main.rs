@@ -37,8 +37,7 @@ fn main() -> ExitCode {
         Some(Tool::Demo(options)) => Box::pin(cli::demo::run(options)),
         Some(Tool::Rpc(options)) => Box::pin(cli::rpc::run(options)),
         Some(Tool::Docs(options)) => {
-            print!("{}", cli::docs::render(options.table));
-            return ExitCode::SUCCESS;
+            Box::pin(async move { Ok(cli::print(&cli::docs::render(options.table))?) })
         }
         None if started_by_lightningd() => Box::pin(app::run()),
         None => {

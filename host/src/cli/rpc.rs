@@ -41,7 +41,7 @@ pub async fn run(options: Options) -> Result<()> {
     let answer = tokio::time::timeout(timeout, call)
         .await
         .with_context(|| format!("no answer within {} s", options.timeout))??;
-    println!("{}", serde_json::to_string_pretty(&answer)?);
+    super::print(&format!("{}\n", serde_json::to_string_pretty(&answer)?))?;
     Ok(())
 }
 
