@@ -9,6 +9,7 @@ Amounts are msat unless the name says otherwise; durations are seconds.
 """
 
 import base64
+import functools
 import json
 import os
 import secrets
@@ -115,7 +116,7 @@ class Node:
     def rpc(self):
         return LightningRpc(str(self.dir / "regtest" / "lightning-rpc"))
 
-    @property
+    @functools.cached_property
     def id(self):
         return self.rpc.getinfo()["id"]
 
@@ -210,10 +211,10 @@ class Plugin:
         if not self.program.exists():
             shutil.copy2(node.net.programs["PLUGIN"], self.program)
 
-    def start(self):
+    def start(self, **options):
         """Starts the plugin and returns the seconds until it is ready."""
         start = time.monotonic()
-        self.node.cli("plugin", "start", self.program)
+        self.node.call("plugin", subcommand="start", plugin=str(self.program), **options)
         self.wait_ready()
         return time.monotonic() - start
 
@@ -335,9 +336,10 @@ class Net:
             eventually(lambda: len(node.rpc.listchannels()["channels"]) >= 4, f"gossip at {node.name}")
 
     def settle(self, blocks):
+        """Mines, and waits until every node that runs has seen it."""
         self.bitcoind.mine(blocks)
         height = self.bitcoind.call("getblockcount")
-        for node in self.nodes:
+        for node in [node for node in self.nodes if node.process.poll() is None]:
             eventually(lambda: node.rpc.getinfo()["blockheight"] >= height, f"{node.name} in step with the chain")
 
     def wait_usable(self):
