@@ -25,6 +25,9 @@ enum Tool {
     Rpc(cli::rpc::Options),
     /// Print the tables of options or commands, as in docs/.
     Docs(cli::docs::Options),
+    /// Make, try and judge a strategy.
+    #[command(subcommand)]
+    Strategy(cli::strategy::Command),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Some(Tool::Docs(options)) => {
             Box::pin(async move { Ok(cli::print(&cli::docs::render(options.table))?) })
         }
+        Some(Tool::Strategy(command)) => return cli::strategy::run(command),
         None if started_by_lightningd() => Box::pin(app::run()),
         None => {
             // A person without a command wants to know what there is.

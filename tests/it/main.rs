@@ -3,6 +3,7 @@
 
 mod acts;
 mod adopt;
+mod authors;
 mod config;
 mod demo;
 mod engine;

@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod docs;
 pub mod rpc;
+pub mod strategy;
 
 use std::io::{self, Write};
 

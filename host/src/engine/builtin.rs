@@ -1,7 +1,7 @@
 //! The strategies that the binary carries, as the build made them.
 
 /// The component of a built-in strategy.
-pub(super) fn component(name: &str) -> Option<&'static [u8]> {
+pub fn component(name: &str) -> Option<&'static [u8]> {
     match name {
         "dynamic" => Some(include_bytes!(env!("COMPONENT_DYNAMIC"))),
         "static" => Some(include_bytes!(env!("COMPONENT_STATIC"))),

@@ -39,6 +39,25 @@ pub(super) fn inspect(
     Ok(if outline.heavy { Tier::Quick } else { Tier::Speed })
 }
 
+/// The names that a component imports and exports at its top level, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+/// The names of a component that need not be one that may be loaded.
+///
+/// # Errors
+/// When it is no component, or cut short.
+pub fn names(bytes: &[u8]) -> Result<Names, LoadFault> {
+    header(bytes)?;
+    let mut outline = Outline::default();
+    outline.read(bytes).map_err(|error| LoadFault::Invalid { why: printable(error.message(), MAX_SHOWN) })?;
+    let shown = |names: &[&str]| names.iter().map(|name| printable(name, MAX_SHOWN)).collect();
+    Ok(Names { imports: shown(&outline.imports), exports: shown(&outline.exports) })
+}
+
 fn header(bytes: &[u8]) -> Result<(), LoadFault> {
     let found = if !bytes.starts_with(b"\0asm") {
         let text = bytes.trim_ascii_start();

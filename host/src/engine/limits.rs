@@ -174,6 +174,11 @@ impl Budget {
             pending_elements: 0,
         }
     }
+
+    /// Linear memory taken so far, bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.limits.memory_bytes - self.memory_left
+    }
 }
 
 impl ResourceLimiter for Budget {

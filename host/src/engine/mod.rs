@@ -33,15 +33,17 @@ mod module;
 mod v1;
 mod world;
 
+pub use builtin::component as built_in_component;
 pub use check::MAX_PPM;
 pub use child::compile_child_main;
 pub use compile::{COMPILE_SUBCOMMAND, Compiler};
 pub use config::{Allocation, Tier};
 pub use fault::{FaultKind, StrategyFault};
 pub use files::ModuleFile;
+pub use imports::{Names, names};
 pub use limits::{LimitClass, Limits};
 pub use load_fault::LoadFault;
-pub use module::{Module, Origin};
+pub use module::{Cost, Module, Origin};
 pub use world::{Fees, Interface, Rebalances, World};
 
 use crate::model::StrategyName;
@@ -189,10 +191,20 @@ impl Engine {
     }
 
     fn decide<W: World>(&self, module: &Module<W>, input: &W::Input) -> Result<W::Decision, StrategyFault> {
+        self.measure(module, input).0
+    }
+
+    /// Lets `module` decide about `input`, and says what the call took.
+    pub fn measure<W: World>(
+        &self,
+        module: &Module<W>,
+        input: &W::Input,
+    ) -> (Result<W::Decision, StrategyFault>, Cost) {
         // A panic here would be a defect of the engine's; a strategy must not
         // be able to use it to stop the plugin.
-        catch_unwind(AssertUnwindSafe(|| module.decide(input, &self.0.gate)))
-            .unwrap_or_else(|_| Err(StrategyFault::new(FaultKind::Trap, "the engine panicked")))
+        catch_unwind(AssertUnwindSafe(|| module.decide(input, &self.0.gate))).unwrap_or_else(|_| {
+            (Err(StrategyFault::new(FaultKind::Trap, "the engine panicked")), Cost::default())
+        })
     }
 
     /// Makes an instance of `module` and drops it, as each call does: for the

@@ -46,6 +46,14 @@ impl<W: World> std::fmt::Debug for Module<W> {
     }
 }
 
+/// What a call took, whatever came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    pub fuel: u64,
+    /// Linear memory at the end of the call, bytes.
+    pub memory_bytes: usize,
+}
+
 /// What is known of a module before it describes itself.
 pub(super) struct Header {
     pub(super) name: String,
@@ -71,22 +79,22 @@ impl<W: World> Module<W> {
         Ok(Module { name, digest, description, class, built_in, bytes, origin, engine, pre })
     }
 
-    /// One call, in an instance of its own.
-    pub(super) fn decide(&self, input: &W::Input, gate: &Gate) -> Result<W::Decision, StrategyFault> {
+    /// One call, in an instance of its own, and what it took.
+    pub(super) fn decide(&self, input: &W::Input, gate: &Gate) -> (Result<W::Decision, StrategyFault>, Cost) {
         let lowered = W::lower(input, &self.description);
         let mut call = Call::new(&self.engine, self.class, W::rows(input), gate);
         let answer = W::instantiate(&self.pre, &mut call.store)
             .and_then(|instance| W::decide(&instance, &mut call.store, &lowered));
-        let fuel = call.fuel_used();
+        let cost = Cost { fuel: call.fuel_used(), memory_bytes: call.store.data().memory_bytes() };
         let decision = match answer {
-            Ok(Ok(raw)) => W::check(raw, input, &self.description, fuel)
+            Ok(Ok(raw)) => W::check(raw, input, &self.description, cost.fuel)
                 .map_err(|problem| StrategyFault::new(FaultKind::BadOutput, &problem)),
             Ok(Err(text)) => {
                 Err(StrategyFault::new(FaultKind::GuestError, &printable(&text, MAX_ERROR_BYTES)))
             }
             Err(error) => Err(StrategyFault::of(&error)),
         };
-        decision.map_err(|fault| StrategyFault { fuel: Some(fuel), ..fault })
+        (decision.map_err(|fault| StrategyFault { fuel: Some(cost.fuel), ..fault }), cost)
     }
 
     /// An instance that is not called.

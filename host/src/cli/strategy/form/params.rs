@@ -1,0 +1,136 @@
+//! Parameters and signals: objects by name.
+
+use crate::cli::strategy::inspect::{type_name, value};
+use crate::model::strategy::{Description, ParamSpec, ParamValue};
+use serde_json::{Map, Value};
+
+pub(in crate::cli::strategy) type Params = Map<String, Value>;
+/// One value per channel, `null` where there is none.
+pub(in crate::cli::strategy) type Signals = std::collections::BTreeMap<String, Vec<Option<f64>>>;
+
+/// The signals that the contract names.
+const KNOWN_SIGNALS: [&str; 4] = [
+    "forwards.failed-liquidity-day",
+    "forwards.failed-downstream-day",
+    "forwards.in-day",
+    "forwards.out-day",
+];
+
+type HostParam = (&'static str, ParamValue);
+
+/// The host's parameters for strategies that set fees, at the defaults of its options.
+pub(in crate::cli::strategy) fn fee_host_params() -> Vec<HostParam> {
+    use ParamValue::{Flag, Integer, Number};
+    vec![
+        ("host.htlc-congestion-threshold", Number(0.8)),
+        ("host.vegas-reflex", Flag(true)),
+        ("host.vegas-decay", Number(0.85)),
+        ("host.scarcity-pricing", Flag(true)),
+        ("host.scarcity-threshold", Number(0.35)),
+        ("host.hive-fee-ppm", Integer(0)),
+        ("host.target-flow-sats", Integer(100_000)),
+        ("host.gossip-gate", Number(0.05)),
+    ]
+}
+
+/// The host's parameters for evaluators, at the defaults of its options.
+pub(in crate::cli::strategy) fn rebalance_host_params() -> Vec<HostParam> {
+    use ParamValue::{Flag, Integer, Number};
+    vec![
+        ("host.rebalance-min-amount-sats", Integer(50_000)),
+        ("host.rebalance-max-amount-sats", Integer(5_000_000)),
+        ("host.chunk-sats", Integer(500_000)),
+        ("host.rebalance-min-profit-sats", Integer(10)),
+        ("host.rebalance-min-profit-ppm", Integer(0)),
+        ("host.max-ppm", Integer(5_000)),
+        ("host.inbound-fee-estimate-ppm", Integer(500)),
+        ("host.low-liquidity-threshold", Number(0.2)),
+        ("host.high-liquidity-threshold", Number(0.8)),
+        ("host.target-sink", Number(0.35)),
+        ("host.target-source", Number(0.65)),
+        ("host.target-balanced", Number(0.5)),
+        ("host.velocity-gate", Flag(true)),
+        ("host.min-velocity-threshold", Number(0.01)),
+        ("host.new-channel-grace-days", Integer(7)),
+        ("host.rebalance-cooldown-hours", Integer(24)),
+        ("host.enable-reputation", Flag(true)),
+        ("host.enable-kelly", Flag(false)),
+        ("host.kelly-fraction", Number(0.5)),
+        ("host.hive-rebalance-tolerance-sats", Integer(50)),
+    ]
+}
+
+/// The parameters of a call: the host's, with what is given over them, and those of the strategy
+/// that are given. A name that neither has, a value of another type or out of bounds is refused.
+pub(super) fn read(
+    given: &Params,
+    specs: &[ParamSpec],
+    host: &[HostParam],
+) -> Result<Vec<(String, ParamValue)>, String> {
+    let mut params: Vec<(String, ParamValue)> =
+        host.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    for (name, json) in given {
+        if let Some((_, value)) = params.iter_mut().find(|(host, _)| host == name) {
+            *value = typed(name, json, value)?;
+        } else if let Some(spec) = specs.iter().find(|spec| spec.name == *name) {
+            let value = typed(name, json, &spec.default)?;
+            within(spec, &value)?;
+            params.push((name.clone(), value));
+        } else {
+            return Err(unknown(name, specs));
+        }
+    }
+    Ok(params)
+}
+
+fn unknown(name: &str, specs: &[ParamSpec]) -> String {
+    let own: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let own = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
+    format!("params: there is no '{name}'; the strategy's own are: {own}; the host's begin with 'host.'")
+}
+
+/// The value in the type of `like`.
+fn typed(name: &str, json: &Value, like: &ParamValue) -> Result<ParamValue, String> {
+    let read = match like {
+        ParamValue::Flag(_) => json.as_bool().map(ParamValue::Flag),
+        ParamValue::Integer(_) => json.as_i64().map(ParamValue::Integer),
+        ParamValue::Number(_) => json.as_f64().map(ParamValue::Number),
+        ParamValue::Text(_) => json.as_str().map(|text| ParamValue::Text(text.to_owned())),
+    };
+    read.ok_or_else(|| {
+        let example = value(like);
+        format!("params: '{name}' is {json}, and not a value of type {} such as {example}", type_name(like))
+    })
+}
+
+fn within(spec: &ParamSpec, value: &ParamValue) -> Result<(), String> {
+    let number = match value {
+        ParamValue::Integer(integer) => *integer as f64,
+        ParamValue::Number(number) => *number,
+        ParamValue::Flag(_) | ParamValue::Text(_) => return Ok(()),
+    };
+    let (low, high) = (spec.minimum.unwrap_or(f64::MIN), spec.maximum.unwrap_or(f64::MAX));
+    if (low..=high).contains(&number) {
+        return Ok(());
+    }
+    Err(format!("params: '{}' is {number}; {low} to {high} is allowed", spec.name))
+}
+
+/// The signals of a call; those that the strategy does not ask for stay out of it.
+pub(super) fn signals(
+    given: &Signals,
+    rows: usize,
+    about: &Description,
+) -> Result<Vec<(String, Vec<f64>)>, String> {
+    let mut signals = Vec::new();
+    for (name, values) in given {
+        if !about.signals.contains(name) && !KNOWN_SIGNALS.contains(&name.as_str()) {
+            return Err(format!("signals: neither the host nor the strategy knows '{name}'"));
+        }
+        if values.len() != rows {
+            return Err(format!("signals: '{name}' has {} values for {rows} channels", values.len()));
+        }
+        signals.push((name.clone(), values.iter().map(|value| value.unwrap_or(f64::NAN)).collect()));
+    }
+    Ok(signals)
+}

@@ -1,0 +1,72 @@
+//! `cl-revenue-ops strategy`: what an author needs to make a strategy, and what anybody needs to
+//! judge one. No node is asked, and nothing but what is named here is written.
+
+mod bench;
+mod check;
+mod form;
+mod inspect;
+mod kind;
+mod run;
+
+use anyhow::Result;
+use std::process::ExitCode;
+
+/// The tools.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Print the SHA-256 by which the plugin knows a module.
+    Digest(inspect::Digest),
+    /// Say what a module is: world, version, parameters, reasons, size, imports.
+    Inspect(inspect::Inspect),
+    /// Try a module: imports, limits, determinism, snapshots of every kind, golden vectors.
+    Check(check::Options),
+    /// Decide about snapshots given as JSON, with no node.
+    Run(run::Options),
+}
+
+/// Runs a tool; whether it found a fault is its exit code.
+pub fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Digest(options) => inspect::digest(&options),
+        Command::Inspect(options) => inspect::inspect(&options),
+        Command::Check(options) => check::run(&options),
+        Command::Run(options) => run::run(&options),
+    };
+    match done {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::FAILURE,
+        // Whoever closed our output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cl-revenue-ops: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a tool that worked found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Bad,
+}
+
+impl From<bool> for Verdict {
+    fn from(good: bool) -> Verdict {
+        if good { Verdict::Good } else { Verdict::Bad }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    error.downcast_ref().is_some_and(broken)
+}
+
+/// Prints to stdout; unlike `print!`, a closed pipe is an error like any other.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
