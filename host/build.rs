@@ -14,6 +14,33 @@ fn main() {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let root = manifest.parent().expect("the host is a folder of the workspace");
     components(root);
+    kit(root);
+}
+
+/// Writes the list of the kit for authors, with the contract, as `strategy new` copies it.
+fn kit(root: &Path) {
+    let mut files = Vec::new();
+    list(&root.join("sdk/strategy/src"), "src", &mut files);
+    list(&root.join("wit/v1"), "wit", &mut files);
+    files.sort();
+    let mut table = String::from("&[\n");
+    for (name, path) in files {
+        table.push_str(&format!("    ({name:?}, include_str!({:?})),\n", path.display().to_string()));
+    }
+    table.push_str("]\n");
+    let to = PathBuf::from(variable("OUT_DIR")).join("kit.rs");
+    std::fs::write(&to, table).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
+}
+
+/// The files under `dir`, as paths that begin with `name`.
+fn list(dir: &Path, name: &str, files: &mut Vec<(String, PathBuf)>) {
+    let entries = std::fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    for entry in entries {
+        let path = entry.unwrap_or_else(|error| panic!("{}: {error}", dir.display())).path();
+        let file = path.file_name().and_then(|file| file.to_str()).expect("the kit's files have plain names");
+        let name = format!("{name}/{file}");
+        if path.is_dir() { list(&path, &name, files) } else { files.push((name, path.clone())) }
+    }
 }
 
 /// Builds all strategies of the workspace at `root`, and tells the compiler of

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod backtests;
 mod checks;
 mod inspects;
+mod makes;
 mod runs;
 
 use serde_json::Value;

@@ -86,7 +86,7 @@ pub use rng::Rng;
 #[allow(missing_docs, unsafe_op_in_unsafe_fn, clippy::all)]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../wit/v1",
+        path: "wit",
         world: "fee-strategy",
         pub_export_macro: true,
         default_bindings_module: "revenue_strategy::bindings",

@@ -63,7 +63,7 @@ use crate::Description;
 #[allow(missing_docs, unsafe_op_in_unsafe_fn, clippy::all)]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../wit/v1",
+        path: "wit",
         world: "rebalance-strategy",
         pub_export_macro: true,
         default_bindings_module: "revenue_strategy::rebalance::bindings",

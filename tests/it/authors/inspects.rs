@@ -43,7 +43,8 @@ fn a_module_for_both_worlds_says_so_and_names_its_parameters() {
     let param = &worlds[0]["params"][0];
     assert!(param["name"].is_string() && param["doc"].is_string(), "{param}");
     assert_eq!(shown["bytes"], guest("honest").len());
-    assert_eq!(shown["imports"], json!(["revenue-ops:strategy/types@1.0.0"]));
+    let types = ["revenue-ops:strategy/types@1.0.0", "revenue-ops:strategy/rebalance-types@1.0.0"];
+    assert_eq!(shown["imports"], json!(types));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! `cl-revenue-ops strategy`: what an author needs to make a strategy, and what anybody needs to
 //! judge one. No node is asked, and nothing but what is named here is written.
 
+mod backtest;
 mod bench;
+mod build;
 mod check;
 mod form;
 mod inspect;
 mod kind;
+mod new;
 mod run;
 
 use anyhow::Result;
@@ -14,6 +17,10 @@ use std::process::ExitCode;
 /// The tools.
 #[derive(clap::Subcommand)]
 pub enum Command {
+    /// Make a crate for a new strategy, which builds and passes its tests as it is.
+    New(new::Options),
+    /// Build the component of a crate, and check it.
+    Build(build::Options),
     /// Print the SHA-256 by which the plugin knows a module.
     Digest(inspect::Digest),
     /// Say what a module is: world, version, parameters, reasons, size, imports.
@@ -22,15 +29,20 @@ pub enum Command {
     Check(check::Options),
     /// Decide about snapshots given as JSON, with no node.
     Run(run::Options),
+    /// Compare strategies on simulated markets: earnings, changes of the fee, refusals; with a plot.
+    Backtest(backtest::Options),
 }
 
 /// Runs a tool; whether it found a fault is its exit code.
 pub fn run(command: Command) -> ExitCode {
     let done = match command {
+        Command::New(options) => new::new(&options),
+        Command::Build(options) => build::build(&options),
         Command::Digest(options) => inspect::digest(&options),
         Command::Inspect(options) => inspect::inspect(&options),
         Command::Check(options) => check::run(&options),
         Command::Run(options) => run::run(&options),
+        Command::Backtest(options) => backtest::run(&options),
     };
     match done {
         Ok(Verdict::Good) => ExitCode::SUCCESS,

@@ -45,6 +45,13 @@ pub struct Options {
     pub(super) interpreted: bool,
 }
 
+impl Options {
+    /// What is tried when nothing more is said.
+    pub(super) fn of(file: PathBuf, interpreted: bool) -> Options {
+        Options { file, interpreted, cases: 200, seed: 1, golden: None, save_fault: None, json: false }
+    }
+}
+
 /// Tries a module and prints the report.
 pub(super) fn run(options: &Options) -> Result<Verdict> {
     let source = Source::open(&options.file)?;

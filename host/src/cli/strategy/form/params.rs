@@ -16,7 +16,7 @@ const KNOWN_SIGNALS: [&str; 4] = [
     "forwards.out-day",
 ];
 
-type HostParam = (&'static str, ParamValue);
+pub(in crate::cli::strategy) type HostParam = (&'static str, ParamValue);
 
 /// The host's parameters for strategies that set fees, at the defaults of its options.
 pub(in crate::cli::strategy) fn fee_host_params() -> Vec<HostParam> {
@@ -62,7 +62,7 @@ pub(in crate::cli::strategy) fn rebalance_host_params() -> Vec<HostParam> {
 
 /// The parameters of a call: the host's, with what is given over them, and those of the strategy
 /// that are given. A name that neither has, a value of another type or out of bounds is refused.
-pub(super) fn read(
+pub(in crate::cli::strategy) fn read(
     given: &Params,
     specs: &[ParamSpec],
     host: &[HostParam],

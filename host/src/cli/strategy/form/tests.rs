@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-use super::params::{fee_host_params, rebalance_host_params};
+use super::params::rebalance_host_params;
 use super::*;
 use crate::model::strategy::{Description, ParamSpec, ParamValue};
 use crate::model::{Msat, UnixTime};
