@@ -1,7 +1,8 @@
 //! `strategy build`: the component of a crate, beside its Cargo.toml, and checked.
 
 use super::check;
-use super::{Verdict, print};
+use super::Verdict;
+use crate::cli::print;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;

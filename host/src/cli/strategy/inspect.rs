@@ -1,7 +1,8 @@
 //! `strategy digest` and `strategy inspect`: what a file is, without deciding anything.
 
 use super::bench::{Bench, Source, Subject};
-use super::{Verdict, print};
+use super::Verdict;
+use crate::cli::print;
 use crate::engine::LimitClass;
 use crate::model::strategy::{Description, ParamSpec, ParamValue};
 use anyhow::Result;

@@ -47,8 +47,6 @@ pub fn run(command: Command) -> ExitCode {
     match done {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::FAILURE,
-        // Whoever closed our output has seen enough.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cl-revenue-ops: {error:#}");
             ExitCode::FAILURE
@@ -67,18 +65,4 @@ impl From<bool> for Verdict {
     fn from(good: bool) -> Verdict {
         if good { Verdict::Good } else { Verdict::Bad }
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
-    error.downcast_ref().is_some_and(broken)
-}
-
-/// Prints to stdout; unlike `print!`, a closed pipe is an error like any other.
-fn print(text: &str) -> Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
 }

@@ -3,7 +3,8 @@
 
 mod sdk;
 
-use super::{Verdict, print};
+use super::Verdict;
+use crate::cli::print;
 use crate::model::StrategyName;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
