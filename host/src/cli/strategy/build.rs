@@ -1,7 +1,7 @@
 //! `strategy build`: the component of a crate, beside its Cargo.toml, and checked.
 
-use super::check;
 use super::Verdict;
+use super::check;
 use crate::cli::print;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! `strategy digest` and `strategy inspect`: what a file is, without deciding anything.
 
-use super::bench::{Bench, Source, Subject};
 use super::Verdict;
+use super::bench::{Bench, Source, Subject};
 use crate::cli::print;
 use crate::engine::LimitClass;
 use crate::model::strategy::{Description, ParamSpec, ParamValue};

@@ -11,7 +11,6 @@ mod kind;
 mod new;
 mod run;
 
-use anyhow::Result;
 use std::process::ExitCode;
 
 /// The tools.

@@ -1,10 +1,10 @@
 //! `strategy run`: snapshots in, decisions out, so that any program can drive a strategy.
 
+use super::Verdict;
 use super::bench::{Bench, Source};
 use super::check::Golden;
 use super::inspect::class;
 use super::kind::{Candidate, Kind, Memory, WorldName, decision_json};
-use super::Verdict;
 use crate::cli::print;
 use crate::engine::Module;
 use anyhow::{Context, Result, anyhow};

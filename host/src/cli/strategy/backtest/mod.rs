@@ -8,11 +8,11 @@ mod table;
 mod view;
 mod world;
 
+use super::Verdict;
 use super::bench::{Bench, Source};
 use super::form::fee_host_params;
 use super::inspect::class;
 use super::kind::{Candidate, WorldName};
-use super::Verdict;
 use crate::cli::print;
 use crate::engine::Module;
 use crate::model::strategy::ParamValue;

@@ -10,10 +10,10 @@ mod trial;
 
 pub(super) use golden::Golden;
 
+use super::Verdict;
 use super::bench::{Bench, Source, Subject};
 use super::inspect::class;
 use super::kind::Kind;
-use super::Verdict;
 use crate::cli::print;
 use crate::engine::{LimitClass, Module};
 use anyhow::Result;

@@ -17,13 +17,15 @@ impl RebalanceEvaluator for Evaluator {
     }
 
     fn decide(input: &RebalanceInput) -> Result<Decision<'_>, String> {
+        let most_ppm = input.param_i64("host.max-ppm").map_or(5_000, i64::unsigned_abs);
         let mut decision = Decision::new(input);
         let full = input.rows().filter(|row| row.may_drain).max_by_key(|row| row.drain_most_msat);
         for row in input.rows().filter(|row| row.may_fill && row.local_share() < 0.2) {
             let source = full.filter(|full| full.index != row.index && !decision.names(full.index));
             match source.map(|full| (full.index, row.fill_most_msat.min(full.drain_most_msat))) {
                 Some((from, amount)) if amount > 0 => {
-                    decision.fill(&row, &[from], amount, u64::from(row.fee_ppm / 10), CHEAP);
+                    let max_ppm = u64::from(row.fee_ppm / 10).min(most_ppm);
+                    decision.fill(&row, &[from], amount, max_ppm, CHEAP);
                 }
                 _ => drop(decision.refuse(&row, NO_SOURCE)),
             }
