@@ -22,12 +22,18 @@
 //!
 //!     fn decide(input: &RebalanceInput) -> Result<Decision<'_>, String> {
 //!         let mut decision = Decision::new(input);
+//!         let most_ppm = input.param_i64("host.max-ppm").map_or(5_000, i64::unsigned_abs);
 //!         let full = input.rows().filter(|row| row.may_drain).max_by_key(|row| row.drain_most_msat);
 //!         for row in input.rows().filter(|row| row.may_fill && row.local_share() < 0.2) {
 //!             match full {
-//!                 Some(full) if !decision.names(full.index) && full.index != row.index => {
+//!                 Some(full)
+//!                     if !decision.names(full.index)
+//!                         && full.index != row.index
+//!                         && row.fill_most_msat.min(full.drain_most_msat) > 0 =>
+//!                 {
 //!                     let amount = row.fill_most_msat.min(full.drain_most_msat);
-//!                     decision.fill(&row, &[full.index], amount, u64::from(row.fee_ppm / 10), CHEAP);
+//!                     let ppm = u64::from(row.fee_ppm / 10).min(most_ppm);
+//!                     decision.fill(&row, &[full.index], amount, ppm, CHEAP);
 //!                 }
 //!                 _ => {
 //!                     decision.refuse(&row, NO_SOURCE);
