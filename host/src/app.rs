@@ -30,6 +30,10 @@ use tokio_util::task::TaskTracker;
 /// takes 30 s.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long the end waits for sling to be told. It hears at once, but answers only when the payment
+/// under way has ended.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
+
 /// After a failed start the next try comes after this long.
 const START_RETRY: Duration = Duration::from_secs(10);
 
@@ -73,6 +77,9 @@ pub async fn run() -> Result<()> {
         tracing::warn!("ending with work under way; the next start looks at what became of it");
     }
     if let Some(services) = lifecycle.services_now() {
+        if let Ok(Err(error)) = tokio::time::timeout(FAREWELL_PATIENCE, services.leave_sling()).await {
+            tracing::warn!("sling was not told that nobody watches its jobs now: {error:#}");
+        }
         let store = services.store.clone();
         tokio::task::spawn_blocking(move || store.close()).await??;
     }
@@ -113,8 +120,11 @@ async fn notified(plugin: Plugin<App>, topic: &'static str, payload: Value) -> R
         "forward_event" => services.forward_event(&payload).await,
         "channel_state_changed" => services.channel_state_changed(&payload).await,
         "coin_movement" => services.coin_movement(&payload).await,
-        _ => {
+        topic => {
             services.jobs.wake(JobName::Ledger);
+            if topic == "sendpay_success" {
+                services.jobs.wake(JobName::RebalanceJobs);
+            }
             Ok(())
         }
     }
@@ -217,6 +227,8 @@ async fn start_up(
                         JobName::Fees => services.fee_cycle(trigger).await,
                         JobName::Ledger => services.ledger_round().await,
                         JobName::Accounts => services.accounts_round().await,
+                        JobName::Rebalance => services.rebalance_cycle(trigger).await,
+                        JobName::RebalanceJobs => services.rebalance_jobs().await,
                         JobName::Policies => services.sweep_policies().await,
                         JobName::Upkeep => services.upkeep().await,
                     }

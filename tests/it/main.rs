@@ -14,6 +14,7 @@ mod layers;
 mod ledger;
 mod lifecycle;
 mod policy;
+mod rebalance;
 mod reports;
 mod store;
 mod strategies;

@@ -68,6 +68,12 @@ impl Setup {
         self
     }
 
+    /// Lets time run on the node too, at the plugin's speed.
+    pub fn running(mut self) -> Setup {
+        self.config.manual = false;
+        self
+    }
+
     /// The other plugins on the node.
     pub fn extras(mut self, extras: &[Extra]) -> Setup {
         self.config.extras = extras.to_vec();

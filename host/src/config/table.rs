@@ -66,6 +66,16 @@ settings! {
         "Least expected profit of a rebalance, sat.";
     rebalance_min_profit_ppm: u64 = 0, Kind::Int { min: 0, max: 100000 }, None, true,
         "Least expected profit of a rebalance, ppm of its amount; 0 uses rebalance_min_profit.";
+    rebalance_strategy: String = "rebalance-ev".to_owned(), Kind::Text, Some("rebalance-strategy"), true,
+        "Evaluator that decides which rebalances are worth their cost, where a peer's policy names none: `rebalance-ev` or a module.";
+    rebalance_max_ppm: u32 = 2_500, Kind::Int { min: 0, max: 100000 }, Some("rebalance-max-ppm"), true,
+        "Highest rate that any rebalance may pay, ppm.";
+    rebalance_channel_share: f64 = 0.5, Kind::Float { min: 0.0, max: 1.0 }, Some("rebalance-channel-share"), true,
+        "Share of the rebalance budget that filling one channel may cost in 24 hours, 0 to 1.";
+    rebalance_peer_share: f64 = 0.75, Kind::Float { min: 0.0, max: 1.0 }, Some("rebalance-peer-share"), true,
+        "Share of the rebalance budget that filling one peer's channels may cost in 24 hours, 0 to 1.";
+    hive_rebalance_budget_sats: u64 = 500, Kind::Int { min: 0, max: 10_000_000 }, Some("hive-rebalance-budget-sats"), true,
+        "Most that rebalances towards fleet members, made at a loss, may cost in 24 hours within the budget, sat.";
     daily_budget_sats: u64 = 5_000, Kind::Int { min: 0, max: 10_000_000 }, Some("daily-budget-sats"), true,
         "Most that rebalances may cost in 24 hours, sat.";
     min_wallet_reserve: u64 = 1_000_000, Kind::Int { min: 0, max: 100_000_000 }, Some("min-wallet-reserve"), true,
@@ -131,7 +141,7 @@ settings! {
     sling_max_hops: u64 = 5, Kind::Int { min: 2, max: 20 }, None, true,
         "Longest route of a rebalance, hops.";
     sling_parallel_jobs: u64 = 1, Kind::Int { min: 1, max: 10 }, None, true,
-        "Payments of one rebalance at the same time.";
+        "Kept for older configurations: a rebalance makes one payment at a time, for only then is its worst case known.";
     sling_target_sink: f64 = 0.35, Kind::Float { min: 0.1, max: 0.9 }, None, true,
         "Share on our side that a filling channel is brought to, 0.1 to 0.9.";
     sling_target_source: f64 = 0.65, Kind::Float { min: 0.1, max: 0.9 }, None, true,
@@ -139,7 +149,7 @@ settings! {
     sling_target_balanced: f64 = 0.5, Kind::Float { min: 0.1, max: 0.9 }, None, true,
         "Share on our side that other channels are brought to, 0.1 to 0.9.";
     sling_outppm_fallback: u64 = 500, Kind::Int { min: 0, max: 10000 }, None, true,
-        "Highest own fee of a channel that a rebalance may drain, when no candidates are named, ppm.";
+        "Kept for older configurations: the channels to take from are always named.";
     source_threshold: f64 = 0.5, Kind::Float { min: -10.0, max: 10.0 }, None, true,
         "Flow ratio, in capacities per day, above which a channel is a source.";
     sink_threshold: f64 = -0.5, Kind::Float { min: -10.0, max: 10.0 }, None, true,

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::econ::flow::{self as analysis, ChannelFlow};
 use crate::model::flow::FlowState;
 use crate::model::{Channel, UnixTime};
-use crate::store::flow;
+use crate::store::{flow, senders};
 use anyhow::{Context, Result};
 
 /// A channel's flow, with what the analysis was made from.
@@ -23,7 +23,13 @@ impl Services {
         let analyzed = self.analyze().await?;
         let count = analyzed.len();
         let states: Vec<FlowState> = analyzed.into_iter().map(|analyzed| analyzed.flow).collect();
-        self.store.write(move |tx| Ok(flow::put_states(tx, &states)?)).await?;
+        let (config, now) = (self.config(), self.now());
+        self.store
+            .write(move |tx| {
+                senders::advance(tx, config.reputation_decay, config.flow_interval, now)?;
+                Ok(flow::put_states(tx, &states)?)
+            })
+            .await?;
         Ok(format!("{count} channels analyzed"))
     }
 

@@ -6,6 +6,7 @@ pub mod flow;
 pub mod forwards;
 pub mod ledger;
 pub mod lifecycle;
+pub mod rebalance;
 pub mod schedule;
 pub mod settings;
 pub mod strategies;
@@ -47,6 +48,8 @@ pub struct Services {
     fee_turn: tokio::sync::Mutex<()>,
     /// So do readings of the node's forwards.
     forwards_turn: tokio::sync::Mutex<()>,
+    /// Rebalances on their way to sling.
+    pub desk: rebalance::Desk,
     health: Mutex<Health>,
 }
 
@@ -107,6 +110,7 @@ impl Services {
             next_visit: NextVisit::default(),
             fee_turn: tokio::sync::Mutex::default(),
             forwards_turn: tokio::sync::Mutex::default(),
+            desk: rebalance::Desk::default(),
             health: Mutex::default(),
         }
     }
@@ -145,5 +149,10 @@ impl Services {
     /// Whether the strategy can be used; if not, one sentence why.
     pub async fn check_strategy(&self, name: &StrategyName) -> Result<(), String> {
         self.load_module(name).await.map(|_| ()).map_err(|fault| format!("strategy '{name}': {fault}"))
+    }
+
+    /// Whether the evaluator can be used; if not, one sentence why.
+    pub async fn check_evaluator(&self, name: &StrategyName) -> Result<(), String> {
+        self.load_evaluator(name).await.map(|_| ()).map_err(|fault| format!("evaluator '{name}': {fault}"))
     }
 }

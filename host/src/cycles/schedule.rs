@@ -22,6 +22,10 @@ pub enum JobName {
     Ledger,
     /// Reads bookkeeper's accounts: costs on the chain. May wait for bookkeeper, so others don't wait for it.
     Accounts,
+    /// Looks for rebalances that are worth their cost.
+    Rebalance,
+    /// Hands rebalances to sling, ends and books them.
+    RebalanceJobs,
     /// Ends policies whose time is over.
     Policies,
     /// Looks for companions, forgets what is old.
@@ -30,8 +34,17 @@ pub enum JobName {
 
 impl JobName {
     /// All of them.
-    pub const ALL: [JobName; 7] =
-        [Self::Forwards, Self::Flow, Self::Fees, Self::Ledger, Self::Accounts, Self::Policies, Self::Upkeep];
+    pub const ALL: [JobName; 9] = [
+        Self::Forwards,
+        Self::Flow,
+        Self::Fees,
+        Self::Rebalance,
+        Self::RebalanceJobs,
+        Self::Ledger,
+        Self::Accounts,
+        Self::Policies,
+        Self::Upkeep,
+    ];
 
     /// The word used in answers.
     pub const fn name(self) -> &'static str {
@@ -41,6 +54,8 @@ impl JobName {
             JobName::Fees => "fees",
             JobName::Ledger => "ledger",
             JobName::Accounts => "accounts",
+            JobName::Rebalance => "rebalance",
+            JobName::RebalanceJobs => "rebalance_jobs",
             JobName::Policies => "policies",
             JobName::Upkeep => "upkeep",
         }
@@ -52,6 +67,8 @@ impl JobName {
             JobName::Forwards | JobName::Ledger | JobName::Accounts => 600,
             JobName::Flow => config.flow_interval,
             JobName::Fees => config.fee_interval,
+            JobName::Rebalance => config.rebalance_interval,
+            JobName::RebalanceJobs => 30,
             JobName::Policies => 5,
             JobName::Upkeep => 60,
         }
@@ -75,6 +92,8 @@ impl JobName {
             JobName::Accounts => 600,
             JobName::Flow => 10,
             JobName::Fees => 60,
+            JobName::RebalanceJobs => 5,
+            JobName::Rebalance => 120,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{ClbossSeen, Services};
 use crate::model::UnixTime;
 use crate::node::Companion;
 use crate::store::policies::ChangeKind;
-use crate::store::{changes, cycles, flow, intervals, policies, states};
+use crate::store::{attempts, changes, cycles, flow, intervals, jobs, policies, states};
 use anyhow::Result;
 
 /// How long decisions are kept; the latest of each channel stays for ever.
@@ -25,6 +25,8 @@ impl Services {
         self.store
             .write(move |tx| {
                 cycles::prune(tx, now.minus(KEEP_DECISIONS_S))?;
+                attempts::prune(tx, now.minus(KEEP_DECISIONS_S))?;
+                jobs::prune(tx, now.minus(KEEP_HISTORY_S))?;
                 intervals::prune(tx, now.minus(KEEP_HISTORY_S))?;
                 flow::prune_hours(tx, now.minus(KEEP_HOURS_S))?;
                 changes::prune(tx, now.minus(KEEP_HISTORY_S))?;

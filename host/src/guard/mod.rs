@@ -3,8 +3,10 @@
 //! [`Approved`] has no public constructor. What writes to the node accepts nothing else, so
 //! nothing reaches the node that this module has not passed.
 
+pub mod budget;
 pub mod fee;
 pub mod policy;
+pub mod rebalance;
 
 /// Proof that a proposal passed every limit. Only this module makes one.
 #[derive(Clone, Debug, PartialEq)]

@@ -52,6 +52,7 @@ impl<T> Edit<T> {
 pub struct PolicyUpdate {
     pub strategy: Option<StrategyName>,
     pub rebalance_mode: Option<RebalanceMode>,
+    pub rebalance_strategy: Edit<StrategyName>,
     pub fee_ppm_target: Edit<Ppm>,
     /// Replaces all tags.
     pub tags: Option<Vec<String>>,
@@ -74,6 +75,7 @@ pub fn apply(old: &Policy, update: &PolicyUpdate, now: UnixTime) -> Result<Polic
         peer_id: base.peer_id,
         strategy: update.strategy.unwrap_or(base.strategy),
         rebalance_mode: update.rebalance_mode.unwrap_or(base.rebalance_mode),
+        rebalance_strategy: update.rebalance_strategy.applied(base.rebalance_strategy),
         fee_ppm_target: update.fee_ppm_target.applied(base.fee_ppm_target),
         tags: update.tags.map_or(Ok(base.tags), checked_tags)?,
         updated_at: now,

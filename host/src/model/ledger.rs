@@ -87,6 +87,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words! {
     /// What an on-chain cost was for.
     CostKind {

@@ -6,10 +6,12 @@ pub mod fee;
 pub mod flow;
 pub mod forward;
 pub mod ids;
+pub mod job;
 pub mod ledger;
 pub mod life;
 pub mod policy;
 pub mod rebalance;
+pub mod refusal;
 pub mod strategy;
 pub mod time;
 

@@ -122,6 +122,8 @@ pub struct Policy {
     pub peer_id: PeerId,
     pub strategy: StrategyName,
     pub rebalance_mode: RebalanceMode,
+    /// The evaluator that says when to fill the peer's channels; none: the one of the settings.
+    pub rebalance_strategy: Option<StrategyName>,
     /// The rate for `static`, ppm.
     pub fee_ppm_target: Option<Ppm>,
     /// Sorted, without repetition.
@@ -142,6 +144,7 @@ impl Policy {
             peer_id,
             strategy: StrategyName::dynamic(),
             rebalance_mode: RebalanceMode::Enabled,
+            rebalance_strategy: None,
             fee_ppm_target: None,
             tags: Vec::new(),
             updated_at: UnixTime(0),

@@ -14,8 +14,10 @@ mod funds;
 mod lives;
 pub mod pages;
 mod payment_sides;
+pub mod pending;
 pub mod roster;
 mod sendpays;
+pub mod sling;
 mod snapshot;
 mod timestamp;
 mod wire;
@@ -148,12 +150,27 @@ impl Node {
     where
         T: DeserializeOwned + Debug,
     {
-        let patience = *lock(&self.shared.patience);
-        let permit = self.shared.breakers.enter(group, patience.rest)?;
+        let timeout = lock(&self.shared.patience).timeout;
+        self.call_within(timeout, group, method, params).await
+    }
+
+    /// The same with a patience of its own, for those who are known to take long.
+    async fn call_within<T>(
+        &self,
+        timeout: Duration,
+        group: Group,
+        method: &str,
+        params: impl Serialize + Debug,
+    ) -> Result<T, CallError>
+    where
+        T: DeserializeOwned + Debug,
+    {
+        let rest = lock(&self.shared.patience).rest;
+        let permit = self.shared.breakers.enter(group, rest)?;
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
-        let answer = match tokio::time::timeout(patience.timeout, self.exchange(method, params)).await {
+        let answer = match tokio::time::timeout(timeout, self.exchange(method, params)).await {
             Ok(answer) => answer,
-            Err(_) => Err(CallError::TimedOut { after: patience.timeout }),
+            Err(_) => Err(CallError::TimedOut { after: timeout }),
         };
         match &answer {
             Err(error) if error.leaves_doubt() => permit.lost(&error.to_string()),

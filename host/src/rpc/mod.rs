@@ -9,6 +9,7 @@ pub mod args;
 pub mod capacity_report;
 mod clboss_status;
 mod cleanup_closed;
+mod clear_reservations;
 mod config;
 pub mod dashboard;
 mod fee_debug;
@@ -18,6 +19,8 @@ mod imported;
 mod list_ignored;
 mod policy;
 pub mod profitability;
+mod rebalance;
+mod rebalance_debug;
 mod remanage;
 pub mod report;
 mod set_fee;
@@ -105,6 +108,9 @@ pub const COMMANDS: &[Command] = &[
     set_fee::COMMAND,
     fee_debug::COMMAND,
     wake_all::COMMAND,
+    rebalance::COMMAND,
+    rebalance_debug::COMMAND,
+    clear_reservations::COMMAND,
     strategy::COMMAND,
     cleanup_closed::COMMAND,
     clboss_status::COMMAND,

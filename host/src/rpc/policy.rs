@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) const COMMAND: Command = Command {
     name: "revenue-policy",
     usage: "action [peer_id] [strategy] [rebalance] [fee_ppm] [tags] [fee_multiplier_min] [fee_multiplier_max] \
-            [expires_in_hours] [tag] [since] [updates]",
+            [expires_in_hours] [rebalance_strategy] [tag] [since] [updates]",
     description: "Shows and changes what is done for each peer: its fee strategy, fee bounds, rebalancing and tags. \
                   Actions: list, get, set, delete, tag, untag, find, changes, batch, suggest.",
     run: Run::Ready(|services, params| Box::pin(run(services, params))),

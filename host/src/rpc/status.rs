@@ -4,7 +4,7 @@
 mod ledger;
 
 use super::args::Args;
-use super::{Command, CommandResult, Run};
+use super::{Command, CommandResult, Run, rebalance};
 use crate::config::Config;
 use crate::cycles::Services;
 use crate::cycles::lifecycle::{Lifecycle, Phase};
@@ -12,13 +12,14 @@ use crate::cycles::schedule::{JobName, JobStatus};
 use crate::econ::flow::flow_multiplier;
 use crate::model::ChannelId;
 use crate::model::flow::FlowState;
+use crate::model::job::Job;
 use crate::node::Companion;
 use crate::store::adopt::{self, Imported};
 use crate::store::books_state::{self, BooksState};
 use crate::store::changes::{self, FeeChange};
 use crate::store::modules::{self, ModuleFaults};
 use crate::store::names::KnownChannel;
-use crate::store::{cycles, flow, names};
+use crate::store::{cycles, flow, jobs, names};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ async fn run(lifecycle: Lifecycle, params: Value) -> CommandResult {
             "config": {},
             "channel_states": [],
             "recent_fee_changes": [],
+            "rebalance_jobs": [],
             "recent_rebalances": [],
             "jobs": {},
         })),
@@ -52,6 +54,7 @@ async fn run(lifecycle: Lifecycle, params: Value) -> CommandResult {
 }
 
 /// What the status shows from the store.
+#[derive(Default)]
 struct Stored {
     channels: HashMap<ChannelId, KnownChannel>,
     flow: Vec<FlowState>,
@@ -60,6 +63,9 @@ struct Stored {
     last_cycle: Option<cycles::CycleRow>,
     imported: Option<Imported>,
     books: Option<BooksState>,
+    /// Rebalances that are not settled, and the latest of all.
+    live: Vec<Job>,
+    jobs: Vec<Job>,
 }
 
 async fn stored(services: &Services) -> anyhow::Result<Stored> {
@@ -77,6 +83,8 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
                 last_cycle: cycles::recent(conn, 1)?.pop(),
                 imported: adopt::imported(conn)?,
                 books: Some(books_state::load(conn)?),
+                live: jobs::live(conn)?,
+                jobs: jobs::recent(conn, RECENT)?,
             })
         })
         .await
@@ -89,11 +97,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
         Err(error) => {
             let mut degraded = degraded(services, &[]);
             degraded.push(json!({ "part": "store", "why": format!("{error:#}") }));
-            let (channels, flow, changes, modules) = Default::default();
-            (
-                degraded,
-                Stored { channels, flow, changes, modules, last_cycle: None, imported: None, books: None },
-            )
+            (degraded, Stored::default())
         }
     };
     let states: Vec<Value> =
@@ -124,8 +128,10 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
         "limits": limits(&config),
         "channel_states": states,
         "recent_fee_changes": stored.changes.iter().map(fee_change).collect::<Vec<_>>(),
-        "recent_rebalances": [],
         "imported": super::imported::answer(stored.imported.as_ref()),
+        "rebalancer": rebalance::rebalancer(&services.desk),
+        "rebalance_jobs": stored.live.iter().map(rebalance::live_job).collect::<Vec<_>>(),
+        "recent_rebalances": stored.jobs.iter().map(rebalance::recent_job).collect::<Vec<_>>(),
     }))
 }
 
@@ -145,6 +151,17 @@ fn limits(config: &Config) -> Vec<String> {
         format!("one step is at most a factor of {}", config.max_step_factor),
         format!("at most {} changes per channel in 24 hours", config.max_updates_per_day),
         "changes of 5 % or less are not sent".to_owned(),
+        match (config.enable_proportional_budget, config.daily_budget_sats) {
+            (false, fixed) => {
+                format!("rebalances cost at most {fixed} sat in 24 hours, running ones at their worst")
+            }
+            (true, fixed) => format!(
+                "rebalances cost at most {fixed} sat in 24 hours, or {} % of what was earned if that is more, running \
+                 ones at their worst",
+                (config.proportional_budget_pct * 100.0).round()
+            ),
+        },
+        format!("no rebalance pays more than {} ppm", config.rebalance_max_ppm),
     ]
 }
 
@@ -167,6 +184,9 @@ fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
         );
     }
     degraded.extend(ledger::degraded(&health));
+    if let Some(why) = services.desk.sling().problem().filter(|_| services.has_companion(Companion::Sling)) {
+        degraded.push(part("rebalancing", why));
+    }
     for (group, state) in services.node.breakers() {
         if state.state != "closed" {
             let why = state.last_error.unwrap_or_default();

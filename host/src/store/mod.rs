@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod adopt;
+pub mod attempts;
 pub mod books;
 pub mod books_state;
 pub mod changes;
@@ -20,13 +21,17 @@ pub mod flow;
 pub mod forwards;
 pub mod funds;
 pub mod intervals;
+pub mod jobs;
 pub mod lives;
 pub mod meta;
 pub mod modules;
 pub mod names;
 pub mod overrides;
+pub mod pairs;
 pub mod policies;
 pub mod rebalances;
+pub mod reservations;
+pub mod senders;
 pub mod snapshots;
 pub mod states;
 

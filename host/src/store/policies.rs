@@ -6,7 +6,7 @@
 
 use super::cursors;
 use super::sql::{Unsigned, json, to_json, word};
-use crate::model::{PeerId, Policy, UnixTime};
+use crate::model::{PeerId, Policy, StrategyName, UnixTime};
 use rusqlite::{Connection, OptionalExtension, Result, Row, Transaction, params};
 
 /// What happened to a policy.
@@ -46,7 +46,7 @@ pub struct PolicyChange {
 }
 
 const COLUMNS: &str = "p.peer_id, p.strategy, p.rebalance_mode, p.fee_ppm_target, p.tags, p.updated_at_s, \
-                       p.fee_multiplier_min, p.fee_multiplier_max, p.expires_at_s";
+                       p.fee_multiplier_min, p.fee_multiplier_max, p.expires_at_s, p.rebalance_strategy";
 
 /// All policies, by peer id.
 pub fn load_all(conn: &Connection) -> Result<Vec<Policy>> {
@@ -75,8 +75,8 @@ pub fn expired(conn: &Connection, now: UnixTime) -> Result<Vec<PeerId>> {
 pub fn put(tx: &Transaction<'_>, policy: &Policy) -> Result<u64> {
     tx.prepare_cached(
         "INSERT OR REPLACE INTO policies (peer_id, strategy, rebalance_mode, fee_ppm_target, tags, updated_at_s,
-             fee_multiplier_min, fee_multiplier_max, expires_at_s)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             fee_multiplier_min, fee_multiplier_max, expires_at_s, rebalance_strategy)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         policy.peer_id,
@@ -88,6 +88,7 @@ pub fn put(tx: &Transaction<'_>, policy: &Policy) -> Result<u64> {
         policy.fee_multiplier_min,
         policy.fee_multiplier_max,
         policy.expires_at,
+        policy.rebalance_strategy.as_ref().map(StrategyName::as_str),
     ])?;
     note_change(tx, &policy.peer_id, ChangeKind::Set, policy.updated_at)
 }
@@ -143,6 +144,10 @@ fn read_policy(row: &Row<'_>) -> Result<Policy> {
         peer_id: row.get("peer_id")?,
         strategy: word(row, "strategy", |text| text.parse().ok())?,
         rebalance_mode: word(row, "rebalance_mode", |text| text.parse().ok())?,
+        rebalance_strategy: match row.get::<_, Option<String>>("rebalance_strategy")? {
+            None => None,
+            Some(_) => Some(word(row, "rebalance_strategy", |text| text.parse().ok())?),
+        },
         fee_ppm_target: row.get("fee_ppm_target")?,
         tags: json(row, "tags")?,
         updated_at: row.get("updated_at_s")?,

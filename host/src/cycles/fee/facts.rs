@@ -3,15 +3,17 @@
 use crate::cycles::Services;
 use crate::model::flow::FlowState;
 use crate::model::strategy::FeeInterval;
-use crate::model::{ChannelId, Digest, NodeSnapshot, PeerId, Policy, UnixTime};
+use crate::model::{ChannelId, Digest, NodeSnapshot, PeerId, Policy, Ppm, UnixTime};
 use crate::store::changes::FeeChange;
 use crate::store::flow::{FlowSums, FlowTotals};
-use crate::store::{changes, feerates, flow, intervals, modules, policies};
+use crate::store::{changes, feerates, flow, intervals, jobs, modules, policies};
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
 
 /// How far back intervals of constant fee are handed to strategies.
 const INTERVALS_S: u64 = 45 * UnixTime::DAY;
+/// How far back the rates paid for rebalances are averaged.
+const RATES_S: u64 = 30 * UnixTime::DAY;
 /// Most intervals of one channel.
 const MOST_INTERVALS: usize = 8;
 
@@ -26,6 +28,8 @@ pub(in crate::cycles) struct Facts {
     /// Changes in the last 24 hours that count against the daily limit.
     pub updates: HashMap<ChannelId, u32>,
     pub last_changes: HashMap<ChannelId, FeeChange>,
+    /// What filling each channel took on average in the last 30 days.
+    pub rebalance_rates: HashMap<ChannelId, Ppm>,
     pub feerate_mean_day: Option<u32>,
     pub feerate_hours: Vec<u32>,
     pub quarantined: HashSet<Digest>,
@@ -55,6 +59,7 @@ impl Services {
                     intervals: intervals::load(conn, now.minus(INTERVALS_S), MOST_INTERVALS, now)?,
                     updates: changes::updates_in(conn, now.minus(UnixTime::DAY))?,
                     last_changes: changes::last_per_channel(conn)?,
+                    rebalance_rates: jobs::rates_since(conn, now.minus(RATES_S))?,
                     feerate_mean_day: feerates::day_mean(conn, now)?,
                     feerate_hours: feerates::hours(conn, now)?,
                     quarantined: modules::quarantined(conn)?.into_iter().collect(),

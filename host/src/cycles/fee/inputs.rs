@@ -167,7 +167,7 @@ fn row(channel: &Channel, policy: &Policy, remembered: &mut Remembered, context:
         flow_ratio: flow.map_or(0.0, |flow| flow.flow_ratio),
         velocity: flow.map_or(0.0, |flow| flow.velocity),
         confidence: flow.map_or(0.0, |flow| flow.confidence),
-        rebalance_cost: None,
+        rebalance_cost: facts.rebalance_rates.get(id).copied(),
         last_verdict: stored.last_verdict,
         last_proposed: stored.last_proposed,
         last_change: facts.last_changes.get(id).map_or(UnixTime(0), |change| change.at),
@@ -179,7 +179,7 @@ fn row(channel: &Channel, policy: &Policy, remembered: &mut Remembered, context:
 
 /// A number below 2^53 that means the same channel or peer in every cycle of this node, and
 /// nothing to anyone without the node's key.
-fn pseudonym(key: &[u8; 32], identity: &[u8]) -> u64 {
+pub(in crate::cycles) fn pseudonym(key: &[u8; 32], identity: &[u8]) -> u64 {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(identity);
     let bytes = mac.finalize().into_bytes();
@@ -192,7 +192,7 @@ fn peer_pseudonym(key: &[u8; 32], peer: &PeerId) -> u64 {
 }
 
 /// SHA-256 of the input's canonical text: what a recorded decision was made from.
-pub(super) fn digest(input: &FeeInput) -> Digest {
+pub(in crate::cycles) fn digest(input: &impl std::fmt::Debug) -> Digest {
     struct Feed(Sha256);
     impl Write for Feed {
         fn write_str(&mut self, text: &str) -> std::fmt::Result {

@@ -10,6 +10,7 @@ mod plan;
 mod record;
 
 pub(super) use facts::Facts;
+pub(super) use inputs::{digest, pseudonym};
 pub use manual::ManualFee;
 pub use plan::{Held, ModuleCall, Plan, Planned};
 

@@ -2,13 +2,13 @@
 
 use super::{ModuleCall, Plan, Planned, inputs};
 use crate::cycles::Services;
-use crate::cycles::strategies::{FAULTS_TO_QUARANTINE, QUARANTINED};
+use crate::cycles::strategies::{note_call, tell_quarantined};
 use crate::model::fee::{Origin, Outcome};
 use crate::model::strategy::LastVerdict;
 use crate::model::{ChannelId, Ppm, UnixTime};
 use crate::store::changes::ChangeOrigin;
 use crate::store::cycles::{self, CycleRecord, DecisionRecord, ModuleFault, ModuleRun};
-use crate::store::modules::{self, Fault, ModuleFaults};
+use crate::store::modules::ModuleFaults;
 use crate::store::states::{NodeStateRecord, StateRecord};
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
@@ -59,16 +59,7 @@ impl Services {
                 note_faults(tx, &calls, now)
             })
             .await?;
-        for module in quarantined {
-            tracing::error!(
-                "strategy '{}' (module {}) is in quarantine after {FAULTS_TO_QUARANTINE} faults in a row; its peers \
-                 use 'dynamic'. Last fault: {}: {}",
-                module.strategy,
-                module.digest,
-                module.last_code,
-                module.last_text
-            );
-        }
+        tell_quarantined(&quarantined, "dynamic");
         Ok(())
     }
 }
@@ -81,22 +72,8 @@ fn note_faults(
 ) -> Result<Vec<ModuleFaults>> {
     let mut quarantined = Vec::new();
     for call in calls {
-        match (&call.result, call.digest) {
-            (Ok(_), Some(digest)) => modules::ok(tx, &digest)?,
-            (Ok(_), None) => {}
-            (Err((QUARANTINED, _)), _) => {}
-            (Err((code, text)), None) => {
-                tracing::warn!("strategy '{}' is not used ({code}): {text}", call.strategy)
-            }
-            (Err((code, text)), Some(digest)) => {
-                tracing::warn!("strategy '{}' (module {digest}) failed ({code}): {text}", call.strategy);
-                let fault = Fault { digest, strategy: &call.strategy, code, text };
-                let record = modules::fault(tx, fault, FAULTS_TO_QUARANTINE, now)?;
-                if record.quarantined_at == Some(now) {
-                    quarantined.push(record);
-                }
-            }
-        }
+        let result = call.result.as_ref().map(|_| ()).map_err(|(code, text)| (*code, text.as_str()));
+        quarantined.extend(note_call(tx, &call.strategy, call.digest, result, now)?);
     }
     Ok(quarantined)
 }

@@ -28,6 +28,14 @@ impl Services {
         Ok(format!("{channels} channels looked at, {rebalanced} new rebalances"))
     }
 
+    /// Reads completed payments to ourselves that are new, with the channels that movements told of.
+    pub(super) async fn read_payments(&self) -> Result<()> {
+        self.read_rebalances().await?;
+        let now = self.now();
+        self.store.write(move |tx| Ok(rebalances::match_sides(tx, now)?)).await?;
+        Ok(())
+    }
+
     /// Asks bookkeeper for what only it knows, and takes the day's snapshot when all that was due is read.
     pub async fn accounts_round(&self) -> Result<String> {
         let read = self.read_accounts().await?;

@@ -11,6 +11,7 @@ fn full() -> Policy {
         peer_id: PEER,
         strategy: "static".parse().unwrap(),
         rebalance_mode: RebalanceMode::SinkOnly,
+        rebalance_strategy: Some(StrategyName::rebalance_ev()),
         fee_ppm_target: Some(Ppm(123)),
         tags: vec!["exchange".to_owned(), "whale".to_owned()],
         updated_at: UnixTime(1_700_000_000),
@@ -175,6 +176,7 @@ fn any_update() -> impl Strategy<Value = PolicyUpdate> {
             PolicyUpdate {
                 strategy: strategy.map(|name| name.parse().unwrap()),
                 rebalance_mode: None,
+                rebalance_strategy: Edit::Keep,
                 fee_ppm_target,
                 tags,
                 fee_multiplier_min,

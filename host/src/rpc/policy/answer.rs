@@ -4,9 +4,9 @@ use crate::model::{PeerId, Policy, UnixTime};
 use crate::store::policies::{ChangeKind, PolicyChange};
 use serde_json::{Value, json};
 
-/// A policy as callers read it.
+/// A policy as callers read it. Only one that names an evaluator has that field.
 pub(in crate::rpc) fn policy(policy: &Policy, now: UnixTime) -> Value {
-    json!({
+    let mut answer = json!({
         "peer_id": policy.peer_id.to_string(),
         "strategy": policy.strategy.as_str(),
         "rebalance_mode": policy.rebalance_mode.name(),
@@ -17,7 +17,11 @@ pub(in crate::rpc) fn policy(policy: &Policy, now: UnixTime) -> Value {
         "fee_multiplier_max": policy.fee_multiplier_max,
         "expires_at": policy.expires_at.map(|end| end.0),
         "is_expired": policy.is_expired(now),
-    })
+    });
+    if let Some(name) = &policy.rebalance_strategy {
+        answer["rebalance_strategy"] = json!(name.as_str());
+    }
+    answer
 }
 
 /// Policies in one array.

@@ -29,6 +29,7 @@ pub(in crate::rpc) struct Changed {
 pub(super) async fn set(services: Arc<Services>, args: &Args) -> CommandResult {
     let (peer_id, update) = update::read(args).map_err(refused)?;
     check_strategies(&services, update.strategy.iter()).await?;
+    check_evaluators(&services, std::iter::once(&update)).await?;
     let changed = change(&services, peer_id, true, move |_| Ok(update)).await?;
     let short = answer::short(peer_id);
     let message = match changed.effective {
@@ -145,6 +146,7 @@ pub(super) async fn batch(services: Arc<Services>, args: &Args) -> CommandResult
     let updates = update::read_batch(updates).map_err(refused)?;
     let named = updates.iter().filter_map(|(_, update)| update.strategy.as_ref());
     check_strategies(&services, named).await?;
+    check_evaluators(&services, updates.iter().map(|(_, update)| update)).await?;
     let now = services.now();
     let write = services.store.write(move |tx| {
         let mut stored = HashMap::new();
@@ -223,6 +225,23 @@ async fn check_strategies(
     names.dedup();
     for name in names {
         services.check_strategy(name).await.map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Each evaluator that is named must be there and loadable.
+async fn check_evaluators(
+    services: &Services,
+    updates: impl Iterator<Item = &PolicyUpdate>,
+) -> Result<(), CommandError> {
+    let named: std::collections::BTreeSet<&StrategyName> = updates
+        .filter_map(|update| match &update.rebalance_strategy {
+            guard::Edit::To(name) => Some(name),
+            guard::Edit::Keep | guard::Edit::Clear => None,
+        })
+        .collect();
+    for name in named {
+        services.check_evaluator(name).await.map_err(refused)?;
     }
     Ok(())
 }

@@ -51,6 +51,7 @@ fn every_field_can_be_set_in_every_form() {
         fee_multiplier_min: Edit::To(0.5),
         fee_multiplier_max: Edit::To(2.0),
         expires_in_hours: Edit::To(24.0),
+        rebalance_strategy: Edit::Keep,
     };
     for params in [
         json!(["set", PEER, "static", "sink_only", 100, ["whale", "hub"], 0.5, 2, 24]),

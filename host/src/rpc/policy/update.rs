@@ -51,6 +51,12 @@ pub(super) const PARAMS: &[Param] = &[
         Kind::OrNone(&Kind::NUMBER),
         "Hours, at most 720, after which the peer returns to the default policy; none or 0 for never.",
     ),
+    Param::optional(
+        "rebalance_strategy",
+        Kind::OrNone(&Kind::Text),
+        "The evaluator that says when to fill the peer's channels: rebalance-ev or the name of a module; none for the general one.",
+    )
+    .or(&["evaluator"]),
 ];
 
 /// The change that the parameters ask for; an error when they ask for none.
@@ -59,6 +65,11 @@ pub(super) fn read(args: &Args) -> Result<(PeerId, PolicyUpdate), String> {
     let update = PolicyUpdate {
         strategy: args.opt_text("strategy").map(str::parse).transpose()?,
         rebalance_mode: args.opt_text("rebalance").map(str::parse).transpose()?,
+        rebalance_strategy: match edit(args, "rebalance_strategy", args.opt_text("rebalance_strategy")) {
+            Edit::Keep => Edit::Keep,
+            Edit::Clear => Edit::Clear,
+            Edit::To(name) => Edit::To(name.parse()?),
+        },
         fee_ppm_target: edit(args, "fee_ppm", args.opt_u32("fee_ppm").map(Ppm)),
         tags: match edit(args, "tags", args.opt_list("tags")) {
             Edit::Keep => None,

@@ -16,6 +16,7 @@ fn policies_come_back_whole() {
         peer_id: peer(2),
         strategy: "my-module".parse().expect("a name"),
         rebalance_mode: RebalanceMode::SinkOnly,
+        rebalance_strategy: Some(StrategyName::rebalance_ev()),
         fee_ppm_target: Some(Ppm(0)),
         tags: vec!["a \"b\"".to_owned(), "é".to_owned()],
         updated_at: UnixTime(9),

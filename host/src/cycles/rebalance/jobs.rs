@@ -1,0 +1,231 @@
+//! From the books to sling and back: handing jobs over, watching them, ending them.
+//!
+//! All of it may be repeated after a crash of this plugin, of sling or of lightningd: what is done
+//! next follows from the books and from what sling says it has. A job that this process did not
+//! hand over is ended, since nobody watched it.
+
+use super::SlingState;
+use super::desk::silence;
+use crate::cycles::Services;
+use crate::guard::budget::Reserved;
+use crate::model::UnixTime;
+use crate::model::job::{Job, JobId, JobState, StopReason};
+use crate::node::CallError;
+use crate::node::pending::Pending;
+use crate::store::{jobs, reservations};
+use anyhow::Result;
+
+/// A payment that is under way for this long, seconds, ends its job: sling gives up on it after 120 s
+/// (`sling-timeoutpay`), does not count it if it settles after that, and would send another in its
+/// place. What is reserved covers one such. Ending the job keeps it at one, for this is looked at
+/// every 30 s.
+const LATE_S: u64 = 60;
+
+impl Services {
+    /// One round: hands over what is reserved, ends what is to end, books what has ended.
+    pub async fn rebalance_jobs(&self) -> Result<String> {
+        let _turn = self.desk.sling_turn.lock().await;
+        self.look_at_sling().await;
+        let handed_over = self.hand_over_jobs().await?;
+        let live = self.live_jobs().await?;
+        if live.is_empty() {
+            return Ok(format!("{handed_over} jobs handed over, none under way"));
+        }
+        if let Err(error) = self.book_payments().await {
+            tracing::warn!("watching jobs without their newest payments: {error:#}");
+        }
+        self.watch_jobs().await?;
+        let ended = self.end_jobs().await?;
+        let settled = self.settle_jobs().await?;
+        Ok(format!(
+            "{handed_over} jobs handed over, {} under way, {ended} ended, {settled} settled",
+            live.len()
+        ))
+    }
+
+    /// Gives sling what is reserved for. Jobs in the books that are reserved but not in this
+    /// process's queue were left by one that died.
+    async fn hand_over_jobs(&self) -> Result<usize> {
+        let (reserved, orphans) = {
+            let mut queue = self.desk.queue.lock().await;
+            let queued: Vec<JobId> = queue.iter().map(Reserved::job).collect();
+            let orphan = |job: &Job| {
+                matches!(job.state, JobState::Reserved | JobState::Running)
+                    && !queued.contains(&job.id)
+                    && !self.desk.handed_over(job.id)
+            };
+            let orphans: Vec<Job> = self.live_jobs().await?.into_iter().filter(orphan).collect();
+            (std::mem::take(&mut *queue), orphans)
+        };
+        for job in orphans {
+            tracing::warn!("job {} to {} was left by a former run; it is ended", job.id, job.start.to.scid);
+            self.end_job(job.id, StopReason::Found, None).await?;
+        }
+        let count = reserved.len();
+        for reserved in reserved {
+            self.hand_over(&reserved).await?;
+        }
+        Ok(count)
+    }
+
+    async fn hand_over(&self, reserved: &Reserved) -> Result<()> {
+        let (id, now) = (reserved.job(), self.now());
+        self.desk.hand_over(id);
+        let operators = self.desk.operators_channels();
+        let start = reserved.start();
+        if let Some(end) =
+            std::iter::once(&start.to).chain(&start.from).find(|end| operators.contains(&end.scid))
+        {
+            return self
+                .not_taken(id, &format!("{} is used by the operator's own sling job", end.scid))
+                .await;
+        }
+        match self.node.sling_once(reserved).await {
+            Ok(()) => self.store.write(move |tx| Ok(jobs::started(tx, id, now)?)).await,
+            // sling may work on it: it has to be told to forget it.
+            Err(error) if error.leaves_doubt() => {
+                self.end_job(id, StopReason::NoAnswer, Some(error.to_string())).await
+            }
+            Err(error) => {
+                if error.is_unknown_method() {
+                    self.desk.note_sling(SlingState::Absent);
+                }
+                self.not_taken(id, &error.to_string()).await
+            }
+        }
+    }
+
+    /// sling never had the job: nothing can come of it any more.
+    async fn not_taken(&self, id: JobId, why: &str) -> Result<()> {
+        tracing::warn!("job {id}: {why}");
+        self.end_job(id, StopReason::Refused, Some(why.to_owned())).await?;
+        self.gone(id).await
+    }
+
+    /// Ends jobs that are done, late, or forgotten by sling.
+    async fn watch_jobs(&self) -> Result<()> {
+        let running: Vec<Job> =
+            self.live_jobs().await?.into_iter().filter(|job| job.state == JobState::Running).collect();
+        if running.is_empty() {
+            return Ok(());
+        }
+        let pending = match self.node.pending_to(&self.node_id).await {
+            Ok(pending) => pending,
+            Err(error) => {
+                tracing::warn!("watching jobs without the payments under way: {error}");
+                Vec::new()
+            }
+        };
+        let tasks = self.node.sling_tasks().await;
+        for job in running {
+            let word = tasks.as_ref().ok().and_then(|tasks| tasks.get(&job.start.to.scid));
+            let forgotten = match &tasks {
+                Ok(_) => word.is_none(),
+                Err(error) => error.is_unknown_method(),
+            };
+            let why = if forgotten {
+                Some(StopReason::SlingRestarted)
+            } else if self.has_arrived(&job).await? {
+                Some(StopReason::Done)
+            } else if is_late(&pending, &job, self.now()) {
+                Some(StopReason::LatePayment)
+            } else {
+                (self.now() >= job.deadline).then_some(StopReason::Deadline)
+            };
+            if let Some(why) = why {
+                self.end_job(job.id, why, word.cloned()).await?;
+            }
+        }
+        if let Err(error) = tasks {
+            self.desk.note_sling(silence(error));
+        }
+        Ok(())
+    }
+
+    /// Whether all of it has arrived, payments whose channels are not known yet counted in.
+    async fn has_arrived(&self, job: &Job) -> Result<bool> {
+        let watched = job.clone();
+        let undecided = self.store.read(move |conn| Ok(reservations::undecided(conn, &watched)?)).await?;
+        Ok(job.moved.0 + undecided * job.start.payment.0 >= job.start.amount.0)
+    }
+
+    /// Has sling forget the jobs that are to end. One that it is not done with stays for the next
+    /// round: sling waits for the payment under way.
+    async fn end_jobs(&self) -> Result<usize> {
+        let mut ended = 0;
+        for job in self.live_jobs().await?.into_iter().filter(|job| job.state == JobState::Stopping) {
+            match self.forget_job(&job).await {
+                Ok(()) => {
+                    self.gone(job.id).await?;
+                    ended += 1;
+                }
+                Err(error) => {
+                    tracing::info!(
+                        "job {} to {}: sling is not done with it: {error}",
+                        job.id,
+                        job.start.to.scid
+                    )
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    /// A job that the operator has since stored for the channel took the place of ours, and is not
+    /// touched. Where sling is not there, neither is the job.
+    async fn forget_job(&self, job: &Job) -> Result<(), CallError> {
+        if self.desk.sling() == SlingState::Absent {
+            return Ok(());
+        }
+        let scid = job.start.to.scid;
+        let forget = async {
+            let stored = self.node.sling_stored_jobs().await?;
+            match stored.iter().any(|stored| stored.scid == scid) {
+                true => Ok(()),
+                false => self.node.sling_forget(scid).await,
+            }
+        };
+        match forget.await {
+            Err(error) if error.is_unknown_method() => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Tells sling to forget the jobs that it works on, without waiting for it: nobody will watch
+    /// them. The next start settles them.
+    pub async fn leave_sling(&self) -> Result<()> {
+        let running = self.live_jobs().await?.into_iter().filter(|job| job.state == JobState::Running);
+        let forget: Vec<_> = running.map(|job| self.forget_running(job)).collect();
+        futures_util::future::join_all(forget).await;
+        Ok(())
+    }
+
+    async fn forget_running(&self, job: Job) {
+        if let Err(error) = self.node.sling_forget(job.start.to.scid).await {
+            tracing::debug!("job {}: sling was told to forget it: {error}", job.id);
+        }
+    }
+
+    async fn end_job(&self, id: JobId, why: StopReason, word: Option<String>) -> Result<()> {
+        self.store.write(move |tx| Ok(jobs::stopping(tx, id, why, word.as_deref())?)).await
+    }
+
+    /// sling has forgotten the job.
+    async fn gone(&self, id: JobId) -> Result<()> {
+        let now = self.now();
+        self.desk.forget(id);
+        self.store.write(move |tx| Ok(jobs::stopped(tx, id, now)?)).await
+    }
+}
+
+/// Payments under way that may be the job's.
+pub(super) fn under_way<'a>(pending: &'a [Pending], job: &Job) -> impl Iterator<Item = &'a Pending> + Clone {
+    let (payment, since) = (job.start.payment, job.reserved_at);
+    pending.iter().filter(move |one| one.may_be(payment, since))
+}
+
+/// Whether a payment of the job outlasts, or will outlast, sling's patience.
+fn is_late(pending: &[Pending], job: &Job, now: UnixTime) -> bool {
+    let own = under_way(pending, job);
+    own.clone().any(|one| now.since(one.created_at) >= LATE_S) || own.count() >= 2
+}

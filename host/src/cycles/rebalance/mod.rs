@@ -1,0 +1,104 @@
+//! The rebalance cycle, in two passes.
+//!
+//! *Settle* ([`Services::rebalance_jobs`]) hands reserved jobs to sling, ends those whose time is
+//! over, and books what they really cost from the node's own payments. *Plan*
+//! ([`Services::rebalance_cycle`]) looks for new ones: snapshot and facts in, proposals through the
+//! guard, the worst case of each into the books. Only the first pass speaks to sling at length, so
+//! that nothing else waits for it.
+//!
+//! [`Services::plan_rebalances`] decides without acting; [`Services::apply_rebalances`] acts on a
+//! plan.
+
+mod desk;
+mod facts;
+mod ground;
+mod inputs;
+mod jobs;
+mod manual;
+mod plan;
+mod record;
+mod settle;
+
+pub use desk::{Desk, SlingState};
+pub use manual::{Figures, ManualRebalance, Wish};
+pub use plan::{Done, EvaluatorCall, Judged, Passed, RebalancePlan};
+pub use settle::Cleared;
+
+use super::Services;
+use super::schedule::{JobName, Trigger};
+use crate::guard::Approved;
+use crate::model::job::{JobId, StartRebalance};
+use crate::node::write::Writer;
+use crate::store::reservations;
+use anyhow::{Context, Result};
+use std::time::Instant;
+
+impl Services {
+    /// One run of the plan: looks for rebalances that are worth it, and reserves for them.
+    pub async fn rebalance_cycle(&self, trigger: Trigger) -> Result<String> {
+        let started = Instant::now();
+        let snapshot = self.observe().await?;
+        let mut plan = self.plan_rebalances(snapshot, false).await?;
+        self.apply_rebalances(&mut plan).await;
+        let word = match trigger {
+            Trigger::Timer => "timer",
+            Trigger::Woken => "woken",
+        };
+        let told = plan.to_string();
+        self.record_rebalances(plan, word, started.elapsed())
+            .await
+            .context("recording the rebalance cycle")?;
+        Ok(told)
+    }
+
+    /// Reserves for what the plan approved, and gives it to those who speak to sling. A dry run
+    /// reserves nothing.
+    pub async fn apply_rebalances(&self, plan: &mut RebalancePlan) {
+        let dry = matches!(self.writer, Writer::Dry);
+        for judged in &mut plan.judged {
+            let Ok(approved) = &judged.verdict.result else { continue };
+            judged.done = Some(match dry {
+                true => Done::DryRun,
+                false => self.reserve(approved.clone()).await,
+            });
+        }
+        if plan.judged.iter().any(|judged| matches!(judged.done, Some(Done::Reserved(_)))) {
+            self.jobs.wake(JobName::RebalanceJobs);
+        }
+    }
+
+    /// Puts the worst case of a job into the books, and the job into the queue for sling.
+    async fn reserve(&self, approved: Approved<StartRebalance>) -> Done {
+        let (config, now) = (self.config(), self.now());
+        // Held over both steps: whoever looks for jobs that nobody handed over finds none in between.
+        let mut queue = self.desk.queue.lock().await;
+        let reserved =
+            self.store.write(move |tx| Ok(reservations::reserve(tx, approved, &config, now)?)).await;
+        match reserved {
+            Ok(Ok(reserved)) => {
+                let (job, start) = (reserved.job(), reserved.start());
+                tracing::info!(
+                    "job {job}: {} sat to {} at most {} ({} msat reserved)",
+                    start.amount.sats(),
+                    start.to.scid,
+                    start.max_fee,
+                    start.worst_cost().0
+                );
+                queue.push(reserved);
+                Done::Reserved(job)
+            }
+            Ok(Err(refusal)) => Done::Refused(refusal),
+            Err(error) => Done::Lost(format!("nothing was reserved, so nothing is moved: {error:#}")),
+        }
+    }
+
+    /// Jobs that the last look found in the books.
+    pub async fn live_jobs(&self) -> Result<Vec<crate::model::job::Job>> {
+        self.store.read(|conn| Ok(crate::store::jobs::live(conn)?)).await
+    }
+
+    /// One job.
+    pub async fn job(&self, id: JobId) -> Result<Option<crate::model::job::Job>> {
+        self.store.read(move |conn| Ok(crate::store::jobs::get(conn, id)?)).await
+    }
+}

@@ -1,0 +1,247 @@
+//! Limits of one rebalance: the node's state, the channels' states and policies, pauses after
+//! earlier jobs, amounts and rates. What all jobs may cost together is in [`super::budget`].
+
+mod ends;
+
+pub use ends::{drain_most, fill_most, may_drain, may_fill, wait};
+
+use super::Approved;
+use crate::config::Config;
+use crate::model::job::{JobEnd, JobOrigin, Past, RebalanceProposal, StartRebalance};
+use crate::model::refusal::{End, Holder, RebalanceRefusal as Refusal};
+use crate::model::{Channel, ChannelId, Msat, NodeSnapshot, PeerId, Policy, Ppm, SignedMsat};
+use ends::{MOST_KEPT, gives};
+use std::collections::HashMap;
+
+/// Everything that a verdict depends on, besides the proposal.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    pub config: &'a Config,
+    pub snapshot: &'a NodeSnapshot,
+    pub policies: &'a HashMap<PeerId, Policy>,
+    /// Earlier jobs, by the channel that they filled.
+    pub past: &'a HashMap<ChannelId, Past>,
+    /// Channels that are in use, and by whom.
+    pub busy: &'a HashMap<ChannelId, Holder>,
+    /// Why sling cannot be used now.
+    pub no_rebalancer: Option<&'a str>,
+    /// Confirmed funds on the chain that nothing else holds, or why they are not known.
+    pub wallet: &'a Result<Msat, String>,
+}
+
+impl<'a> Case<'a> {
+    /// The policy in force for a peer.
+    pub fn policy(&self, peer: PeerId) -> Policy {
+        super::policy::in_force(self.policies.get(&peer).cloned(), peer, self.snapshot.now())
+    }
+
+    fn channel(&self, id: &ChannelId) -> Option<&'a Channel> {
+        self.snapshot.channels.iter().find(|channel| channel.channel_id == *id)
+    }
+}
+
+/// The guard's word on one proposal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub proposal: RebalanceProposal,
+    /// What was left out or made smaller, in sentences.
+    pub limits: Vec<String>,
+    pub result: Result<Approved<StartRebalance>, Refusal>,
+}
+
+/// Judges one proposal.
+pub fn check(proposal: RebalanceProposal, case: Case<'_>) -> Verdict {
+    let mut limits = Vec::new();
+    let result = judge(&proposal, case, &mut limits);
+    Verdict { proposal, limits, result }
+}
+
+/// What concerns every rebalance alike.
+///
+/// # Errors
+/// Why nothing can be rebalanced now.
+pub fn node_ready(case: Case<'_>) -> Result<(), Refusal> {
+    if let Some(why) = case.no_rebalancer {
+        return Err(Refusal::NoRebalancer(why.to_owned()));
+    }
+    if let Some(why) = &case.snapshot.not_synced {
+        return Err(Refusal::NodeSyncing(why.clone()));
+    }
+    let least = Msat::from_sats(case.config.min_wallet_reserve);
+    match case.wallet {
+        Err(why) => Err(Refusal::Unreadable(why.clone())),
+        Ok(confirmed) if *confirmed < least => Err(Refusal::WalletReserve { confirmed: *confirmed, least }),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn judge(
+    proposal: &RebalanceProposal,
+    case: Case<'_>,
+    limits: &mut Vec<String>,
+) -> Result<Approved<StartRebalance>, Refusal> {
+    node_ready(case)?;
+    let config = case.config;
+    let to = case.channel(&proposal.to);
+    let to = to.ok_or_else(|| Refusal::UnknownChannel(End::To(proposal.to.to_string())))?;
+    if proposal.from.contains(&proposal.to) {
+        return Err(Refusal::SameChannel);
+    }
+    may_fill(to, proposal.origin.is_forced(), case)?;
+    let by_operator = matches!(proposal.origin, JobOrigin::Operator { .. });
+    let keep_share = if by_operator { 0.0 } else { config.low_liquidity_threshold.min(0.99) };
+    let least = Msat::from_sats(if by_operator { 1 } else { config.rebalance_min_amount });
+    let mut sources = sources(proposal, least.min(proposal.amount), keep_share, case, limits)?;
+    let Cut { amount, payment } = match by_operator {
+        true => operators_cut(proposal.amount, to, &sources, config)?,
+        false => evaluators_cut(proposal.amount, to, &mut sources, config)?,
+    };
+    if amount < proposal.amount {
+        limits.push(format!("{} sat in payments of {} sat", amount.sats(), payment.sats()));
+    }
+    let max_fee = rate(proposal, config, limits)?;
+    let fleet = worth(proposal, to, amount, case)?;
+    Ok(Approved(StartRebalance {
+        to: end(to),
+        from: sources.into_iter().map(|(channel, _)| end(channel)).collect(),
+        amount,
+        payment,
+        max_fee,
+        max_hops: u32::try_from(config.sling_max_hops).unwrap_or(u32::MAX),
+        keep_share,
+        keep_most: if by_operator { Msat::ZERO } else { MOST_KEPT },
+        time_limit_s: config.sling_job_timeout_seconds,
+        origin: proposal.origin.clone(),
+        fleet,
+        value: proposal.value,
+    }))
+}
+
+fn end(channel: &Channel) -> JobEnd {
+    JobEnd {
+        channel_id: channel.channel_id,
+        scid: channel.scid.expect("a channel without one is not usable"),
+        peer_id: channel.peer_id,
+    }
+}
+
+const fn whole_sats(amount: Msat) -> Msat {
+    Msat(amount.0 - amount.0 % 1_000)
+}
+
+/// A channel to take from, and what it can give.
+type Source<'a> = (&'a Channel, Msat);
+
+/// The sources that can give at least `least`.
+fn sources<'a>(
+    proposal: &RebalanceProposal,
+    least: Msat,
+    keep_share: f64,
+    case: Case<'a>,
+    limits: &mut Vec<String>,
+) -> Result<Vec<Source<'a>>, Refusal> {
+    let (mut usable, mut first_refusal) = (Vec::new(), None);
+    for id in &proposal.from {
+        match source(id, least, keep_share, case) {
+            Ok(source) => usable.push(source),
+            Err(refusal) => {
+                limits.push(refusal.to_string());
+                first_refusal.get_or_insert(refusal);
+            }
+        }
+    }
+    if usable.is_empty() { Err(first_refusal.unwrap_or(Refusal::NoSource)) } else { Ok(usable) }
+}
+
+fn source<'a>(id: &ChannelId, least: Msat, keep_share: f64, case: Case<'a>) -> Result<Source<'a>, Refusal> {
+    let channel = case.channel(id).ok_or_else(|| Refusal::UnknownChannel(End::From(id.to_string())))?;
+    may_drain(channel, case)?;
+    let has = gives(channel, keep_share, case.config);
+    if has < least {
+        return Err(Refusal::SourceLacks { end: End::From(channel.name()), has, needed: least });
+    }
+    Ok((channel, has))
+}
+
+/// How a job is cut into payments.
+struct Cut {
+    amount: Msat,
+    payment: Msat,
+}
+
+/// A person's amount is taken as it is, in equal payments, or refused.
+fn operators_cut(
+    wanted: Msat,
+    to: &Channel,
+    sources: &[Source<'_>],
+    config: &Config,
+) -> Result<Cut, Refusal> {
+    let gives = sources.iter().fold(0u64, |sum, (_, gives)| sum.saturating_add(gives.0));
+    let most = Msat(gives).min(fill_most(to, config));
+    if wanted > most {
+        return Err(Refusal::TooLarge { wanted, most });
+    }
+    let count = wanted.0.div_ceil(config.sling_chunk_size_sats.saturating_mul(1_000)).max(1);
+    let payment = whole_sats(Msat(wanted.0 / count));
+    if payment == Msat::ZERO {
+        return Err(Refusal::TooSmall { fits: wanted, least: Msat::from_sats(1) });
+    }
+    Ok(Cut { amount: Msat(payment.0 * count), payment })
+}
+
+/// As much of an evaluator's amount as fits, in payments that the best source can give. Sources
+/// that cannot give one are dropped.
+fn evaluators_cut(
+    wanted: Msat,
+    to: &Channel,
+    sources: &mut Vec<Source<'_>>,
+    config: &Config,
+) -> Result<Cut, Refusal> {
+    let best = sources.first().map_or(Msat::ZERO, |(_, gives)| *gives);
+    let chunk = Msat::from_sats(config.sling_chunk_size_sats);
+    let payment = whole_sats(wanted.min(chunk).min(best).min(fill_most(to, config)));
+    let least = Msat::from_sats(config.rebalance_min_amount);
+    if payment == Msat::ZERO {
+        return Err(Refusal::TooSmall { fits: payment, least });
+    }
+    sources.retain(|(_, gives)| *gives >= payment);
+    let given = sources.iter().fold(0u64, |sum, (_, gives)| sum.saturating_add(gives.0 / payment.0));
+    let count = (wanted.min(fill_most(to, config)).0 / payment.0).min(given);
+    let amount = Msat(payment.0 * count);
+    if amount < least { Err(Refusal::TooSmall { fits: amount, least }) } else { Ok(Cut { amount, payment }) }
+}
+
+/// An evaluator's rate is moved to the highest allowed one, an operator's refused.
+fn rate(proposal: &RebalanceProposal, config: &Config, limits: &mut Vec<String>) -> Result<Ppm, Refusal> {
+    let (wanted, most) = (proposal.max_fee, Ppm(config.rebalance_max_ppm));
+    match proposal.origin {
+        _ if wanted <= most => Ok(wanted),
+        JobOrigin::Operator { .. } => Err(Refusal::MaxFee { wanted, most }),
+        JobOrigin::Evaluator(_) => {
+            limits.push(format!("{wanted} limited to {most}"));
+            Ok(most)
+        }
+    }
+}
+
+/// Whether an evaluator's rebalance gains enough, or loses little enough towards the fleet.
+/// True when it is meant to lose.
+fn worth(proposal: &RebalanceProposal, to: &Channel, amount: Msat, case: Case<'_>) -> Result<bool, Refusal> {
+    let (JobOrigin::Evaluator(_), Some(value)) = (&proposal.origin, proposal.value) else { return Ok(false) };
+    let config = case.config;
+    let is_fleet = case.policy(to.peer_id).strategy.as_str() == "hive";
+    if is_fleet && value < SignedMsat::ZERO {
+        let loss = Msat(value.0.unsigned_abs());
+        let most = Msat::from_sats(config.hive_rebalance_tolerance);
+        return if loss > most { Err(Refusal::FleetLoss { loss, most }) } else { Ok(true) };
+    }
+    let least = match u32::try_from(config.rebalance_min_profit_ppm) {
+        Ok(0) | Err(_) => Msat::from_sats(config.rebalance_min_profit),
+        Ok(ppm) => Ppm(ppm).fee(Msat::ZERO, amount),
+    };
+    let enough = is_fleet || u64::try_from(value.0).is_ok_and(|value| Msat(value) >= least && value > 0);
+    if enough { Ok(false) } else { Err(Refusal::NotWorthIt { value, least }) }
+}
+
+#[cfg(test)]
+mod tests;

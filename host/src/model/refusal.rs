@@ -1,0 +1,260 @@
+//! Why a rebalance does not happen: a code for programs, a sentence with numbers for people.
+
+use super::job::JobId;
+use super::{Msat, Ppm, RebalanceMode, SignedMsat};
+use std::fmt;
+
+/// Which end of a rebalance a refusal is about, by the name of its channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The channel to fill.
+    To(String),
+    /// The channel to take from.
+    From(String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::To(name) => write!(f, "{name} (to fill)"),
+            End::From(name) => write!(f, "{name} (to take from)"),
+        }
+    }
+}
+
+/// Who works on a channel already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A job of this plugin that is not settled.
+    Job(JobId),
+    /// A job that the operator gave to sling.
+    OperatorsSlingJob,
+    /// An earlier proposal of the same cycle.
+    SameCycle,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Holder::Job(id) => write!(f, "job {id}, which is not settled"),
+            Holder::OperatorsSlingJob => write!(f, "the operator's own sling job"),
+            Holder::SameCycle => write!(f, "a better proposal of the same cycle"),
+        }
+    }
+}
+
+/// How much of a limit on cost is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub limit: Msat,
+    /// Spent in the last 24 hours.
+    pub spent: Msat,
+    /// What jobs that are not settled may yet spend.
+    pub reserved: Msat,
+    /// What this one could cost at worst.
+    pub needed: Msat,
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} needed at worst, but of {} in 24 hours {} are spent and {} reserved",
+            self.needed, self.limit, self.spent, self.reserved
+        )
+    }
+}
+
+/// Why a proposal did not become a job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RebalanceRefusal {
+    /// sling is not there, too old, or does not answer.
+    NoRebalancer(String),
+    /// The node does not see the present chain.
+    NodeSyncing(String),
+    /// What the limit depends on could not be read.
+    Unreadable(String),
+    /// Confirmed funds on the chain are below what has to stay there.
+    WalletReserve {
+        confirmed: Msat,
+        least: Msat,
+    },
+    UnknownChannel(End),
+    SameChannel,
+    ChannelNotReady {
+        end: End,
+        why: String,
+    },
+    Policy {
+        end: End,
+        mode: RebalanceMode,
+    },
+    /// Another evaluator answers for this channel.
+    OtherEvaluator(String),
+    Busy {
+        end: End,
+        holder: Holder,
+    },
+    NoSource,
+    /// Less than one sensible payment fits.
+    TooSmall {
+        fits: Msat,
+        least: Msat,
+    },
+    TooLarge {
+        wanted: Msat,
+        most: Msat,
+    },
+    /// The source has not got it to give.
+    SourceLacks {
+        end: End,
+        has: Msat,
+        needed: Msat,
+    },
+    MaxFee {
+        wanted: Ppm,
+        most: Ppm,
+    },
+    NotWorthIt {
+        value: SignedMsat,
+        least: Msat,
+    },
+    FleetLoss {
+        loss: Msat,
+        most: Msat,
+    },
+    Cooldown {
+        seconds_left: u64,
+    },
+    BackOff {
+        failures: u32,
+        seconds_left: u64,
+    },
+    Futile {
+        failures: u32,
+        seconds_left: u64,
+    },
+    Slots {
+        running: usize,
+        most: u64,
+    },
+    Budget(Room),
+    FleetBudget(Room),
+    ChannelBudget(Room),
+    PeerBudget(Room),
+}
+
+impl RebalanceRefusal {
+    /// The code for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoRebalancer(_) => "no_rebalancer",
+            Self::NodeSyncing(_) => "node_syncing",
+            Self::Unreadable(_) => "unreadable",
+            Self::WalletReserve { .. } => "wallet_reserve",
+            Self::UnknownChannel(_) => "unknown_channel",
+            Self::SameChannel => "same_channel",
+            Self::ChannelNotReady { .. } => "channel_not_ready",
+            Self::Policy { .. } => "policy",
+            Self::OtherEvaluator(_) => "other_evaluator",
+            Self::Busy { .. } => "busy",
+            Self::NoSource => "no_source",
+            Self::TooSmall { .. } => "too_small",
+            Self::TooLarge { .. } => "too_large",
+            Self::SourceLacks { .. } => "source_lacks",
+            Self::MaxFee { .. } => "max_fee",
+            Self::NotWorthIt { .. } => "not_worth_it",
+            Self::FleetLoss { .. } => "fleet_loss",
+            Self::Cooldown { .. } => "cooldown",
+            Self::BackOff { .. } => "back_off",
+            Self::Futile { .. } => "futile",
+            Self::Slots { .. } => "slots",
+            Self::Budget(_) => "budget",
+            Self::FleetBudget(_) => "fleet_budget",
+            Self::ChannelBudget(_) => "channel_budget",
+            Self::PeerBudget(_) => "peer_budget",
+        }
+    }
+
+    /// Whether a smaller amount might pass.
+    pub const fn is_about_money(&self) -> bool {
+        matches!(self, Self::Budget(_) | Self::FleetBudget(_) | Self::ChannelBudget(_) | Self::PeerBudget(_))
+    }
+
+    /// Whether `force` would have passed it.
+    pub const fn yields_to_force(&self) -> bool {
+        matches!(
+            self,
+            Self::Cooldown { .. } | Self::BackOff { .. } | Self::Futile { .. } | Self::NotWorthIt { .. }
+        )
+    }
+}
+
+impl fmt::Display for RebalanceRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRebalancer(why) => write!(f, "nothing can be rebalanced now: {why}"),
+            Self::NodeSyncing(why) => write!(f, "the node is not in step with the chain: {why}"),
+            Self::Unreadable(why) => write!(f, "a limit could not be checked, so nothing is spent: {why}"),
+            Self::WalletReserve { confirmed, least } => write!(
+                f,
+                "{} sat of confirmed funds on the chain are less than the {} sat that min-wallet-reserve keeps",
+                confirmed.sats(),
+                least.sats()
+            ),
+            Self::UnknownChannel(end) => write!(f, "channel {end} is not one of this node's"),
+            Self::SameChannel => write!(f, "a channel cannot be filled from itself"),
+            Self::ChannelNotReady { end, why } => write!(f, "channel {end}: {why}"),
+            Self::Policy { end, mode } => {
+                write!(f, "channel {end}: its peer's policy says rebalance={}", mode.name())
+            }
+            Self::OtherEvaluator(name) => write!(f, "evaluator '{name}' answers for this channel"),
+            Self::Busy { end, holder } => write!(f, "channel {end} is used by {holder}"),
+            Self::NoSource => write!(f, "no channel is left to take from"),
+            Self::TooSmall { fits, least } => {
+                write!(f, "only {} sat fit, and {} sat are the least", fits.sats(), least.sats())
+            }
+            Self::TooLarge { wanted, most } => {
+                write!(f, "{} sat are wanted, and {} sat are the most", wanted.sats(), most.sats())
+            }
+            Self::SourceLacks { end, has, needed } => write!(
+                f,
+                "channel {end} can give {} sat, and one payment takes {} sat",
+                has.sats(),
+                needed.sats()
+            ),
+            Self::MaxFee { wanted, most } => {
+                write!(f, "{wanted} are above the {most} that rebalance-max-ppm allows")
+            }
+            Self::NotWorthIt { value, least } => write!(
+                f,
+                "an expected gain of {} sat is below the {} sat that rebalance-min-profit asks for",
+                value.sats(),
+                least.sats()
+            ),
+            Self::FleetLoss { loss, most } => write!(
+                f,
+                "an expected loss of {} sat is above the {} sat that hive-rebalance-tolerance allows",
+                loss.sats(),
+                most.sats()
+            ),
+            Self::Cooldown { seconds_left } => {
+                write!(f, "the channel was filled lately and rests for another {seconds_left} s")
+            }
+            Self::BackOff { failures, seconds_left } => {
+                write!(f, "{failures} failures in a row: the next try comes in {seconds_left} s")
+            }
+            Self::Futile { failures, seconds_left } => write!(
+                f,
+                "{failures} failures in a row: no more tries for another {seconds_left} s (48 h after the last)"
+            ),
+            Self::Slots { running, most } => {
+                write!(f, "{running} jobs are not settled, and {most} may be at the same time")
+            }
+            Self::Budget(room) => write!(f, "the daily budget: {room}"),
+            Self::FleetBudget(room) => write!(f, "the fleet's daily budget for losses: {room}"),
+            Self::ChannelBudget(room) => write!(f, "the channel's share of the daily budget: {room}"),
+            Self::PeerBudget(room) => write!(f, "the peer's share of the daily budget: {room}"),
+        }
+    }
+}

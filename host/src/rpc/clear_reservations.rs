@@ -1,0 +1,38 @@
+//! `revenue-clear-reservations`: frees money that nothing can spend any more.
+
+use super::args::Args;
+use super::{Command, CommandResult, Run};
+use crate::cycles::Services;
+use crate::guard::budget;
+use crate::store::reservations;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(super) const COMMAND: Command = Command {
+    name: "revenue-clear-reservations",
+    usage: "",
+    description: "Settles ended rebalances at once and frees what they held; what a job in sling or a payment under way \
+                  holds stays.",
+    run: Run::Ready(|services, params| Box::pin(run(services, params))),
+};
+
+async fn run(services: Arc<Services>, params: Value) -> CommandResult {
+    Args::parse(&params, &[])?;
+    let cleared = services.clear_reservations().await?;
+    let (config, now) = (services.config(), services.now());
+    let ledger =
+        services.store.read(move |conn| Ok(reservations::ledger(conn, now.minus(budget::WINDOW_S))?)).await?;
+    let left = budget::overall(&config, &ledger).left();
+    Ok(json!({
+        "status": "success",
+        "cleared_count": cleared.count,
+        "released_sats": cleared.released.sats(),
+        "released_msat": cleared.released.0,
+        "kept_count": cleared.kept,
+        "budget_available": left.sats(),
+        "message": format!(
+            "{} reservations cleared, {} kept: a job in sling or a payment under way holds them",
+            cleared.count, cleared.kept
+        ),
+    }))
+}

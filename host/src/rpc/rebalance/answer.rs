@@ -1,0 +1,130 @@
+//! Rebalances as callers of the original read them, and what they need to know besides.
+
+use crate::cycles::rebalance::{Desk, Figures, Judged};
+use crate::model::Msat;
+use crate::model::job::{Job, JobOrigin, JobState, StartRebalance};
+use serde_json::{Value, json};
+
+/// What is to be moved, and what speaks for it.
+pub(super) fn candidate(judged: &Judged, start: &StartRebalance, figures: Figures) -> Value {
+    let from = start.from.first();
+    let sources: Vec<String> = start.from.iter().map(|end| end.scid.to_string()).collect();
+    let gain = start.value.unwrap_or_else(|| figures.gain(start.amount));
+    let state = match &start.origin {
+        JobOrigin::Operator { .. } => "manual",
+        JobOrigin::Evaluator(name) => name.as_str(),
+    };
+    json!({
+        "source_candidates": sources,
+        "from_channel": from.map(|end| end.scid.to_string()),
+        "to_channel": start.to.scid.to_string(),
+        "from_peer_id": from.map(|end| end.peer_id.to_string()),
+        "to_peer_id": start.to.peer_id.to_string(),
+        "amount_sats": start.amount.sats(),
+        "amount_msat": start.amount.0,
+        "payment_sats": start.payment.sats(),
+        "outbound_fee_ppm": figures.outbound.0,
+        "inbound_fee_ppm": figures.inbound.0,
+        "source_fee_ppm": figures.source.0,
+        "weighted_opp_cost_ppm": figures.forgone.0,
+        "spread_ppm": figures.spread,
+        "max_budget_sats": start.worst_cost().sats(),
+        "max_budget_msat": start.worst_cost().0,
+        "max_fee_ppm": start.max_fee.0,
+        "expected_profit_sats": gain.sats(),
+        "liquidity_ratio": rounded(judged.to.local_share()),
+        "dest_flow_state": state,
+        "dest_turnover_rate": rounded(figures.to_turnover),
+        "source_turnover_rate": rounded(figures.from_turnover),
+        "num_source_candidates": sources.len(),
+    })
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+/// A job with the columns of the original's history.
+pub(in crate::rpc) fn recent_job(job: &Job) -> Value {
+    let settled = job.state == JobState::Settled;
+    let status = match job.outcome {
+        Some(outcome) => outcome.name(),
+        None => "pending",
+    };
+    let profit = job.start.value.filter(|_| settled).map(|value| {
+        // What was expected, less what was expected to be paid and more what was paid, cannot be
+        // told apart afterwards: only a job that moved something gained anything.
+        if job.moved == Msat::ZERO { 0 } else { value.sats() }
+    });
+    json!({
+        "id": job.id.0,
+        "from_channel": job.start.from.first().map(|end| end.scid.to_string()),
+        "source_candidates": job.start.from.iter().map(|end| end.scid.to_string()).collect::<Vec<_>>(),
+        "to_channel": job.start.to.scid.to_string(),
+        "to_peer_id": job.start.to.peer_id.to_string(),
+        "amount_sats": job.start.amount.sats(),
+        "max_fee_sats": job.reserved.sats(),
+        "actual_fee_sats": settled.then(|| job.fee.sats()),
+        "expected_profit_sats": job.start.value.map(|value| value.sats()),
+        "actual_profit_sats": profit,
+        "status": status,
+        "rebalance_type": match job.start.origin {
+            JobOrigin::Operator { .. } => "manual",
+            JobOrigin::Evaluator(_) => "normal",
+        },
+        "error_message": error_message(job),
+        "timestamp": job.reserved_at.0,
+        "moved_msat": job.moved.0,
+        "fee_msat": job.fee.0,
+        "reserved_msat": job.reserved.0,
+        "max_fee_ppm": job.start.max_fee.0,
+        "settled_at": job.settled_at.map(|at| at.0),
+    })
+}
+
+/// Why a job did not move all that it should.
+fn error_message(job: &Job) -> Option<String> {
+    let why = job.stop_reason.filter(|_| job.moved < job.start.amount)?;
+    Some(match &job.word {
+        None => why.name().to_owned(),
+        Some(word) => format!("{}: {word}", why.name()),
+    })
+}
+
+/// How sling is, by the last look.
+pub(in crate::rpc) fn rebalancer(desk: &Desk) -> Value {
+    let sling = desk.sling();
+    let mut operators: Vec<String> = desk.operators_channels().iter().map(ToString::to_string).collect();
+    operators.sort_unstable();
+    json!({
+        "plugin": "sling",
+        "state": sling.name(),
+        "version": sling.version(),
+        "problem": sling.problem(),
+        "looked_at": desk.looked_at().map(|at| at.0),
+        "operators_channels": operators,
+    })
+}
+
+/// A job that is not settled.
+pub(in crate::rpc) fn live_job(job: &Job) -> Value {
+    json!({
+        "job_id": job.id.0,
+        "state": job.state.name(),
+        "to_channel": job.start.to.scid.to_string(),
+        "to_peer_id": job.start.to.peer_id.to_string(),
+        "from_channels": job.start.from.iter().map(|end| end.scid.to_string()).collect::<Vec<_>>(),
+        "amount_sats": job.start.amount.sats(),
+        "moved_sats": job.moved.sats(),
+        "fee_msat": job.fee.0,
+        "max_fee_ppm": job.start.max_fee.0,
+        "reserved_msat": job.reserved.0,
+        "held_msat": job.held().0,
+        "reserved_at": job.reserved_at.0,
+        "started_at": job.started_at.map(|at| at.0),
+        "deadline": job.deadline.0,
+        "stopped_at": job.stopped_at.map(|at| at.0),
+        "stop_reason": job.stop_reason.map(|why| why.name()),
+        "sling_says": job.word,
+    })
+}

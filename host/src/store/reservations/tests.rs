@@ -1,0 +1,213 @@
+use super::*;
+use crate::guard::rebalance::{Case, check};
+use crate::model::job::{JobOrigin, JobOutcome, RebalanceProposal, StopReason};
+use crate::model::{Channel, NodeSnapshot, PeerId, Ppm, Tick};
+use crate::store::testing::{channel, channel_id, memory};
+use proptest::prelude::*;
+
+const NOW: UnixTime = UnixTime(1_800_000_000);
+const CHANNELS: u8 = 8;
+
+fn config() -> Config {
+    Config {
+        enable_proportional_budget: false,
+        daily_budget_sats: 1_000,
+        rebalance_channel_share: 1.0,
+        rebalance_peer_share: 1.0,
+        min_wallet_reserve: 0,
+        sling_chunk_size_sats: 100_000,
+        ..Config::default()
+    }
+}
+
+/// What an operator asks for, as far as the guard lets it.
+fn approved(to: u8, from: u8, payments: u64, ppm: u32, now: UnixTime) -> Approved<StartRebalance> {
+    let snapshot = NodeSnapshot {
+        tick: Tick { now, seed: 1 },
+        node_id: PeerId([3; 33]),
+        network: "regtest".to_owned(),
+        blockheight: 800_000,
+        not_synced: None,
+        feerate_perkb: None,
+        channels: (1..=CHANNELS).map(channel).collect::<Vec<Channel>>(),
+    };
+    let config = config();
+    let (policies, past, busy, wallet) = (HashMap::new(), HashMap::new(), HashMap::new(), Ok(Msat::ZERO));
+    let case = Case {
+        config: &config,
+        snapshot: &snapshot,
+        policies: &policies,
+        past: &past,
+        busy: &busy,
+        no_rebalancer: None,
+        wallet: &wallet,
+    };
+    let proposal = RebalanceProposal {
+        to: channel_id(to),
+        from: vec![channel_id(from)],
+        amount: Msat::from_sats(100_000 * payments),
+        max_fee: Ppm(ppm),
+        origin: JobOrigin::Operator { force: true },
+        value: None,
+        cost: None,
+        success: None,
+        reason: String::new(),
+        factors: Vec::new(),
+    };
+    check(proposal, case).result.expect("within the guard's limits")
+}
+
+fn try_reserve(
+    conn: &mut Connection,
+    to: u8,
+    from: u8,
+    payments: u64,
+    ppm: u32,
+    now: UnixTime,
+) -> Option<JobId> {
+    let tx = conn.transaction().expect("a transaction");
+    let reserved = reserve(&tx, approved(to, from, payments, ppm, now), &config(), now).expect("books");
+    tx.commit().expect("committed");
+    reserved.ok().map(|reserved| reserved.job())
+}
+
+/// One payment, as the node's records have it.
+struct Payment {
+    hash: u8,
+    amount: u64,
+    fee: u64,
+    at: UnixTime,
+    ends: Option<(u8, u8)>,
+}
+
+fn book(conn: &Connection, payment: &Payment) {
+    let (from, to) =
+        payment.ends.map_or((None, None), |(from, to)| (Some(channel_id(from)), Some(channel_id(to))));
+    conn.execute(
+        "INSERT OR IGNORE INTO rebalances (payment_hash, groupid, partid, amount_msat, fee_msat, completed_at_s,
+             out_channel, in_channel) VALUES (?1, 0, 0, ?2, ?3, ?4, ?5, ?6)",
+        params![[payment.hash; 32], Msat(payment.amount), Msat(payment.fee), payment.at, from, to],
+    )
+    .expect("booked");
+}
+
+fn in_tx<T>(conn: &mut Connection, job: impl FnOnce(&Transaction<'_>) -> Result<T>) -> T {
+    let tx = conn.transaction().expect("a transaction");
+    let result = job(&tx).expect("books");
+    tx.commit().expect("committed");
+    result
+}
+
+fn stop(conn: &mut Connection, id: JobId, at: UnixTime) {
+    in_tx(conn, |tx| {
+        jobs::started(tx, id, at)?;
+        jobs::stopping(tx, id, StopReason::Deadline, Some("1:NoCheapRoute"))?;
+        jobs::stopped(tx, id, at)
+    });
+}
+
+#[test]
+fn a_job_comes_back_whole_and_costs_what_its_payments_cost() {
+    let mut conn = memory();
+    let id = try_reserve(&mut conn, 1, 2, 3, 1_000, NOW).expect("room");
+    let job = jobs::get(&conn, id).expect("books").expect("there");
+    assert_eq!((job.state, job.reserved, job.held()), (JobState::Reserved, Msat(400_000), Msat(400_000)));
+    assert_eq!(job.start, *approved(1, 2, 3, 1_000, NOW).get());
+
+    stop(&mut conn, id, NOW.plus(60));
+    for (hash, ends) in [(1, Some((2, 1))), (2, None), (3, Some((3, 1))), (4, Some((2, 4)))] {
+        book(&conn, &Payment { hash, amount: 100_000_000, fee: 60_015, at: NOW.plus(30), ends });
+    }
+    assert_eq!(in_tx(&mut conn, |tx| assign(tx, NOW.plus(90))), 1, "other channels are others' business");
+    assert_eq!(in_tx(&mut conn, |tx| settle(tx, id, false, NOW.plus(90))), None, "one payment is undecided");
+    conn.execute(
+        "UPDATE rebalances SET out_channel = ?1, in_channel = ?2 WHERE in_channel IS NULL",
+        [channel_id(2), channel_id(1)],
+    )
+    .expect("learned");
+    in_tx(&mut conn, |tx| assign(tx, NOW.plus(95)));
+    let settled = in_tx(&mut conn, |tx| settle(tx, id, false, NOW.plus(95))).expect("ready");
+    assert_eq!((settled.moved, settled.fee), (Msat(200_000_000), Msat(120_030)));
+    assert_eq!((settled.outcome, settled.held()), (Some(JobOutcome::Partial), Msat::ZERO));
+    let ledger = ledger(&conn, NOW.minus(1)).expect("books");
+    assert_eq!(ledger.spent.iter().map(|one| one.fee).sum::<Msat>(), Msat(120_030));
+    assert!(ledger.held.is_empty());
+}
+
+#[test]
+fn a_payment_whose_channels_nobody_can_tell_counts_as_ours_in_the_end() {
+    let mut conn = memory();
+    let id = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
+    stop(&mut conn, id, NOW.plus(60));
+    for (hash, fee) in [(1, 100_000), (2, 100_001), (3, 90_000), (4, 80_000)] {
+        book(&conn, &Payment { hash, amount: 100_000_000, fee, at: NOW.plus(30), ends: None });
+    }
+    let settled = in_tx(&mut conn, |tx| settle(tx, id, true, NOW.plus(90))).expect("assumed");
+    assert_eq!(settled.moved, Msat(200_000_000), "no more than is reserved for, and none beyond its rate");
+    assert!(settled.fee <= settled.reserved, "{settled:?}");
+}
+
+#[test]
+fn channels_learned_after_the_settlement_correct_it() {
+    let mut conn = memory();
+    let id = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
+    stop(&mut conn, id, NOW.plus(60));
+    in_tx(&mut conn, |tx| settle(tx, id, false, NOW.plus(90))).expect("nothing was moved");
+    book(&conn, &Payment { hash: 1, amount: 100_000_000, fee: 5, at: NOW.plus(30), ends: Some((2, 1)) });
+    assert_eq!(in_tx(&mut conn, |tx| assign(tx, NOW.plus(100))), 1);
+    let job = jobs::get(&conn, id).expect("books").expect("there");
+    assert_eq!((job.outcome, job.fee), (Some(JobOutcome::Success), Msat(5)));
+}
+
+#[test]
+fn failures_count_in_a_row_and_interruptions_do_not() {
+    let mut conn = memory();
+    let mut end = |n: u64, why: StopReason, moved: bool| {
+        let at = NOW.plus(n * 1_000);
+        let id = try_reserve(&mut conn, 1, 2, 1, 10, at).expect("room");
+        in_tx(&mut conn, |tx| {
+            jobs::stopping(tx, id, why, None)?;
+            jobs::stopped(tx, id, at.plus(10))
+        });
+        if moved {
+            let hash = u8::try_from(n).expect("few");
+            book(&conn, &Payment { hash, amount: 100_000_000, fee: 1, at: at.plus(5), ends: Some((2, 1)) });
+        }
+        in_tx(&mut conn, |tx| assign(tx, at.plus(20)));
+        in_tx(&mut conn, |tx| settle(tx, id, false, at.plus(50))).expect("settled");
+        past(&conn).expect("books")[&channel_id(1)]
+    };
+    assert_eq!(end(1, StopReason::Deadline, false).failures, 1);
+    assert_eq!(end(2, StopReason::Refused, false).failures, 2);
+    assert_eq!(end(3, StopReason::SlingRestarted, false).failures, 2);
+    let filled = end(4, StopReason::Deadline, true);
+    assert_eq!((filled.failures, filled.last_success), (0, Some(NOW.plus(4_050))));
+    assert_eq!(end(5, StopReason::Deadline, false).failures, 1);
+}
+
+/// Callers at the same time on one file: as many as there is room for, and no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn callers_at_once_never_get_more_than_there_is() {
+    let path = std::env::temp_dir().join(format!("revops-reserve-{}.db", std::process::id()));
+    let store = crate::store::Store::open(&path, &PeerId([3; 33]), "regtest").expect("books");
+    let calls = (0..24u8).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let (to, from) = (1 + 2 * (n % 4), 2 + 2 * (n % 4));
+            let approved = approved(to, from, 3, 1_000, NOW);
+            let reserve = move |tx: &Transaction<'_>| Ok(reserve(tx, approved, &config(), NOW)?);
+            store.write(reserve).await.expect("books").is_ok()
+        })
+    });
+    let mut granted = 0;
+    for call in calls.collect::<Vec<_>>() {
+        granted += usize::from(call.await.expect("no panic"));
+    }
+    assert_eq!(granted, 2, "400 sat each of 1,000");
+    let ledger = store.read(|conn| Ok(ledger(conn, NOW)?)).await.expect("books");
+    assert_eq!(budget::overall(&config(), &ledger).reserved, Msat::from_sats(800));
+    store.close().expect("closed");
+    std::fs::remove_file(&path).expect("removed");
+}
+
+mod law;

@@ -1,0 +1,9 @@
+//! Moving liquidity: what is allowed, what it costs, and what is left of it after trouble.
+
+#![allow(clippy::unwrap_used)]
+
+mod commands;
+mod crash;
+mod cycle;
+mod faults;
+mod place;

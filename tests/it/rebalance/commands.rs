@@ -1,0 +1,230 @@
+//! `revenue-rebalance`, `revenue-rebalance-debug` and `revenue-clear-reservations`.
+
+use super::place::{ask, debug, node, node_on, payments, routes, settled, sling_is_clean, spent_msat, start};
+use crate::acts::set_policy;
+use crate::support::fields;
+use lab::node::{RouteCost, SlingVersion};
+use lab::{Extra, Fault, Flavour};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebalance_is_pending_at_once_and_booked_to_the_msat() {
+    let stage = start(node()).await;
+    let before = Instant::now();
+    // As cl-hive calls it.
+    let answer = ask(&stage, 1, 0, 100_000, json!({})).await;
+    assert!(before.elapsed() < Duration::from_secs(5), "{answer}");
+    assert_eq!((&answer["status"], &answer["success"]), (&json!("pending"), &json!(true)), "{answer}");
+    let candidate = &answer["candidate"];
+    assert_eq!(
+        fields(candidate),
+        [
+            "amount_msat",
+            "amount_sats",
+            "dest_flow_state",
+            "dest_turnover_rate",
+            "expected_profit_sats",
+            "from_channel",
+            "from_peer_id",
+            "inbound_fee_ppm",
+            "liquidity_ratio",
+            "max_budget_msat",
+            "max_budget_sats",
+            "max_fee_ppm",
+            "num_source_candidates",
+            "outbound_fee_ppm",
+            "payment_sats",
+            "source_candidates",
+            "source_fee_ppm",
+            "source_turnover_rate",
+            "spread_ppm",
+            "to_channel",
+            "to_peer_id",
+            "weighted_opp_cost_ppm",
+        ]
+    );
+    // 2,500 ppm here, less the peer's 100 and 500 assumed.
+    assert_eq!((&candidate["spread_ppm"], &candidate["max_fee_ppm"]), (&json!(1_900), &json!(1_900)));
+    let job = settled(&stage).await;
+    assert_eq!((&job["status"], &job["id"]), (&json!("success"), &answer["job_id"]), "{job}");
+    let paid = payments(&stage);
+    assert_eq!(
+        paid.iter().map(|payment| (payment.amount_msat, payment.fee_msat)).collect::<Vec<_>>(),
+        [(100_000_000, 120_015)]
+    );
+    assert_eq!((&job["fee_msat"], &job["moved_msat"]), (&json!(120_015), &json!(100_000_000)));
+    let money = debug(&stage).await["capital_controls"].clone();
+    assert_eq!(
+        (&money["daily_spent_msat"], &money["daily_reserved_msat"]),
+        (&json!(120_015), &json!(0)),
+        "{money}"
+    );
+    sling_is_clean(&stage);
+
+    let again = ask(&stage, 1, 0, 100_000, json!({})).await;
+    let why = again["error"].as_str().expect("it rests after a success");
+    assert!(why.contains("rests for another") && why.contains("force=true"), "{why}");
+    let forced = ask(&stage, 1, 0, 100_000, json!({"force": "true"})).await;
+    assert_eq!(forced["status"], "pending", "{forced}");
+    assert!(
+        forced["message"].as_str().unwrap().contains("not budget, reserve, caps or policies"),
+        "{forced}"
+    );
+    settled(&stage).await;
+    assert_eq!(spent_msat(&stage), 240_030);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_is_one_sentence_and_moves_nothing() {
+    let stage = start(node()).await;
+    let (empty, full) = (stage.scid(0), stage.scid(1));
+    for (params, expect) in [
+        (json!({"from_channel": "9x9x9", "to_channel": empty, "amount_sats": 1}), "not one of this node's"),
+        (json!({"from_channel": full, "to_channel": "9x9x9", "amount_sats": 1}), "not one of this node's"),
+        (json!({"from_channel": full, "to_channel": full, "amount_sats": 1000}), "from itself"),
+        (json!({"from_channel": full, "to_channel": empty}), "together"),
+        (json!({"from_channel": full, "to_channel": empty, "amount_sats": 0}), "1 to"),
+        (json!({"from_channel": full, "to_channel": empty, "amount_sats": 5_000_000}), "are the most"),
+        (
+            json!({"from_channel": full, "to_channel": empty, "amount_sats": 1000, "max_fee_sats": 900}),
+            "rebalance-max-ppm",
+        ),
+        (
+            json!({"from_channel": full, "to_channel": empty, "amount_sats": 4_000_000, "max_fee_sats": 6000}),
+            "budget",
+        ),
+        (json!([empty]), "does not want to fill it"),
+        (json!(["9x9x9"]), "not one of this node's"),
+    ] {
+        let why = stage.refusal("revenue-rebalance", params.clone()).await;
+        assert!(why.contains(expect) && why.ends_with("nothing is moved"), "{params}: {why}");
+    }
+    set_policy(&stage, 0, &["rebalance=source_only"]).await;
+    set_policy(&stage, 2, &["rebalance=sink_only"]).await;
+    for (from, to, expect) in [(1, 0, "rebalance=source_only"), (2, 3, "rebalance=sink_only")] {
+        let answer = ask(&stage, from, to, 1_000, json!({"force": true})).await;
+        let why = answer["error"].as_str().expect("policies are no matter of force");
+        assert!(why.contains(expect) && why.contains("force does not skip"), "{why}");
+    }
+    assert!(payments(&stage).is_empty());
+    assert_eq!(stage.status().await["rebalance_jobs"], json!([]));
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_jobs_share_no_channel_and_the_budget_holds_them_all() {
+    let stage = start(node().option("daily-budget-sats", 1_000)).await;
+    routes(&stage, RouteCost::None);
+    // 1,000 ppm of 2 x 200,000 sat are 400 sat at worst.
+    let first = ask(&stage, 1, 0, 200_000, json!({"max_fee_sats": 200})).await;
+    assert_eq!((&first["status"], &first["reserved_msat"]), (&json!("pending"), &json!(400_000)), "{first}");
+    for (from, to, amount, fee, expect) in [
+        (2, 0, 1_000, 1, "is used by job"),
+        (1, 3, 1_000, 1, "is used by job"),
+        (2, 3, 250_000, 250, ""),
+        (2, 3, 1_000, 1, "is used by job"),
+    ] {
+        let answer = ask(&stage, from, to, amount, json!({"max_fee_sats": fee, "force": true})).await;
+        let why = answer["error"].as_str().unwrap_or_default();
+        assert!(why.contains(expect) && why.is_empty() == expect.is_empty(), "{from} -> {to}: {answer}");
+    }
+    let money = debug(&stage).await["capital_controls"].clone();
+    assert_eq!((&money["daily_reserved_sats"], &money["budget_remaining_sats"]), (&json!(900), &json!(100)));
+    let kept = stage.success("revenue-clear-reservations", json!({})).await;
+    assert_eq!((&kept["cleared_count"], &kept["kept_count"]), (&json!(0), &json!(2)), "{kept}");
+    assert_eq!(kept["budget_available"], 100);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_reserves_nothing_and_sling_hears_nothing() {
+    let stage = start(node().option("dry-run", true)).await;
+    let answer = ask(&stage, 1, 0, 100_000, json!({})).await;
+    assert_eq!((&answer["status"], &answer["dry_run"]), (&json!("success"), &json!(true)), "{answer}");
+    assert!(answer["message"].as_str().unwrap().starts_with("Dry run"), "{answer}");
+    let debug = debug(&stage).await;
+    assert_eq!(debug["capital_controls"]["daily_reserved_msat"], 0);
+    let last = &debug["last_cycle"];
+    assert_eq!(
+        (&last["trigger"], &last["candidates"][0]["verdict"]),
+        (&json!("operator"), &json!("dry_run")),
+        "{last}"
+    );
+    assert_eq!(stage.status().await["recent_rebalances"], json!([]));
+    assert_eq!((stage.count("sling-once"), stage.count("sling-job")), (0, 0));
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_sling_that_can_be_trusted_nothing_is_moved() {
+    let stage = start(node().extras(&[Extra::Bookkeeper])).await;
+    let why = ask(&stage, 1, 0, 1_000, json!({})).await["error"].as_str().unwrap().to_owned();
+    assert!(why.contains("sling is not there"), "{why}");
+    let money = debug(&stage).await;
+    assert_eq!(
+        (&money["sling_available"], &money["blocked"]["code"]),
+        (&json!(false), &json!("no_rebalancer"))
+    );
+    stage.end().await;
+
+    let backstage = node().build().await;
+    backstage.lab.with_node(|node| node.sling_mut().set_version(SlingVersion::V3_0));
+    let stage = backstage.start().await;
+    stage.until_ready().await;
+    stage.until_status(|status| status["rebalancer"]["state"] == "unsupported").await;
+    let why = ask(&stage, 1, 0, 1_000, json!({})).await["error"].as_str().unwrap().to_owned();
+    assert!(why.contains("v4.0 or later is needed"), "{why}");
+    assert!(stage.degraded("rebalancing").await.expect("degraded").contains("cannot be reserved"));
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_own_sling_job_keeps_its_channels() {
+    let stage = start(node()).await;
+    let job = json!({"scid": stage.scid(0), "direction": "pull", "amount": 10_000, "maxppm": 100,
+        "candidates": [stage.scid(2)], "target": 0.5});
+    stage.lab.call("sling-job", job).await.unwrap().unwrap();
+    let held = |channel: usize| stage.scid(channel);
+    stage
+        .until_status(|status| {
+            status["rebalancer"]["operators_channels"].as_array().is_some_and(|c| c.contains(&json!(held(2))))
+        })
+        .await;
+    for (from, to) in [(1, 0), (2, 3)] {
+        let answer = ask(&stage, from, to, 1_000, json!({"force": true})).await;
+        assert!(answer["error"].as_str().unwrap().contains("the operator's own sling job"), "{answer}");
+    }
+    let free = ask(&stage, 1, 3, 1_000, json!({"force": true, "max_fee_sats": 2})).await;
+    assert_eq!(free["status"], "pending", "{free}");
+    settled(&stage).await;
+    let jobs = stage.lab.with_node(|node| node.sling().jobs());
+    assert_eq!(jobs.len(), 1, "the operator's job is as it was: {jobs:?}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_checked_is_not_spent() {
+    let stage = start(node()).await;
+    let broken = Fault::Error { code: -1, message: "the wallet is busy".to_owned() };
+    stage.lab.with_mischief(|mischief| mischief.add("listfunds", broken, None));
+    let answer = ask(&stage, 1, 0, 1_000, json!({"force": true})).await;
+    let why = answer["error"].as_str().expect("closed");
+    assert!(why.contains("could not be checked") && why.contains("the wallet is busy"), "{why}");
+    let debug = debug(&stage).await;
+    assert_eq!(debug["capital_controls"]["reserve_ok"], false, "{debug}");
+    stage.lab.with_mischief(|mischief| mischief.clear("listfunds"));
+    assert_eq!(ask(&stage, 1, 0, 1_000, json!({"force": true})).await["status"], "pending");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_node_is_served_alike() {
+    let stage = start(node_on(Flavour::V24_11, Vec::new())).await;
+    let answer = ask(&stage, 1, 0, 50_000, json!({})).await;
+    assert_eq!(answer["status"], "pending", "{answer}");
+    let job = settled(&stage).await;
+    assert_eq!((&job["status"], &job["fee_msat"]), (&json!("success"), &json!(60_015)), "{job}");
+    stage.end().await;
+}

@@ -1,0 +1,129 @@
+//! Kills in the middle: nothing is forgotten, nothing is spent that was not reserved, and nothing
+//! is left behind in sling.
+
+use super::place::{
+    ask, configure, debug, node, payments, settled, sling_is_clean, spent_msat, start, until_job,
+};
+use crate::support::{DEADLINE, Stage, wait_until};
+use lab::node::{Fate, PaymentEnd};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+async fn kill_and_start(stage: &mut Stage) {
+    stage.plugin.kill().await.unwrap();
+    stage.start_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_was_under_way_is_ended_and_settled_after_a_kill() {
+    let mut stage = start(node()).await;
+    configure(&stage, "sling_chunk_size_sats", json!(10_000)).await;
+    stage.lab.with_node(|node| node.sling_mut().routes.attempt_s = 30.0);
+    let answer = ask(&stage, 1, 0, 400_000, json!({})).await;
+    assert_eq!(answer["status"], "pending", "{answer}");
+    wait_until(DEADLINE, async || match payments(&stage).len() {
+        0 | 1 => Err(json!("no payment yet")),
+        _ => Ok(()),
+    })
+    .await;
+    kill_and_start(&mut stage).await;
+    let job = settled(&stage).await;
+    assert_eq!(job["id"], answer["job_id"], "{job}");
+    assert!(["partial", "interrupted"].contains(&job["status"].as_str().unwrap()), "{job}");
+    assert_eq!(job["fee_msat"], json!(spent_msat(&stage)), "booked once, to the msat");
+    assert!(payments(&stage).len() < 40, "it was ended, not finished");
+    assert!(payments(&stage).iter().all(|payment| payment.end != PaymentEnd::InFlight));
+    sling_is_clean(&stage);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_that_sling_never_heard_of_is_released_after_a_kill() {
+    let mut stage = start(node()).await;
+    stage.lab.with_node(|node| node.stall_sling(600.0));
+    let answer = ask(&stage, 1, 0, 100_000, json!({})).await;
+    assert_eq!(answer["status"], "pending", "{answer}");
+    kill_and_start(&mut stage).await;
+    let held = debug(&stage).await["capital_controls"]["daily_reserved_msat"].clone();
+    assert_eq!(held, answer["reserved_msat"], "a crash releases nothing");
+    let job = settled(&stage).await;
+    assert_eq!(job["fee_msat"], json!(spent_msat(&stage)), "{job}");
+    sling_is_clean(&stage);
+    assert_eq!(debug(&stage).await["capital_controls"]["daily_reserved_msat"], 0);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_settled_while_nobody_watched_is_booked() {
+    let mut stage = start(node()).await;
+    let late = Fate::Settle { after_s: 500.0 };
+    stage.lab.with_node(|node| node.sling_mut().routes.fates.push_back(late));
+    ask(&stage, 1, 0, 100_000, json!({})).await;
+    until_job(&stage, |job| job["state"] == "stopped").await;
+    stage.plugin.kill().await.unwrap();
+    wait_until(DEADLINE, async || match payments(&stage)[0].end {
+        PaymentEnd::Settled => Ok(()),
+        _ => Err(json!("the payment is under way")),
+    })
+    .await;
+    stage.start_again().await;
+    let job = settled(&stage).await;
+    assert_eq!((&job["status"], &job["fee_msat"]), (&json!("success"), &json!(120_015)), "{job}");
+    stage.end().await;
+}
+
+/// Ten lives of the plugin, each killed at another moment, with people asking for more all the
+/// time.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_kills_spend_no_more_than_the_budget_and_lose_no_msat() {
+    const BUDGET_MSAT: u64 = 1_000_000;
+    let mut stage = start(node().option("daily-budget-sats", 1_000)).await;
+    configure(&stage, "rebalance_channel_share", json!(1)).await;
+    configure(&stage, "rebalance_peer_share", json!(1)).await;
+    configure(&stage, "sling_chunk_size_sats", json!(20_000)).await;
+    for life in 0..10u64 {
+        for (from, to) in [(1, 0), (2, 3), (1, 3)] {
+            let amount = 20_000 * (1 + life % 4);
+            let most = json!({"max_fee_sats": amount * 15 / 10_000, "force": true});
+            let answer = ask(&stage, from, to, amount, most).await;
+            assert!(answer["status"] == "pending" || answer["error"].is_string(), "{answer}");
+        }
+        within_budget(&stage, BUDGET_MSAT).await;
+        tokio::time::sleep(Duration::from_millis(120 * (life % 5))).await;
+        within_budget(&stage, BUDGET_MSAT).await;
+        if life % 3 == 2 {
+            stage.lab.with_node(|node| node.restart_sling());
+        }
+        kill_and_start(&mut stage).await;
+        within_budget(&stage, BUDGET_MSAT).await;
+    }
+    settled(&stage).await;
+    let money = within_budget(&stage, BUDGET_MSAT).await;
+    assert_eq!(money["daily_spent_msat"], json!(spent_msat(&stage)), "the books are the node's payments");
+    assert_eq!(money["daily_reserved_msat"], 0);
+    sling_is_clean(&stage);
+    stage.end().await;
+}
+
+/// What is booked and what is held never exceed the budget, nor does what the node really paid.
+async fn within_budget(stage: &Stage, budget: u64) -> Value {
+    let money = debug(stage).await["capital_controls"].clone();
+    let amount = |field: &str| money[field].as_u64().unwrap();
+    assert!(amount("daily_spent_msat") + amount("daily_reserved_msat") <= budget, "{money}");
+    assert!(spent_msat(stage) <= budget, "{} of {budget}", spent_msat(stage));
+    money
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_is_stopped_leaves_no_job_that_nobody_watches() {
+    let mut stage = start(node()).await;
+    super::place::routes(&stage, lab::node::RouteCost::None);
+    ask(&stage, 1, 0, 100_000, json!({})).await;
+    until_job(&stage, |job| job["state"] == "running").await;
+    assert!(stage.plugin.stop().await.unwrap().by_itself);
+    sling_is_clean(&stage);
+    stage.start_again().await;
+    let job = settled(&stage).await;
+    assert_eq!((&job["status"], &job["fee_msat"]), (&json!("interrupted"), &json!(0)), "{job}");
+    stage.end().await;
+}

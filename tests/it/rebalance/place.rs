@@ -1,0 +1,99 @@
+//! A node with a few channels on which time runs, and what tests ask of it.
+
+use crate::support::{DEADLINE, Setup, Stage, wait_until};
+use lab::Flavour;
+use lab::MarketSpec;
+use lab::market::{ChannelSpec, DemandSpec};
+use lab::node::{RouteCost, SlingPayment};
+use serde_json::{Value, json};
+
+/// Seconds of the node per second.
+pub const RATE: f64 = 60.0;
+
+/// Four channels of 5,000,000 sat without demand: 0 is nearly empty, 1 and 2 are nearly full, 3 is
+/// half full. Every route costs 1,200 ppm and 15 msat.
+pub fn node() -> Setup {
+    node_with(Vec::new())
+}
+
+/// The same with demand.
+pub fn node_with(demands: Vec<DemandSpec>) -> Setup {
+    node_on(Flavour::V26_06, demands)
+}
+
+/// The same on another lightningd.
+pub fn node_on(flavour: Flavour, demands: Vec<DemandSpec>) -> Setup {
+    let channel =
+        |n: usize, share: f64| ChannelSpec::new(&format!("peer{n}"), n).size(5_000_000, share).ppm(2_500);
+    let channels = vec![channel(0, 0.05), channel(1, 0.95), channel(2, 0.9), channel(3, 0.5)];
+    Stage::on(flavour).spec(MarketSpec::new(channels, demands)).rate(RATE).running()
+}
+
+/// A running stage whose sling has been looked at, with routes of this cost.
+pub async fn start(setup: Setup) -> Stage {
+    let stage = setup.start().await;
+    routes(&stage, RouteCost::Fixed { base_msat: 15, ppm: 1_200 });
+    stage.until_status(|status| status["rebalancer"]["state"] != "unknown").await;
+    stage
+}
+
+/// What every route costs from now on.
+pub fn routes(stage: &Stage, cost: RouteCost) {
+    stage.lab.with_node(|node| node.sling_mut().routes.cost = cost);
+}
+
+/// Asks for a rebalance by the channels' places.
+pub async fn ask(stage: &Stage, from: usize, to: usize, amount_sats: u64, more: Value) -> Value {
+    let mut params = json!({
+        "from_channel": stage.scid(from), "to_channel": stage.scid(to), "amount_sats": amount_sats,
+    });
+    for (key, value) in more.as_object().unwrap() {
+        params[key] = value.clone();
+    }
+    stage.call("revenue-rebalance", params).await
+}
+
+/// Waits until no job is under way, and gives the latest one.
+pub async fn settled(stage: &Stage) -> Value {
+    let done = |status: &Value| {
+        status["rebalance_jobs"] == json!([])
+            && status["recent_rebalances"].as_array().is_some_and(|r| !r.is_empty())
+    };
+    stage.until_status(done).await["recent_rebalances"][0].clone()
+}
+
+/// Waits until a job is as wanted, and gives it.
+pub async fn until_job(stage: &Stage, wanted: impl Fn(&Value) -> bool) -> Value {
+    wait_until(DEADLINE, async || {
+        let status = stage.status().await;
+        let jobs = status["rebalance_jobs"].as_array().unwrap();
+        jobs.iter().find(|job| wanted(job)).cloned().ok_or(status["rebalance_jobs"].clone())
+    })
+    .await
+}
+
+/// What sling paid, by the node's own account.
+pub fn payments(stage: &Stage) -> Vec<SlingPayment> {
+    stage.lab.with_node(|node| node.sling().payments().to_vec())
+}
+
+/// The fees of all payments that settled, msat.
+pub fn spent_msat(stage: &Stage) -> u64 {
+    stage.lab.with_node(|node| node.sling().spent_msat())
+}
+
+/// Nothing of ours is left in sling.
+pub fn sling_is_clean(stage: &Stage) {
+    let (tasks, jobs) = stage.lab.with_node(|node| (node.sling().tasks(), node.sling().jobs()));
+    assert!(tasks.is_empty() && jobs.is_empty(), "{tasks:?} {jobs:?}");
+}
+
+/// The whole funnel.
+pub async fn debug(stage: &Stage) -> Value {
+    stage.success("revenue-rebalance-debug", json!({})).await
+}
+
+/// Changes a setting.
+pub async fn configure(stage: &Stage, key: &str, value: Value) {
+    stage.success("revenue-config", json!({ "action": "set", "key": key, "value": value })).await;
+}
