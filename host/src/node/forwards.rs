@@ -55,7 +55,7 @@ impl Node {
 
     /// All forwards in one answer, as lightningd before v23.11 gives them.
     pub async fn all_forwards(&self) -> Result<Vec<Forward>, CallError> {
-        let list: ListForwards = self.call(Group::Forwards, "listforwards", json!({})).await?;
+        let list: ListForwards = self.call_streamed(Group::Forwards, "listforwards", json!({})).await?;
         Ok(list.forwards.iter().filter_map(super::ForwardRow::to_forward).collect())
     }
 }

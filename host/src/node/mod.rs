@@ -19,6 +19,7 @@ pub mod roster;
 mod sendpays;
 pub mod sling;
 mod snapshot;
+mod stream;
 mod timestamp;
 mod wire;
 pub mod write;
@@ -165,10 +166,20 @@ impl Node {
     where
         T: DeserializeOwned + Debug,
     {
+        self.guarded(timeout, group, self.exchange(method, params)).await
+    }
+
+    /// Sees one exchange through: not while its group rests, and no longer than `timeout`.
+    async fn guarded<T>(
+        &self,
+        timeout: Duration,
+        group: Group,
+        exchange: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
         let rest = lock(&self.shared.patience).rest;
         let permit = self.shared.breakers.enter(group, rest)?;
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
-        let answer = match tokio::time::timeout(timeout, self.exchange(method, params)).await {
+        let answer = match tokio::time::timeout(timeout, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err(CallError::TimedOut { after: timeout }),
         };

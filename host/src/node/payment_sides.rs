@@ -97,7 +97,7 @@ impl Node {
 
     /// All HTLCs that the node still lists: a long list, in one call.
     pub async fn htlc_sides(&self) -> Result<Vec<HtlcSide>, CallError> {
-        let list: ListHtlcs = self.call(Group::Payments, "listhtlcs", json!({})).await?;
+        let list: ListHtlcs = self.call_streamed(Group::Payments, "listhtlcs", json!({})).await?;
         let side = |row: HtlcRow| {
             Some(HtlcSide {
                 payment_hash: row.payment_hash.parse::<Digest>().ok()?.0,

@@ -1,0 +1,93 @@
+//! Calls whose answers may be too long to hold: they are parsed while they come in, so that what is
+//! not kept is never in memory.
+
+use super::{CallError, Group, Node, lock};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::io::{self, BufReader};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use tokio::io::AsyncWriteExt;
+
+/// Bytes read from the socket at once.
+const CHUNK: usize = 64 << 10;
+
+/// lightningd's answer: either of the two is there.
+#[derive(Deserialize)]
+struct Answer<T> {
+    result: Option<T>,
+    error: Option<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    code: Option<i32>,
+    message: String,
+}
+
+/// Ends the reading of a call that is given up.
+struct HangUp(UnixStream);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        // It fails when lightningd was faster, which is as good.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+impl Node {
+    /// Sends one call and reads its answer as `T` while it comes in.
+    pub(super) async fn call_streamed<T>(
+        &self,
+        group: Group,
+        method: &str,
+        params: impl Serialize,
+    ) -> Result<T, CallError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let timeout = lock(&self.shared.patience).timeout;
+        self.guarded(timeout, group, self.stream(method, params)).await
+    }
+
+    async fn stream<T>(&self, method: &str, params: impl Serialize) -> Result<T, CallError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let broken = |error: io::Error| CallError::Broken(error.to_string());
+        let socket = self.ask(method, params).await.map_err(broken)?;
+        let _hang_up = HangUp(socket.try_clone().map_err(broken)?);
+        let reading = tokio::task::spawn_blocking(move || read(socket));
+        let answer: Answer<T> = match reading.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) if error.is_data() => {
+                return Err(CallError::Broken(format!("{method} answered in an unknown shape: {error}")));
+            }
+            Ok(Err(error)) => return Err(CallError::Broken(format!("reading the answer: {error}"))),
+            Err(error) => return Err(CallError::Broken(format!("reading the answer did not end: {error}"))),
+        };
+        match answer {
+            Answer { result: Some(result), .. } => Ok(result),
+            Answer { error: Some(Refusal { code, message }), .. } => {
+                Err(CallError::Refused { code, message })
+            }
+            Answer { .. } => Err(CallError::Broken(format!("{method} was answered with nothing"))),
+        }
+    }
+
+    /// Sends the request, on a connection of its own.
+    async fn ask(&self, method: &str, params: impl Serialize) -> io::Result<UnixStream> {
+        let mut socket = tokio::net::UnixStream::connect(&self.shared.socket).await?;
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        socket.write_all(format!("{request}\n\n").as_bytes()).await?;
+        let socket = socket.into_std()?;
+        socket.set_nonblocking(false)?;
+        Ok(socket)
+    }
+}
+
+fn read<T: DeserializeOwned>(socket: UnixStream) -> serde_json::Result<Answer<T>> {
+    let reader = BufReader::with_capacity(CHUNK, socket);
+    Answer::deserialize(&mut serde_json::Deserializer::from_reader(reader))
+}
