@@ -5,6 +5,8 @@
 //! rebalances whose channels are not known) is kept as `elsewhere`, so that sums over all parts are
 //! the node's, to the msat.
 
+#[cfg(test)]
+mod any_order;
 mod life;
 mod splices;
 mod sums;
