@@ -1,4 +1,6 @@
 //! Books that agree with the node to the millisatoshi.
 
+mod busy;
+mod faults;
 mod lives;
 mod recordings;

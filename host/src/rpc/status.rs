@@ -96,7 +96,9 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
         Ok(stored) => (degraded(services, &stored.modules), stored),
         Err(error) => {
             let mut degraded = degraded(services, &[]);
-            degraded.push(json!({ "part": "store", "why": format!("{error:#}") }));
+            if services.store.trouble().is_none() {
+                degraded.push(json!({ "part": "store", "why": format!("{error:#}") }));
+            }
             (degraded, Stored::default())
         }
     };
@@ -169,6 +171,7 @@ fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
     let (config, health) = (services.config(), services.health());
     let part = |part: &str, why: String| json!({ "part": part, "why": why });
     let mut degraded = Vec::new();
+    degraded.extend(services.store.trouble().map(|trouble| part("store", trouble.to_string())));
     degraded.extend(health.node_error.clone().map(|why| part("node", why)));
     degraded.extend(
         health.not_synced.clone().map(|why| part("node_sync", format!("{why}; no fee is set meanwhile"))),

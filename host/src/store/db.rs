@@ -1,11 +1,16 @@
 //! The connections, and how jobs get to run on them.
 
-use super::open::{self, OpenError};
+use super::open::{self, BUSY_TIMEOUT, OpenError};
+use super::trouble::{Board, Trouble};
 use crate::model::PeerId;
 use anyhow::{Context, anyhow};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a write waits for another process that is known to hold the file: those behind it wait too.
+const KNOWN_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The open database. Cheap to clone; clones share the connections.
 ///
@@ -20,6 +25,7 @@ pub struct Store {
 struct Connections {
     writer: Slot,
     reader: Slot,
+    trouble: Board,
 }
 
 /// Empty once the store is closed.
@@ -29,7 +35,8 @@ impl Store {
     /// Opens the books of one node on one network, and makes them if there are none.
     pub fn open(path: &Path, node_id: &PeerId, network: &str) -> Result<Store, OpenError> {
         let (writer, reader) = open::connect(path, node_id, network)?;
-        let connections = Connections { writer: Mutex::new(Some(writer)), reader: Mutex::new(Some(reader)) };
+        let (writer, reader) = (Mutex::new(Some(writer)), Mutex::new(Some(reader)));
+        let connections = Connections { writer, reader, trouble: Board::default() };
         Ok(Store { connections: Arc::new(connections) })
     }
 
@@ -45,30 +52,32 @@ impl Store {
     ) -> anyhow::Result<T> {
         let connections = Arc::clone(&self.connections);
         run_blocking(move || {
-            let mut slot = lock(&connections.reader);
-            let snapshot = open_in(&mut slot)?.transaction()?;
-            job(&snapshot)
+            let outcome = connections.read(job);
+            connections.trouble.read(&outcome);
+            outcome
         })
         .await
     }
 
     /// Runs `job` in one transaction: all of it counts when `job` succeeds, none
-    /// of it when `job` fails or panics.
+    /// of it when `job` fails or panics. Nothing is written to a file that is known
+    /// to be damaged.
     pub async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
         let connections = Arc::clone(&self.connections);
         run_blocking(move || {
-            let mut slot = lock(&connections.writer);
-            let tx = open_in(&mut slot)?
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .context("the database cannot be written")?;
-            let result = job(&tx)?;
-            tx.commit().context("the database could not keep the changes")?;
-            Ok(result)
+            let outcome = connections.write(job);
+            connections.trouble.written(&outcome);
+            outcome
         })
         .await
+    }
+
+    /// What keeps the last changes from being stored; none when nothing does.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.connections.trouble.now()
     }
 
     /// Waits for jobs that run now, brings the log into the file and closes it.
@@ -83,6 +92,31 @@ impl Store {
             writer.close().map_err(|(_, error)| error).context("the database did not close")?;
         }
         Ok(())
+    }
+}
+
+impl Connections {
+    fn read<T>(&self, job: impl FnOnce(&Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let mut slot = lock(&self.reader);
+        let snapshot = open_in(&mut slot)?.transaction()?;
+        job(&snapshot)
+    }
+
+    fn write<T>(&self, job: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let mut slot = lock(&self.writer);
+        let conn = open_in(&mut slot)?;
+        let patience = match self.trouble.now() {
+            Some(damage @ Trouble::Damaged(_)) => return Err(damage.into()),
+            Some(Trouble::Locked) => KNOWN_BUSY_TIMEOUT,
+            Some(Trouble::Full | Trouble::Failing(_)) | None => BUSY_TIMEOUT,
+        };
+        conn.busy_timeout(patience)?;
+        let tx = conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .context("the database cannot be written")?;
+        let result = job(&tx)?;
+        tx.commit().context("the database could not keep the changes")?;
+        Ok(result)
     }
 }
 

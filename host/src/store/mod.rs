@@ -41,8 +41,10 @@ mod schema;
 mod sql;
 #[cfg(test)]
 mod testing;
+mod trouble;
 mod window;
 
 pub use db::Store;
 pub use open::OpenError;
 pub use rusqlite::{Connection, Transaction};
+pub use trouble::Trouble;

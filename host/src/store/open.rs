@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a statement waits for another process that holds the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages in the log after which they go into the file. A page that a long ingest
 /// changes often is then written there once for many changes.
 const CHECKPOINT_PAGES: u32 = 8_192;

@@ -1,8 +1,8 @@
 //! The financial position, one row per UTC day.
 //!
 //! The first look of a day takes its row; days that nobody looked at are made up from the books, so
-//! without what was owned then. A row that exists is never changed, whatever the clock does; only the
-//! sums of imported rows follow what the books have learned since.
+//! without what was owned then. A row that exists is never changed; only the sums of imported rows
+//! follow what the books have learned since, and rows that a clock far ahead made go when it is right again.
 
 use crate::econ::closure;
 use crate::model::ledger::CostKind;
@@ -12,6 +12,10 @@ use std::collections::BTreeMap;
 
 /// Most days made up at once.
 const MOST_DAYS: u64 = 3_650;
+
+/// Rows that are further ahead than this were made by a wrong clock, s. A small step back of the clock
+/// costs no row.
+const AHEAD_S: u64 = 2 * UnixTime::DAY;
 
 /// What the books add up to, over all time or up to a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +45,7 @@ struct Position {
 /// row, or to the beginning of the books. Returns how many rows were added.
 pub fn take(tx: &Transaction<'_>, now: UnixTime) -> Result<usize> {
     let today = now.minus(now.0 % UnixTime::DAY);
+    forget_ahead(tx, now)?;
     let last = last_day(tx)?;
     if last.is_some_and(|last| last >= today) {
         return Ok(0);
@@ -58,6 +63,24 @@ pub fn take(tx: &Transaction<'_>, now: UnixTime) -> Result<usize> {
     sum_imported(tx, &daily)?;
     let position = position(tx)?;
     Ok(added + put(tx, today, "taken", now, &up_to(&daily, UnixTime(u64::MAX)), Some(position))?)
+}
+
+/// Forgets days that are still to come, unless the node's records say that it is the clock now that is
+/// wrong: they bear the node's time, and none can be of a future as far.
+fn forget_ahead(tx: &Transaction<'_>, now: UnixTime) -> Result<()> {
+    tx.prepare_cached(
+        "DELETE FROM financial_snapshots WHERE day_s > ?1 AND source <> 'imported' AND ?1 >= (
+             SELECT max(coalesce((SELECT max(day_s) FROM flow_days), 0),
+                 coalesce((SELECT max(at_s) FROM costs WHERE source <> 'estimate'), 0),
+                 coalesce((SELECT max(completed_at_s) FROM rebalances), 0)))",
+    )?
+    .execute([now.plus(AHEAD_S)])?;
+    Ok(())
+}
+
+/// Whether a row may be due now: none is there of this day, or some are there of days to come.
+pub fn is_due(conn: &Connection, now: UnixTime) -> Result<bool> {
+    Ok(last_day(conn)?.is_none_or(|last| last.plus(UnixTime::DAY) <= now || last > now))
 }
 
 /// Makes the sums of imported rows from the books: those of the file knew less.
@@ -270,6 +293,24 @@ mod tests {
         assert_eq!(rows(&tx), expected);
         assert_eq!(take(&tx, UnixTime(15 * DAY)), Ok(2));
         assert_eq!(rows(&tx).len(), 6);
+    }
+
+    #[test]
+    fn days_that_a_clock_made_which_was_ahead_go_when_it_is_right() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        tx.execute_batch("INSERT INTO flow_days VALUES (10 * 86400, 1, 0, 0, 0, 2, 500, 0, 0, 0, 0)")
+            .expect("seeded");
+        assert_eq!(take(&tx, UnixTime(11 * DAY)), Ok(2));
+        let before = rows(&tx);
+        assert_eq!(take(&tx, UnixTime(376 * DAY)), Ok(365));
+        // Set back too far, it is the clock that contradicts the node's records.
+        assert_eq!(take(&tx, UnixTime(3 * DAY)), Ok(0));
+        assert_eq!(rows(&tx).len(), 367);
+        assert!(is_due(&tx, UnixTime(11 * DAY + 60)).expect("readable"));
+        assert_eq!(take(&tx, UnixTime(11 * DAY + 60)), Ok(0));
+        assert_eq!(rows(&tx)[..2], before);
+        assert_eq!(last_day(&tx), Ok(Some(UnixTime(13 * DAY))), "a small step back costs no row");
     }
 
     #[test]

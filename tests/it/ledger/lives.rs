@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Ten minutes, after which accounts are read again, pass in two seconds.
-const RATE: f64 = 300.0;
+pub(super) const RATE: f64 = 300.0;
 
 /// Msat per channel and kind of cost, and for the whole node what was earned and what rebalances cost:
 /// a rebalance may be put on either of two channels, and of two channels that are spliced in one block
 /// while nobody looks, nobody can tell which bore which name in between.
-type Books = BTreeMap<String, i64>;
+pub(super) type Books = BTreeMap<String, i64>;
 
-fn of_node(stage: &Stage) -> Books {
+pub(super) fn of_node(stage: &Stage) -> Books {
     stage.lab.with_node(|node| {
         let mut books = Books::new();
         for (channel, truth) in node.channels().iter().zip(node.true_books()) {
@@ -42,7 +42,7 @@ fn of_node(stage: &Stage) -> Books {
     })
 }
 
-fn of_store(stage: &Stage) -> Books {
+pub(super) fn of_store(stage: &Stage) -> Books {
     let db = Connection::open(stage.db_path()).unwrap();
     let mut books = Books::new();
     let mut add = |sql: &str| {
@@ -62,7 +62,7 @@ fn of_store(stage: &Stage) -> Books {
     books
 }
 
-async fn until_equal(stage: &Stage, when: &str) {
+pub(super) async fn until_equal(stage: &Stage, when: &str) {
     wait_until(2 * DEADLINE, async || {
         let (stored, listed) = (of_store(stage), of_node(stage));
         if stored == listed {
@@ -89,10 +89,13 @@ async fn killed(flavour: Flavour, kills: u64, steps: usize) {
     stage.lab.with_node(|node| node.mine(300));
     until_equal(&stage, &format!("{flavour:?} after {kills} kills")).await;
     stage.plugin.stop().await.unwrap();
-    let whole: String = Connection::open(stage.db_path())
-        .unwrap()
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
+    assert_whole(&stage);
+}
+
+/// SQLite finds no fault in the file.
+pub(super) fn assert_whole(stage: &Stage) {
+    let db = Connection::open(stage.db_path()).unwrap();
+    let whole: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(whole, "ok");
 }
 

@@ -11,7 +11,7 @@ mod payments;
 
 use super::Services;
 use super::schedule::JobName;
-use crate::model::{ChannelId, UnixTime};
+use crate::model::ChannelId;
 use crate::node::{StateChangeRow, side_from_notification};
 use crate::store::{accounts, funds, lives, rebalances, snapshots};
 use anyhow::Result;
@@ -53,10 +53,9 @@ impl Services {
     /// Takes the day's snapshot once the forwards until now are in.
     async fn take_snapshot(&self) -> Result<()> {
         let now = self.now();
-        let is_due = move |last: Option<UnixTime>| last.is_none_or(|last| last.plus(UnixTime::DAY) <= now);
-        let (last, looked) =
-            self.store.read(|conn| Ok((snapshots::last_day(conn)?, funds::is_known(conn)?))).await?;
-        if looked && is_due(last) {
+        let is_due =
+            self.store.read(move |conn| Ok(funds::is_known(conn)? && snapshots::is_due(conn, now)?)).await?;
+        if is_due {
             self.ingest_forwards().await?;
             self.store.write(move |tx| Ok(snapshots::take(tx, now)?)).await?;
         }

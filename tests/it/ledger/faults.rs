@@ -1,0 +1,194 @@
+//! A database that is locked, full or damaged while the plugin works on it, and a clock that jumps.
+
+#![allow(clippy::unwrap_used)]
+
+use super::lives::{Books, RATE, assert_whole, of_node, of_store, until_equal};
+use crate::support::{DEADLINE, Setup, Stage, wait_until, why_degraded};
+use lab::{Flavour, PluginCommand, SimClock};
+use rlimit::{INFINITY, Resource};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+
+const STEPS: usize = 25;
+const YEAR_S: f64 = 365.0 * 86_400.0;
+
+fn setup() -> Setup {
+    Stage::on(Flavour::V26_06).channels(5).rate(RATE)
+}
+
+/// Has a shell do something before it becomes the plugin.
+fn after_shell(command: &mut PluginCommand, first: &str) {
+    if command.args.is_empty() {
+        let plugin = std::mem::replace(&mut command.program, "/bin/sh".into());
+        command.args = vec!["-c".to_owned(), String::new(), plugin.display().to_string()];
+    }
+    command.args[1] = format!("{first}; exec \"$0\"");
+}
+
+/// What the status says of the database, once it says something.
+async fn trouble(stage: &Stage) -> String {
+    let status = stage.until_status(|status| why_degraded(status, "store").is_some()).await;
+    why_degraded(&status, "store").unwrap()
+}
+
+/// The books are the node's again, the status has nothing to complain of, and the file is whole.
+async fn assert_recovered(stage: Stage, when: &str) {
+    // Closes find their end.
+    stage.lab.with_node(|node| node.mine(300));
+    until_equal(&stage, when).await;
+    let is_well = |status: &Value| status["degraded"] == json!([]);
+    stage.until_status(is_well).await;
+    stage.plugin.stop().await.unwrap();
+    assert_whole(&stage);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_while_another_process_holds_the_database_is_booked_afterwards() {
+    let stage = setup().start().await;
+    stage.lab.with_node(|node| node.live(1, STEPS));
+    until_equal(&stage, "before the lock").await;
+    let other = Connection::open(stage.db_path()).unwrap();
+    other.busy_timeout(DEADLINE).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    stage.lab.with_node(|node| node.live(2, STEPS));
+    let why = trouble(&stage).await;
+    assert!(why.contains("another process holds the database"), "{why}");
+    // Reports are read as before; a change is refused in a sentence, and soon.
+    stage.success("revenue-history", json!({})).await;
+    let why = stage.refusal("revenue-ignore", json!([stage.peer(0)])).await;
+    assert!(why.contains("cannot be written") && why.contains("locked"), "{why}");
+    stage.lab.with_node(|node| node.live(3, STEPS));
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_recovered(stage, "after the lock").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_while_the_disk_is_full_is_booked_afterwards() {
+    let mut backstage = setup().build().await;
+    // A process that ignores the signal has its writes refused, as on a full disk.
+    after_shell(&mut backstage.command, "trap '' XFSZ");
+    let stage = backstage.start().await;
+    stage.until_ready().await;
+    stage.lab.with_node(|node| node.live(1, STEPS));
+    until_equal(&stage, "before the disk is full").await;
+    let limit = |bytes: u64| {
+        let pid = stage.plugin.pid().try_into().unwrap();
+        rlimit::prlimit(pid, Resource::FSIZE, Some((bytes, INFINITY)), None).unwrap();
+    };
+    // Room for the first pages of a transaction, not for all of them.
+    let log = fs::metadata(stage.db_path().with_extension("db-wal")).unwrap().len();
+    limit(log + 9_000);
+    stage.lab.with_node(|node| node.live(2, STEPS));
+    let why = trouble(&stage).await;
+    assert!(why.contains("the disk of the database") && why.contains("nothing is stored"), "{why}");
+    stage.success("revenue-history", json!({})).await;
+    stage.refusal("revenue-ignore", json!([stage.peer(0)])).await;
+    stage.lab.with_node(|node| node.live(3, STEPS));
+    limit(INFINITY);
+    assert_recovered(stage, "with room again").await;
+}
+
+/// Spoils the page at the root of a table behind the plugin's back.
+fn spoil(stage: &Stage, table: &str) {
+    let db = Connection::open(stage.db_path()).unwrap();
+    db.busy_timeout(DEADLINE).unwrap();
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let root: u64 = db.query_row(root, [table], |row| row.get::<_, u32>(0)).unwrap().into();
+    // All that was written is in the file, and nothing of it in the log.
+    let is_busy =
+        || db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).unwrap();
+    while is_busy() {}
+    let file = OpenOptions::new().write(true).open(stage.db_path()).unwrap();
+    file.write_all_at(&[0xff; 4096], (root - 1) * 4096).unwrap();
+    // A change by somebody else has the plugin read the file anew.
+    db.execute("UPDATE meta SET value = value", []).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_is_written_no_more_and_a_new_one_has_the_same_books() {
+    let mut stage = setup().start().await;
+    stage.lab.with_node(|node| node.live(1, STEPS));
+    until_equal(&stage, "before the damage").await;
+    spoil(&stage, "forwards");
+    stage.lab.with_node(|node| node.live(2, STEPS));
+    let why = trouble(&stage).await;
+    assert!(why.contains("damaged") && why.contains("nothing more is stored"), "{why}");
+    let why = stage.refusal("revenue-ignore", json!([stage.peer(0)])).await;
+    assert!(why.contains("damaged"), "{why}");
+    stage.plugin.stop().await.unwrap();
+    // The next start does not take it.
+    stage.plugin = stage.lab.attach(stage.command.clone()).await.unwrap();
+    let refused = |status: &Value| {
+        why_degraded(status, "start").is_some_and(|why| why.contains("is not a usable database"))
+    };
+    stage.until_status(refused).await;
+    // It waits for the operator to make room, and then has the node tell it all again.
+    for extension in ["db", "db-wal", "db-shm"] {
+        let file = stage.db_path().with_extension(extension);
+        if file.exists() {
+            fs::rename(&file, file.with_extension(format!("{extension}.damaged"))).unwrap();
+        }
+    }
+    stage.until_ready().await;
+    assert_recovered(stage, "in a new file").await;
+}
+
+/// Makes the next start's clock show another time than the node's.
+fn jump(stage: &mut Stage, by_s: f64) {
+    let now_s = stage.lab.with_node(|node| node.now_unix_s()) + by_s;
+    let clock = SimClock::starting_at((now_s * 1000.0) as u64, RATE).to_env();
+    after_shell(&mut stage.command, &format!("export CL_REVENUE_OPS_SIM_CLOCK={clock}"));
+}
+
+/// Without single forwards, which an old enough clock says may be forgotten.
+async fn until_sums_are_equal(stage: &Stage, when: &str) {
+    let sums = |mut books: Books| {
+        books.remove("earned rows");
+        books
+    };
+    wait_until(2 * DEADLINE, async || {
+        let (stored, listed) = (sums(of_store(stage)), sums(of_node(stage)));
+        if stored == listed { Ok(()) } else { Err(json!(format!("{when}: {stored:?}, not {listed:?}"))) }
+    })
+    .await;
+}
+
+/// The day of the last snapshot, relative to the node's day.
+fn last_snapshot(stage: &Stage) -> i64 {
+    let db = Connection::open(stage.db_path()).unwrap();
+    let last = "SELECT coalesce(max(day_s), 0) / 86400 FROM financial_snapshots";
+    let last: i64 = db.query_row(last, [], |row| row.get(0)).unwrap();
+    last - (stage.lab.with_node(|node| node.now_unix_s()) / 86_400.0) as i64
+}
+
+async fn until_snapshots_end(stage: &Stage, wanted: std::ops::RangeInclusive<i64>) {
+    wait_until(DEADLINE, async || match last_snapshot(stage) {
+        day if wanted.contains(&day) => Ok(()),
+        day => Err(json!(format!("the last snapshot is {day} days ahead, not {wanted:?}"))),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_a_year_ahead_for_a_while_leaves_no_trace_in_the_books() {
+    let mut stage = setup().start().await;
+    stage.lab.with_node(|node| node.live(1, STEPS));
+    until_equal(&stage, "before the jump").await;
+    for (seed, ahead_s, days) in [(2, YEAR_S, 360..=370), (3, 0.0, -1..=3), (4, -YEAR_S, -1..=3)] {
+        stage.plugin.stop().await.unwrap();
+        jump(&mut stage, ahead_s);
+        stage.start_again().await;
+        stage.lab.with_node(|node| node.live(seed, STEPS));
+        until_sums_are_equal(&stage, &format!("{ahead_s} s ahead")).await;
+        until_snapshots_end(&stage, days).await;
+    }
+    stage.plugin.stop().await.unwrap();
+    jump(&mut stage, 0.0);
+    stage.start_again().await;
+    stage.lab.with_node(|node| node.mine(300));
+    until_sums_are_equal(&stage, "at the right time again").await;
+    stage.plugin.stop().await.unwrap();
+    assert_whole(&stage);
+}
