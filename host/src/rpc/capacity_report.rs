@@ -41,7 +41,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
 /// The advice from the books as they are.
 pub fn report(conn: &Connection, now: UnixTime, settings: Settings) -> anyhow::Result<Value> {
     let books = books::all(conn)?;
-    let window = books::window(conn, days_back(now, settings.window_days.into()))?;
+    let window = books.window(conn, days_back(now, settings.window_days.into()))?;
     let candidates: Vec<Candidate> = books
         .in_phase(Phase::Open)
         .map(|account| candidate(account, &window, settings.window_days, now))

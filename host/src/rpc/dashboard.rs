@@ -39,7 +39,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
 /// The dashboard over the last `days` days.
 pub fn report(conn: &Connection, now: UnixTime, days: u64) -> anyhow::Result<Value> {
     let books = books::all(conn)?;
-    let window = books::window(conn, days_back(now, days))?;
+    let window = books.window(conn, days_back(now, days))?;
     let total = window.total();
     let bleeders = bleeders(&books, &window);
     Ok(json!({

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn nothing_is_nothing() {
-        let empty = Books { accounts: Vec::new(), elsewhere: Pnl::default(), funds: None };
+        let empty = Books::default();
         assert_eq!(closed(&empty, UnixTime(5))["avg_days_open"], json!(0.0));
         assert_eq!(pushed(&empty), SignedMsat::ZERO);
     }

@@ -70,7 +70,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
 /// The node as a whole.
 pub fn summary(conn: &Connection, now: UnixTime) -> anyhow::Result<Value> {
     let books = books::all(conn)?;
-    let window = books::window(conn, days_back(now, SUMMARY_DAYS))?;
+    let window = books.window(conn, days_back(now, SUMMARY_DAYS))?;
     let (recent, lifetime) = (window.total(), books.total());
     let profit = recent.operating_profit();
     let (roc, yearly) = return_on_capacity_pct(profit, books.capacity(), now.since(window.from));

@@ -15,7 +15,8 @@ mod tests;
 
 pub use life::{ChannelFunds, Life, NodeFunds, node_funds};
 pub use splices::{Splices, splices};
-pub use sums::{Rebalanced, Window, costs_since, rebalance_costs, window};
+use sums::Owners;
+pub use sums::{Rebalanced, Window, costs_since, rebalance_costs};
 
 use super::names::{self, KnownChannel};
 use crate::econ::classify::{Class, Standing};
@@ -67,16 +68,23 @@ impl Account {
 }
 
 /// Every channel's account, and what belongs to none.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Books {
     /// By channel id.
     pub accounts: Vec<Account>,
     pub elsewhere: Pnl,
     /// None before the first look at the node.
     pub funds: Option<NodeFunds>,
+    owners: Owners,
 }
 
 impl Books {
+    /// The node's sums from an instant until now, read from the same state of the store as these
+    /// books if `conn` is in the same transaction.
+    pub fn window(&self, conn: &Connection, since: UnixTime) -> Result<Window> {
+        sums::window(conn, &self.owners, since)
+    }
+
     /// The node's sums.
     pub fn total(&self) -> Pnl {
         self.accounts.iter().map(|account| &account.pnl).chain([&self.elsewhere]).sum()
@@ -120,7 +128,8 @@ impl Books {
 /// Reads the books over all time.
 pub fn all(conn: &Connection) -> Result<Books> {
     let funds = node_funds(conn)?;
-    let mut sums = sums::all(conn)?;
+    let owners = names::all(conn)?;
+    let mut sums = sums::all(conn, &owners)?;
     let (mut lives, mut listed) = (life::lives(conn)?, life::channel_funds(conn)?);
     let accounts = names::channels(conn)?
         .into_iter()
@@ -131,7 +140,7 @@ pub fn all(conn: &Connection) -> Result<Books> {
             account(channel, life, listed, funds.is_some(), sums.take(&id))
         })
         .collect();
-    Ok(Books { accounts, elsewhere: sums.rest(), funds })
+    Ok(Books { accounts, elsewhere: sums.rest(), funds, owners })
 }
 
 fn account(

@@ -167,6 +167,7 @@ fn each_name_between(
             }
             Source::Hours => ("flow_hours", "hour_s"),
             Source::Days => ("flow_days", "day_s"),
+            Source::Months => ("flow_months", "month_s"),
         };
         // Added up here: grouping in SQL would sort all rows by name first.
         let mut select = conn

@@ -32,6 +32,27 @@ mod tests {
     }
 
     #[test]
+    fn an_older_file_gets_its_days_and_months() {
+        let mut conn = rusqlite::Connection::open_in_memory().expect("a database");
+        MIGRATIONS.to_version(&mut conn, 5).expect("before days and months");
+        // Two hours of one day, one of the next month, 30 days from the epoch.
+        for hour in [0, 3_600, 30 * 86_400] {
+            conn.execute("INSERT INTO flow_hours VALUES (?1, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9)", [hour])
+                .expect("a row");
+        }
+        MIGRATIONS.to_latest(&mut conn).expect("the newest schema");
+        for table in ["flow_days", "flow_months"] {
+            let rows: Vec<[i64; 3]> = conn
+                .prepare(&format!("SELECT * FROM {table} ORDER BY 1"))
+                .and_then(|mut select| {
+                    select.query_map([], |row| Ok([row.get(0)?, row.get(6)?, row.get(10)?]))?.collect()
+                })
+                .expect("sums");
+            assert_eq!(rows, [[0, 10, 18], [30 * 86_400, 5, 9]], "{table}");
+        }
+    }
+
+    #[test]
     fn every_table_is_strict() {
         let conn = crate::store::testing::memory();
         let loose: Vec<String> = conn

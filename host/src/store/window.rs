@@ -1,12 +1,16 @@
 //! Which sums and rows cover a stretch of time exactly.
 //!
-//! Rows of forwards are kept for some time, sums by hour for some more, sums by day for ever. A window
-//! takes whole days where it can, whole hours at its ends, and rows for what is left.
+//! Rows of forwards are kept for some time, sums by hour for some more, sums by day and by month for
+//! ever. A window takes whole months where it can, whole days and hours towards its ends, and rows for
+//! what is left.
 
 use crate::model::UnixTime;
 
-/// Later than any forward: the end of a window that has none. Begins a day.
-pub(super) const FOR_EVER: UnixTime = UnixTime(253_402_300_800);
+/// A month of the sums: 30 UTC days, counted from 1970-01-01, in seconds.
+pub(super) const MONTH: u64 = 30 * UnixTime::DAY;
+
+/// Later than any forward: the end of a window that has none. Begins a month.
+pub(super) const FOR_EVER: UnixTime = UnixTime(97_764 * MONTH);
 
 /// What is still there in full: everything from these instants on, each of which begins a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +25,28 @@ pub(super) enum Source {
     Rows,
     Hours,
     Days,
+    Months,
+}
+
+impl Source {
+    /// From the largest sums to none.
+    const LARGEST_FIRST: [Source; 4] = [Source::Months, Source::Days, Source::Hours, Source::Rows];
+
+    /// Seconds that one sum covers.
+    const fn unit(self) -> u64 {
+        match self {
+            Source::Rows => 1,
+            Source::Hours => UnixTime::HOUR,
+            Source::Days => UnixTime::DAY,
+            Source::Months => MONTH,
+        }
+    }
+
+    /// Whether everything from an instant on is there. What [`told`] returned is always covered by
+    /// one of the finer sources, so only hours need asking.
+    fn is_kept(self, from: UnixTime, kept: Kept) -> bool {
+        self != Source::Hours || from >= kept.hours
+    }
 }
 
 /// A part of a window: `[from, until)`.
@@ -45,29 +71,26 @@ pub(super) fn told(time: UnixTime, kept: Kept) -> UnixTime {
     if time >= kept.rows || (is_whole_hour && time >= kept.hours) { time } else { floor(time, UnixTime::DAY) }
 }
 
-/// The parts of `[from, until)`, both of which [`told`] returned.
+/// The parts of `[from, until)`, both of which [`told`] returned, in order.
 pub(super) fn parts(from: UnixTime, until: UnixTime, kept: Kept) -> Vec<Part> {
     let mut parts = Vec::new();
-    let (first_day, last_day) = (ceil(from, UnixTime::DAY), floor(until, UnixTime::DAY));
-    if first_day <= last_day {
-        within_a_day(from, first_day, kept, &mut parts);
-        push(Source::Days, first_day, last_day, &mut parts);
-        within_a_day(last_day, until, kept, &mut parts);
-    } else {
-        within_a_day(from, until, kept, &mut parts);
-    }
+    cover(&Source::LARGEST_FIRST, from, until, kept, &mut parts);
     parts
 }
 
-fn within_a_day(from: UnixTime, until: UnixTime, kept: Kept, parts: &mut Vec<Part>) {
-    let (first_hour, last_hour) = (ceil(from, UnixTime::HOUR), floor(until, UnixTime::HOUR));
-    if from >= kept.hours && first_hour <= last_hour {
-        push(Source::Rows, from, first_hour, parts);
-        push(Source::Hours, first_hour, last_hour, parts);
-        push(Source::Rows, last_hour, until, parts);
-    } else {
-        push(Source::Rows, from, until, parts);
+/// Covers a stretch with the first source where whole sums of it fit, and its ends with the finer ones.
+fn cover(sources: &[Source], from: UnixTime, until: UnixTime, kept: Kept, parts: &mut Vec<Part>) {
+    let [source, finer @ ..] = sources else { return };
+    if from >= until {
+        return;
     }
+    let (first, last) = (ceil(from, source.unit()), floor(until, source.unit()));
+    if first > last || !source.is_kept(from, kept) {
+        return cover(finer, from, until, kept, parts);
+    }
+    cover(finer, from, first, kept, parts);
+    push(*source, first, last, parts);
+    cover(finer, last, until, kept, parts);
 }
 
 fn push(source: Source, from: UnixTime, until: UnixTime, parts: &mut Vec<Part>) {
@@ -87,7 +110,7 @@ mod tests {
     #[test]
     fn a_window_takes_the_largest_sums_that_fit() {
         let kept = Kept { rows: UnixTime(5 * DAY), hours: UnixTime(2 * DAY) };
-        use Source::{Days, Hours, Rows};
+        use Source::{Days, Hours, Months, Rows};
         for (from, until, expected) in [
             (DAY, DAY, vec![]),
             (DAY, 3 * DAY, vec![(Days, DAY, 3 * DAY)]),
@@ -104,6 +127,16 @@ mod tests {
                 ],
             ),
             (6 * DAY + 10, 6 * DAY + 20, vec![(Rows, 6 * DAY + 10, 6 * DAY + 20)]),
+            (DAY, 2 * MONTH, vec![(Days, DAY, MONTH), (Months, MONTH, 2 * MONTH)]),
+            (
+                29 * DAY + 23 * HOUR + 60,
+                3 * MONTH + DAY,
+                vec![
+                    (Rows, 29 * DAY + 23 * HOUR + 60, MONTH),
+                    (Months, MONTH, 3 * MONTH),
+                    (Days, 3 * MONTH, 3 * MONTH + DAY),
+                ],
+            ),
         ] {
             let found: Vec<_> = parts(UnixTime(from), UnixTime(until), kept)
                 .into_iter()
@@ -116,7 +149,7 @@ mod tests {
     proptest! {
         #[test]
         fn parts_join_and_use_only_what_is_kept(
-            rows in 0u64..20, hours in 0u64..20, from in 0u64..20 * DAY, length in 0u64..20 * DAY,
+            rows in 0u64..80, hours in 0u64..80, from in 0u64..80 * DAY, length in 0u64..100 * DAY,
         ) {
             let kept = Kept { rows: UnixTime(rows * DAY), hours: UnixTime(hours * DAY) };
             let (from, until) = (told(UnixTime(from), kept), told(UnixTime(from + length), kept));
@@ -125,17 +158,12 @@ mod tests {
                 prop_assert_eq!(part.from, at);
                 prop_assert!(part.from < part.until);
                 at = part.until;
-                let unit = match part.source {
-                    Source::Rows => {
-                        prop_assert!(part.from >= kept.rows);
-                        1
-                    }
-                    Source::Hours => {
-                        prop_assert!(part.from >= kept.hours);
-                        HOUR
-                    }
-                    Source::Days => DAY,
-                };
+                match part.source {
+                    Source::Rows => prop_assert!(part.from >= kept.rows),
+                    Source::Hours => prop_assert!(part.from >= kept.hours),
+                    Source::Days | Source::Months => {}
+                }
+                let unit = part.source.unit();
                 prop_assert_eq!((part.from.0 % unit, part.until.0 % unit), (0, 0));
             }
             prop_assert_eq!(at, until.max(from));

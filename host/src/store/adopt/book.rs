@@ -7,6 +7,7 @@ use crate::model::{ChannelId, Digest, Policy, Scid, UnixTime};
 use crate::store::forwards::Delta;
 use crate::store::rebalances::MOST_TRIES;
 use crate::store::sql::{int, opt_int};
+use crate::store::window::MONTH;
 use crate::store::{cursors, overrides, policies};
 use rusqlite::{Connection, Result, Transaction, params};
 use sha2::{Digest as _, Sha256};
@@ -226,6 +227,11 @@ fn days(tx: &Transaction<'_>, days: &BTreeMap<DayKey, Delta>) -> Result<()> {
         "INSERT INTO flow_days (day_s, scid, {SUMS}, {failures}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, 0)
          ON CONFLICT (day_s, scid) DO UPDATE SET {more}"
     ))?;
+    let mut add_month = tx.prepare_cached(&format!(
+        "INSERT INTO flow_months (month_s, scid, {SUMS}, {failures})
+         VALUES (?1 - ?1 % {MONTH}, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, 0)
+         ON CONFLICT (month_s, scid) DO UPDATE SET {more}"
+    ))?;
     // A forward of the node is later than any of these, so its time stays; theirs is known to the day.
     let mut add_total = tx.prepare_cached(&format!(
         "INSERT INTO flow_totals (scid, {SUMS}, {failures}, last_in_s, last_out_s)
@@ -239,7 +245,7 @@ fn days(tx: &Transaction<'_>, days: &BTreeMap<DayKey, Delta>) -> Result<()> {
     }
     for ((day, scid), sum) in days {
         let Delta { in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat, .. } = sum;
-        for statement in [&mut keep, &mut add_day, &mut add_total] {
+        for statement in [&mut keep, &mut add_day, &mut add_month, &mut add_total] {
             statement.execute(params![
                 int(*day)?,
                 scid,

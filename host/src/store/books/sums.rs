@@ -3,10 +3,9 @@
 use crate::econ::classify::Purchases;
 use crate::econ::pnl::{Costs, Pnl, Traffic};
 use crate::model::ledger::{CostKind, CostSource, SignedMsat};
-use crate::model::{ChannelId, Msat, UnixTime};
+use crate::model::{ChannelId, Msat, Scid, UnixTime};
 use crate::store::flow::{self, FlowSums};
 use crate::store::forwards::Delta;
-use crate::store::names;
 use crate::store::sql::word;
 use rusqlite::{Connection, Result};
 use std::collections::{HashMap, HashSet};
@@ -19,6 +18,9 @@ pub struct Rebalanced {
     pub out_count: u64,
     pub out_msat: Msat,
 }
+
+/// Whose each name is.
+pub(super) type Owners = HashMap<Scid, ChannelId>;
 
 /// What is known of one channel over all time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,9 +54,9 @@ impl Sums {
     }
 }
 
-pub(super) fn all(conn: &Connection) -> Result<Sums> {
+pub(super) fn all(conn: &Connection, owners: &Owners) -> Result<Sums> {
     let mut sums = Sums::default();
-    add_traffic(conn, &mut sums)?;
+    add_traffic(conn, owners, &mut sums)?;
     each_cost(conn, UnixTime(0), |channel, kind, source, amount| {
         sums.of(channel).pnl.costs.book(kind, source, amount);
     })?;
@@ -63,8 +65,7 @@ pub(super) fn all(conn: &Connection) -> Result<Sums> {
 }
 
 /// Traffic over all time, under every name that a channel ever had.
-fn add_traffic(conn: &Connection, sums: &mut Sums) -> Result<()> {
-    let owners = names::all(conn)?;
+fn add_traffic(conn: &Connection, owners: &Owners, sums: &mut Sums) -> Result<()> {
     let mut select =
         conn.prepare_cached(&format!("SELECT scid, {}, last_in_s, last_out_s FROM flow_totals", flow::SUMS))?;
     let mut rows = select.query([])?;
@@ -197,13 +198,15 @@ pub fn rebalance_costs(conn: &Connection, since: UnixTime) -> Result<HashMap<Cha
 
 /// Sums of everything from `since` on: forwards by when they were received, costs by when they
 /// were paid.
-pub fn window(conn: &Connection, since: UnixTime) -> Result<Window> {
-    let owners = names::all(conn)?;
+pub(super) fn window(conn: &Connection, owners: &Owners, since: UnixTime) -> Result<Window> {
     let since = flow::window_start(conn, since)?;
     let mut window = Window { from: since, by_channel: HashMap::new(), elsewhere: Pnl::default() };
-    flow::each_name_since(conn, since, |scid, delta| {
+    // By name first: there are far more rows than names.
+    let mut by_name: HashMap<Scid, Delta> = HashMap::new();
+    flow::each_name_since(conn, since, |scid, delta| by_name.entry(scid).or_default().add(&delta, 1))?;
+    for (scid, delta) in by_name {
         window.books_of(owners.get(&scid)).traffic += traffic(delta);
-    })?;
+    }
     each_cost(conn, since, |channel, kind, source, amount| {
         window.books_of(Some(&channel)).costs.book(kind, source, amount);
     })?;

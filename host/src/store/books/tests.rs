@@ -2,6 +2,7 @@ use super::*;
 use crate::model::ledger::{CloseKind, CostSource, SignedMsat};
 use crate::model::{Channel, ChannelState, Scid};
 use crate::store::testing::{channel, channel_id, memory, scid};
+use crate::store::window::MONTH;
 use rusqlite::params;
 
 const NOW: UnixTime = UnixTime(400 * UnixTime::DAY);
@@ -12,17 +13,20 @@ fn days_ago(days: u64) -> UnixTime {
 
 /// A settled day of traffic under one name: what came in, what left, what was earned.
 fn flow(conn: &Connection, name: Scid, at: UnixTime, in_msat: u64, out_msat: u64, earned: u64) {
-    let hour = at.0 - at.0 % UnixTime::HOUR;
-    for (table, key, value) in
-        [("flow_hours", "hour_s", hour), ("flow_days", "day_s", hour - hour % UnixTime::DAY)]
-    {
+    for (table, key, length) in [
+        ("flow_hours", "hour_s", UnixTime::HOUR),
+        ("flow_days", "day_s", UnixTime::DAY),
+        ("flow_months", "month_s", MONTH),
+    ] {
         conn.execute(
             &format!(
                 "INSERT INTO {table} ({key}, scid, in_msat, out_msat, in_count, out_count, earned_msat,
                      sourced_msat, failed_liquidity, failed_downstream, failed_other)
-                 VALUES (?1, ?2, ?3, ?4, ?3 > 0, ?4 > 0, ?5, 0, 0, 0, 0)"
+                 VALUES (?1, ?2, ?3, ?4, ?3 > 0, ?4 > 0, ?5, 0, 0, 0, 0)
+                 ON CONFLICT ({key}, scid) DO UPDATE SET in_msat = in_msat + ?3, out_msat = out_msat + ?4,
+                     in_count = in_count + (?3 > 0), out_count = out_count + (?4 > 0), earned_msat = earned_msat + ?5"
             ),
-            params![UnixTime(value), name, Msat(in_msat), Msat(out_msat), Msat(earned)],
+            params![at.minus(at.0 % length), name, Msat(in_msat), Msat(out_msat), Msat(earned)],
         )
         .expect("a row");
     }
@@ -86,7 +90,7 @@ fn an_account_follows_its_channel_through_all_its_names() {
     assert_eq!((account.pnl.traffic.earned, account.pnl.traffic.out_count), (Msat(3_210), 3));
     assert_eq!(account.name(), "500x1x0");
     assert_eq!(books.total().traffic.earned, Msat(43_210));
-    let window = window(&conn, days_ago(4)).expect("a window");
+    let window = books.window(&conn, days_ago(4)).expect("a window");
     assert_eq!(window.of(&channel_id(1)).traffic.earned, Msat(3_210));
 }
 
@@ -104,7 +108,7 @@ fn nothing_is_lost_between_the_parts() {
     assert_eq!(books.accounts[0].pnl.net(), SignedMsat(7 - 1_000 - 300_000));
     assert_eq!(books.elsewhere.net(), SignedMsat(500 - 20_000 - 4_000_000));
     assert_eq!(books.total().net(), SignedMsat(507 - 4_321_000));
-    assert_eq!(window(&conn, days_ago(9)).expect("a window").total().net(), books.total().net());
+    assert_eq!(books.window(&conn, days_ago(9)).expect("a window").total().net(), books.total().net());
 }
 
 #[test]
@@ -119,7 +123,8 @@ fn a_window_holds_what_happened_in_it() {
     for (days, earned, splice, rebalance) in
         [(30, 210, 21, 21_000), (41, 610, 61, 61_000), (20, 210, 21, 21_000), (0, 0, 0, 0)]
     {
-        let total = window(&conn, days_ago(days)).expect("a window").total();
+        let books = all(&conn).expect("books");
+        let total = books.window(&conn, days_ago(days)).expect("a window").total();
         let found = (total.traffic.earned.0, total.costs.of(CostKind::Splice).0, total.costs.rebalance.0);
         assert_eq!(found, (earned, splice, rebalance), "{days} days");
     }

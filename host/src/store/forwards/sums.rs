@@ -1,9 +1,10 @@
-//! Sums of a page, gathered in memory and written once per hour, day and channel name.
+//! Sums of a page, gathered in memory and written once per hour, day, month and channel name.
 
 use super::received_s;
 use crate::model::forward::{Forward, ForwardStatus};
 use crate::model::{Msat, Scid, UnixTime};
 use crate::store::sql::{int, opt_int};
+use crate::store::window::MONTH;
 use rusqlite::{Result, Transaction, params};
 use std::collections::HashMap;
 
@@ -88,11 +89,13 @@ impl Delta {
     }
 }
 
+/// Sums by start of a stretch of time, s, and channel name.
+type Stretches = HashMap<(u64, Scid), Delta>;
+
 /// The sums of one page.
 #[derive(Default)]
 pub(super) struct Sums {
-    /// By start of the hour, s.
-    hours: HashMap<(u64, Scid), Delta>,
+    hours: Stretches,
     totals: HashMap<Scid, Total>,
     failures: HashMap<FailureKey, i64>,
 }
@@ -155,12 +158,11 @@ impl Sums {
     /// Adds the page's sums to those in the database, in the order of their
     /// keys, which touches each page of the file once.
     pub fn store(self, tx: &Transaction<'_>) -> Result<()> {
-        let mut days: HashMap<(u64, Scid), Delta> = HashMap::new();
-        for ((hour, scid), sum) in &self.hours {
-            days.entry((hour - hour % UnixTime::DAY, *scid)).or_default().add(sum, 1);
-        }
+        let days = by_longer(&self.hours, UnixTime::DAY);
+        let months = by_longer(&days, MONTH);
         put_stretches(tx, "flow_hours", "hour_s", self.hours)?;
         put_stretches(tx, "flow_days", "day_s", days)?;
+        put_stretches(tx, "flow_months", "month_s", months)?;
         put_failures(tx, self.failures)?;
         let mut upsert = tx.prepare_cached(UPSERT_TOTAL)?;
         for (scid, Total { delta: sum, last_in, last_out }) in self.totals {
@@ -183,13 +185,17 @@ impl Sums {
     }
 }
 
-/// Adds sums of hours or days, by start and name, to a table of such.
-fn put_stretches(
-    tx: &Transaction<'_>,
-    table: &str,
-    key: &str,
-    sums: HashMap<(u64, Scid), Delta>,
-) -> Result<()> {
+/// The same sums by longer stretches of so many seconds.
+fn by_longer(sums: &Stretches, length: u64) -> Stretches {
+    let mut longer = Stretches::new();
+    for ((start, scid), sum) in sums {
+        longer.entry((start - start % length, *scid)).or_default().add(sum, 1);
+    }
+    longer
+}
+
+/// Adds sums of hours, days or months to the table of such.
+fn put_stretches(tx: &Transaction<'_>, table: &str, key: &str, sums: Stretches) -> Result<()> {
     let mut upsert = tx.prepare_cached(&format!(
         "INSERT INTO {table} ({key}, scid, in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat,
              failed_liquidity, failed_downstream, failed_other)

@@ -1,4 +1,5 @@
 mod rolled;
+mod windows;
 
 use super::*;
 use crate::model::flow::{FlowClass, FlowHour, FlowState};

@@ -22,6 +22,28 @@ SELECT hour_s - hour_s % 86400, scid, sum(in_msat), sum(out_msat), sum(in_count)
     sum(earned_msat), sum(sourced_msat), sum(failed_liquidity), sum(failed_downstream), sum(failed_other)
 FROM flow_hours GROUP BY 1, 2;
 
+-- The same sums by month: 30 UTC days, counted from 1970-01-01. A year's window would read a row per
+-- channel and day without them.
+CREATE TABLE flow_months (
+    month_s INTEGER NOT NULL,
+    scid INTEGER NOT NULL,
+    in_msat INTEGER NOT NULL,
+    out_msat INTEGER NOT NULL,
+    in_count INTEGER NOT NULL,
+    out_count INTEGER NOT NULL,
+    earned_msat INTEGER NOT NULL,
+    sourced_msat INTEGER NOT NULL,
+    failed_liquidity INTEGER NOT NULL,
+    failed_downstream INTEGER NOT NULL,
+    failed_other INTEGER NOT NULL,
+    PRIMARY KEY (month_s, scid)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO flow_months
+SELECT day_s - day_s % 2592000, scid, sum(in_msat), sum(out_msat), sum(in_count), sum(out_count),
+    sum(earned_msat), sum(sourced_msat), sum(failed_liquidity), sum(failed_downstream), sum(failed_other)
+FROM flow_days GROUP BY 1, 2;
+
 -- Forwards that failed, by the day they were received, the channel that they should have left by (the
 -- one they came in by when none was chosen), and the BOLT 4 failure code; 0 when none was told.
 CREATE TABLE failure_days (

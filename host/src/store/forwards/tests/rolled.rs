@@ -4,7 +4,7 @@ use super::*;
 
 /// Rows of all sums, in the order of their keys.
 fn all_sums(conn: &Connection) -> Vec<String> {
-    ["flow_days", "flow_totals", "failure_days"]
+    ["flow_days", "flow_months", "flow_totals", "failure_days"]
         .iter()
         .flat_map(|table| {
             let mut select = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).expect("a table");
