@@ -4,10 +4,11 @@
 //! without what was owned then. A row that exists is never changed; only the sums of imported rows
 //! follow what the books have learned since, and rows that a clock far ahead made go when it is right again.
 
-use crate::econ::closure;
+use super::books;
+use crate::econ::networth::{NetWorth, Phase};
 use crate::model::ledger::CostKind;
-use crate::model::{ChannelState, UnixTime};
-use rusqlite::{Connection, OptionalExtension, Result, Transaction, params};
+use crate::model::{Msat, UnixTime};
+use rusqlite::{Connection, Result, Transaction, params};
 use std::collections::BTreeMap;
 
 /// Most days made up at once.
@@ -27,15 +28,17 @@ struct Sums {
     rebalances: i64,
 }
 
-/// What is owned, msat, and how many channels there are.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is owned, and how many channels there are. Amounts are unknown before the first look at the
+/// node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Position {
-    confirmed: Option<i64>,
-    unconfirmed: Option<i64>,
-    local: i64,
-    remote: i64,
-    closing: i64,
-    capacity: i64,
+    confirmed: Option<Msat>,
+    unconfirmed: Option<Msat>,
+    local: Option<Msat>,
+    remote: Option<Msat>,
+    opening: Option<Msat>,
+    closing: Option<Msat>,
+    capacity: Msat,
     open: u32,
     closing_count: u32,
     closed: u32,
@@ -159,51 +162,29 @@ fn daily(conn: &Connection) -> Result<BTreeMap<UnixTime, Sums>> {
     Ok(daily)
 }
 
+/// What the reports would say now: the same parts of the same net worth.
 fn position(conn: &Connection) -> Result<Position> {
-    let wallet: Option<(i64, i64)> = conn
-        .prepare_cached("SELECT onchain_confirmed_msat, onchain_unconfirmed_msat FROM node_funds")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let closed = conn.query_row(
-        "SELECT count(*) FROM channel_lives l WHERE closed_at_s IS NOT NULL
-             AND NOT EXISTS (SELECT 1 FROM channel_funds f WHERE f.channel_id = l.channel_id)",
-        [],
-        |row| row.get(0),
-    )?;
-    let mut position = Position {
-        confirmed: wallet.map(|(confirmed, _)| confirmed),
-        unconfirmed: wallet.map(|(_, unconfirmed)| unconfirmed),
-        closed,
-        ..Position::default()
-    };
-    let mut select = conn.prepare_cached(
-        "SELECT f.state, f.to_us_msat, f.total_msat, l.close_kind IN ('mutual', 'remote_unilateral') OR l.books = 'settled'
-         FROM channel_funds f LEFT JOIN channel_lives l ON l.channel_id = f.channel_id",
-    )?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let (state, ours, total): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let came_home = row.get::<_, Option<bool>>(3)?.unwrap_or(false);
-        add_channel(&mut position, &state, ours, total, came_home);
-    }
-    Ok(position)
-}
-
-/// Adds one channel. What a mutual close, or one by the peer, left us is the wallet's at once.
-fn add_channel(position: &mut Position, state: &str, ours: i64, total: i64, came_home: bool) {
-    let is_open =
-        [ChannelState::Normal, ChannelState::AwaitingSplice].iter().any(|open| open.name() == state);
-    if is_open || !closure::is_funded(state) {
-        position.local += ours;
-        position.remote += total - ours;
-        position.capacity += total;
-        position.open += u32::from(is_open);
-        return;
-    }
-    position.closing_count += 1;
-    if !(came_home && closure::is_closed(state)) {
-        position.closing += ours;
-    }
+    let books = books::all(conn)?;
+    let worth = books.net_worth();
+    let count = |phase| u32::try_from(books.in_phase(phase).count()).unwrap_or(u32::MAX);
+    let part = |of: fn(&NetWorth) -> Msat| worth.as_ref().map(of);
+    let total: Msat = books
+        .in_phase(Phase::Open)
+        .filter_map(|account| account.funds.as_ref())
+        .map(|listed| listed.total)
+        .sum();
+    Ok(Position {
+        confirmed: part(|worth| worth.wallet.confirmed),
+        unconfirmed: part(|worth| worth.wallet.unconfirmed),
+        local: part(|worth| worth.channels),
+        remote: part(|worth| worth.channels).map(|local| total.saturating_sub(local)),
+        opening: part(|worth| worth.opening),
+        closing: part(|worth| worth.closing),
+        capacity: books.capacity(),
+        open: count(Phase::Open),
+        closing_count: count(Phase::Closing),
+        closed: count(Phase::Closed),
+    })
 }
 
 fn put(
@@ -217,11 +198,11 @@ fn put(
     let [open, splice, close, sweep, penalty, lease] = sums.costs;
     tx.prepare_cached(
         "INSERT OR IGNORE INTO financial_snapshots (day_s, source, taken_at_s, onchain_confirmed_msat,
-             onchain_unconfirmed_msat, channels_local_msat, channels_remote_msat, closing_msat, capacity_msat,
+             onchain_unconfirmed_msat, channels_local_msat, channels_remote_msat, opening_msat, closing_msat, capacity_msat,
              channels_open, channels_closing, channels_closed, forward_count, revenue_msat, open_cost_msat,
              splice_cost_msat, close_cost_msat, sweep_cost_msat, penalty_cost_msat, lease_cost_msat,
              rebalance_cost_msat)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
     )?
     .execute(params![
         day,
@@ -229,9 +210,10 @@ fn put(
         at,
         position.and_then(|position| position.confirmed),
         position.and_then(|position| position.unconfirmed),
-        position.map(|position| position.local),
-        position.map(|position| position.remote),
-        position.map(|position| position.closing),
+        position.and_then(|position| position.local),
+        position.and_then(|position| position.remote),
+        position.and_then(|position| position.opening),
+        position.and_then(|position| position.closing),
         position.map(|position| position.capacity),
         position.map(|position| position.open),
         position.map(|position| position.closing_count),
@@ -251,8 +233,10 @@ fn put(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Channel;
+    use crate::store::names;
     use crate::store::sql::Unsigned;
-    use crate::store::testing::memory;
+    use crate::store::testing::{channel, channel_id, memory};
 
     const DAY: u64 = UnixTime::DAY;
 
@@ -333,19 +317,52 @@ mod tests {
     }
 
     #[test]
-    fn money_on_its_way_home_is_counted_once() {
-        for (state, came_home, expected) in [
-            ("CHANNELD_NORMAL", false, (700, 0, 1, 0)),
-            ("CHANNELD_AWAITING_LOCKIN", false, (700, 0, 0, 0)),
-            ("CHANNELD_SHUTTING_DOWN", false, (0, 700, 0, 1)),
-            ("CLOSINGD_SIGEXCHANGE", true, (0, 700, 0, 1)),
-            ("ONCHAIN", true, (0, 0, 0, 1)),
-            ("ONCHAIN", false, (0, 700, 0, 1)),
-        ] {
-            let mut position = Position::default();
-            add_channel(&mut position, state, 700, 1_000, came_home);
-            let found = (position.local, position.closing, position.open, position.closing_count);
-            assert_eq!(found, expected, "{state} {came_home}");
+    fn a_days_row_adds_up_to_the_net_worth_of_the_reports() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        let states = [
+            "CHANNELD_NORMAL",
+            "CHANNELD_AWAITING_LOCKIN",
+            "OPENINGD",
+            "CHANNELD_SHUTTING_DOWN",
+            "ONCHAIN",
+            "ONCHAIN",
+        ];
+        let channels: Vec<Channel> = (1..=6).map(channel).collect();
+        names::observe(&tx, &channels, UnixTime(DAY)).expect("stored");
+        tx.execute("INSERT INTO node_funds VALUES (1, 86400, 1000000, 200000, 0, 9, NULL)", [])
+            .expect("a look");
+        for (n, state) in (1u8..).zip(states) {
+            tx.execute(
+                "INSERT INTO channel_funds VALUES (?1, 86400, ?2, 1, ?3, 90000, 0, 0, 0, 0, NULL)",
+                params![channel_id(n), state, 10_i64.pow(u32::from(n) - 1)],
+            )
+            .expect("a channel");
         }
+        // The money of a commitment of ours is still to be swept; after a mutual close the wallet has it.
+        for (n, kind) in [(5, "local_unilateral"), (6, "mutual")] {
+            let life =
+                "INSERT INTO channel_lives (channel_id, closed_at_s, close_kind) VALUES (?1, 86400, ?2)";
+            tx.execute(life, params![channel_id(n), kind]).expect("a life");
+        }
+        take(&tx, UnixTime(DAY + 60)).expect("taken");
+        let found: [i64; 9] = tx
+            .query_row(
+                "SELECT onchain_confirmed_msat, onchain_unconfirmed_msat, channels_local_msat, channels_remote_msat,
+                     opening_msat, closing_msat, channels_open, channels_closing, channels_closed FROM financial_snapshots",
+                [],
+                |row| {
+                    let mut found = [0; 9];
+                    for (at, number) in found.iter_mut().enumerate() {
+                        *number = row.get(at)?;
+                    }
+                    Ok(found)
+                },
+            )
+            .expect("a row");
+        assert_eq!(found, [1_000_000, 200_000, 1, 89_999, 10, 11_000, 1, 1, 2]);
+        let worth = books::all(&tx).expect("books").net_worth().expect("a look was taken");
+        let parts = [found[0], found[1], found[2], found[4], found[5]];
+        assert_eq!(worth.total().0 as i64, parts.iter().sum::<i64>());
     }
 }

@@ -192,7 +192,7 @@ CREATE TABLE channel_funds (
     peer_splices INTEGER CHECK (peer_splices IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
--- One row per UTC day. Sums are over all time up to the end of that day, or to taken_at_s.
+-- One row per UTC day. What is owned adds up to the net worth of that moment. Sums are over all time up to the end of that day, or to taken_at_s.
 CREATE TABLE financial_snapshots (
     day_s INTEGER PRIMARY KEY,
     -- taken: on the day; rebuilt: later, from the books, so without balances; imported.
@@ -200,8 +200,11 @@ CREATE TABLE financial_snapshots (
     taken_at_s INTEGER NOT NULL,
     onchain_confirmed_msat INTEGER,
     onchain_unconfirmed_msat INTEGER,
+    -- Both sides, and the capacity, of open channels.
     channels_local_msat INTEGER,
     channels_remote_msat INTEGER,
+    -- Our side of channels whose funding transaction waits, and of closes that is not in the wallet yet.
+    opening_msat INTEGER,
     closing_msat INTEGER,
     capacity_msat INTEGER,
     channels_open INTEGER,
