@@ -1,5 +1,7 @@
 //! `revenue-profitability`: what each channel earned, cost and is worth.
 
+mod imported;
+
 use super::args::{Args, ChannelName, Kind, Param};
 use super::history::unattributed;
 use super::sheet::{Sheet, as_of, pct, phases, two};
@@ -11,6 +13,7 @@ use crate::econ::pnl::Pnl;
 use crate::model::{ChannelId, Msat, UnixTime};
 use crate::store::books::{self, Account};
 use crate::store::{Connection, names};
+pub(super) use imported::imported;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -109,14 +112,19 @@ fn row(account: &Account, now: UnixTime) -> Value {
         .done()
 }
 
-/// One channel by any name it ever had; none when there never was such a channel.
+/// One channel by any name it ever had, also one that only the Python plugin's database tells of; none
+/// when there never was such a channel.
 pub fn single(conn: &Connection, name: ChannelName, now: UnixTime) -> anyhow::Result<Option<Value>> {
     let id: Option<ChannelId> = match name {
         ChannelName::ChannelId(id) => Some(id),
         ChannelName::Scid(scid) => names::resolve(conn, scid)?,
     };
     let books = books::all(conn)?;
-    let Some(account) = id.and_then(|id| books.account(&id)) else { return Ok(None) };
+    let Some(account) = id.and_then(|id| books.account(&id)) else {
+        let forgotten = books.imported(conn)?;
+        let found = forgotten.iter().find(|channel| name == ChannelName::Scid(channel.scid));
+        return Ok(found.map(|channel| imported(channel).with("as_of", as_of(&books)).done()));
+    };
     let known: Vec<String> =
         names::of(conn, &account.channel.channel_id)?.iter().map(ToString::to_string).collect();
     Ok(Some(

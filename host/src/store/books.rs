@@ -7,12 +7,14 @@
 
 #[cfg(test)]
 mod any_order;
+mod imported;
 mod life;
 mod splices;
 mod sums;
 #[cfg(test)]
 mod tests;
 
+pub use imported::ImportedChannel;
 pub use life::{ChannelFunds, Life, NodeFunds, node_funds};
 pub use splices::{Splices, splices};
 use sums::Owners;
@@ -94,6 +96,14 @@ impl Books {
     pub fn account(&self, id: &ChannelId) -> Option<&Account> {
         let place = self.accounts.binary_search_by_key(id, |account| account.channel.channel_id).ok()?;
         self.accounts.get(place)
+    }
+
+    /// Closed channels that have no account: the Python plugin's database alone tells of them. What
+    /// they earned and cost is part of `elsewhere`, as far as it counts.
+    pub fn imported(&self, conn: &Connection) -> Result<Vec<ImportedChannel>> {
+        let mut channels = imported::channels(conn)?;
+        channels.retain(|channel| !self.owners.contains_key(&channel.scid));
+        Ok(channels)
     }
 
     /// The accounts in one phase.

@@ -217,6 +217,29 @@ async fn assert_wishes(stage: &Stage) {
     }
 }
 
+/// A closed channel that the node has forgotten answers to its name, with what the file said of it.
+async fn assert_forgotten_channel(stage: &Stage) {
+    let one = stage.success("revenue-profitability", json!(["600x1x0"])).await;
+    let stranger = format!("03{}", "77".repeat(32));
+    assert_eq!(
+        (&one["imported"], &one["peer_id"], &one["state"]),
+        (&json!(true), &json!(stranger), &json!("closed"))
+    );
+    let found = &one["profitability"];
+    let figures = ["total_revenue_msat", "total_costs_msat", "net_profit_msat", "forward_count"]
+        .map(|name| found[name].clone());
+    assert_eq!(figures, [55_000, 610_000, -555_000, 9].map(|figure| json!(figure)), "{one}");
+    assert_eq!(found["costs"]["imported_msat"], found["total_costs_msat"]);
+    assert_eq!((&found["volume_routed_msat"], &one["life"]["close_type"]), (&json!(null), &json!("mutual")));
+
+    let peer = stage.success("revenue-report", json!(["peer", stranger])).await;
+    assert_eq!((&peer["channel_count"], &peer["channels"][0]["channel_id"]), (&json!(1), &json!("600x1x0")));
+    assert_eq!(peer["channels"][0]["imported"], true);
+    assert_eq!(peer["profitability"]["net_profit_msat"], -555_000);
+    let refusal = stage.call("revenue-profitability", json!(["601x1x0"])).await;
+    assert!(refusal["error"].as_str().unwrap().contains("never was"), "{refusal}");
+}
+
 /// What the stopped plugin's books hold. `node_fees` is what the node itself says it earned, msat.
 fn assert_books(db: &Path, node_fees: i64) {
     assert_eq!(number(db, "SELECT sum(earned_msat) FROM flow_totals"), node_fees + OLD_FEES);
@@ -292,6 +315,7 @@ async fn everything_comes_over_once_and_the_file_stays_as_it_was() {
     let history = stage.success("revenue-history", json!({})).await;
     assert_eq!(history["lifetime_revenue_msat"], node_fees as i64 + OLD_FEES, "{history}");
     assert!(history["imported_costs_msat"].as_i64() >= Some(FORGOTTEN), "{history}");
+    assert_forgotten_channel(&stage).await;
     stage.plugin.stop().await.unwrap();
     assert!(node_fees > 0);
     assert_books(&stage.db_path(), node_fees as i64);

@@ -6,7 +6,7 @@ use crate::guard::policy::in_force;
 use crate::model::flow::FlowState;
 use crate::model::{ChannelId, PeerId, UnixTime};
 use crate::rpc::policy::answer::policy;
-use crate::rpc::profitability::{life, money, profitability};
+use crate::rpc::profitability::{imported, life, money, profitability};
 use crate::rpc::sheet::{Sheet, as_of, days_back};
 use crate::rpc::status::flow_state;
 use crate::store::books::{self, Account, ChannelFunds, Window};
@@ -20,7 +20,7 @@ const RECENT_DAYS: u64 = 30;
 /// The report on one peer; a peer that never had a channel has an empty one.
 pub fn report(conn: &Connection, now: UnixTime, peer_id: PeerId) -> anyhow::Result<Value> {
     let books = books::all(conn)?;
-    let window = books::window(conn, days_back(now, RECENT_DAYS))?;
+    let window = books.window(conn, days_back(now, RECENT_DAYS))?;
     let states = flow::load_states(conn)?;
     let mut accounts: Vec<&Account> =
         books.accounts.iter().filter(|account| account.channel.peer_id == peer_id).collect();
@@ -31,18 +31,21 @@ pub fn report(conn: &Connection, now: UnixTime, peer_id: PeerId) -> anyhow::Resu
             account.channel.channel_id,
         )
     });
-    let together: Pnl = accounts.iter().map(|account| &account.pnl).sum();
+    let mut forgotten = books.imported(conn)?;
+    forgotten.retain(|channel| channel.peer_id == peer_id);
+    let told = forgotten.iter().map(|channel| &channel.pnl);
+    let together: Pnl = accounts.iter().map(|account| &account.pnl).chain(told).sum();
     let recent: Vec<Pnl> = accounts.iter().map(|account| window.of(&account.channel.channel_id)).collect();
     let recent: Pnl = recent.iter().sum();
     let policy_now = in_force(policies::get(conn, &peer_id)?, peer_id, now);
     let largest = accounts.iter().find_map(|account| shown_state(account, &states));
-    let channels: Vec<Value> =
-        accounts.iter().map(|account| channel(account, &window, &states, now)).collect();
+    let known = accounts.iter().map(|account| channel(account, &window, &states, now));
+    let channels: Vec<Value> = known.chain(forgotten.iter().map(|one| imported(one).done())).collect();
     Ok(Sheet::new()
         .with("type", "peer")
         .with("peer_id", peer_id.to_string())
         .with("policy", policy(&policy_now, now))
-        .with("profitability", if accounts.is_empty() { Value::Null } else { money(&together).done() })
+        .with("profitability", if channels.is_empty() { Value::Null } else { money(&together).done() })
         .with("recent_days", RECENT_DAYS)
         .with("recent", money(&recent))
         // That of the largest open channel; each channel below has its own.
