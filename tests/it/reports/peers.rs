@@ -113,6 +113,7 @@ async fn an_ignored_peer_is_given_back_to_clboss_and_taken_again() {
         assert!(answer["message"].as_str().unwrap().contains(message), "{answer}");
     }
     assert_eq!(stage.success("revenue-list-ignored", json!({})).await["count"], 0);
+    until_tags(&stage, 1, json!("lnfee")).await;
     let refusal = stage.refusal("revenue-unignore", json!(["nobody"])).await;
     assert!(refusal.contains("nobody") && refusal.ends_with("nothing was changed"), "{refusal}");
     stage.end().await;

@@ -141,12 +141,11 @@ impl Services {
                 _ => ours.insert(planned.channel.peer_id),
             };
         }
-        theirs.extend(
-            plan.held
-                .iter()
-                .filter(|held| held.strategy.as_str() == "passive")
-                .map(|held| held.channel.peer_id),
-        );
+        // A peer is ours also while its strategy wants nothing changed.
+        for held in &plan.held {
+            let side = if held.strategy.as_str() == "passive" { &mut theirs } else { &mut ours };
+            side.insert(held.channel.peer_id);
+        }
         if let Err(error) = self.node.divide_fees(&ours, &theirs).await {
             tracing::warn!("CLBoss could not be told which fees to leave alone: {error}");
         }
