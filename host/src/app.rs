@@ -1,5 +1,6 @@
 //! Wiring: options and commands to lightningd, services to jobs, and the end of it all.
 
+mod input;
 mod places;
 
 use crate::clock::Clock;
@@ -16,6 +17,7 @@ use crate::store::Store;
 use anyhow::{Context, Result, anyhow};
 use cln_plugin::options::{ConfigOption, Value as OptionValue};
 use cln_plugin::{Builder, ConfiguredPlugin, Plugin, RpcMethodBuilder};
+use input::UntilEnd;
 use places::Files;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -25,6 +27,9 @@ use tokio::io::{Stdin, Stdout};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// Where lightningd speaks to us.
+type Input = UntilEnd<Stdin>;
 
 /// How long the end of the plugin waits for work under way. lightningd kills a plugin that
 /// takes 30 s.
@@ -47,7 +52,8 @@ struct App {
 
 /// Runs the plugin on standard input and output until lightningd ends it.
 pub async fn run() -> Result<()> {
-    let Some(configured) = builder().configure().await? else { return Ok(()) };
+    let stop = CancellationToken::new();
+    let Some(configured) = builder(stop.clone()).configure().await? else { return Ok(()) };
     let config = match read_options(&configured) {
         Ok(config) => config,
         Err(error) => return configured.disable(&error.to_string()).await,
@@ -62,8 +68,7 @@ pub async fn run() -> Result<()> {
     };
     let (phase, lifecycle) = Lifecycle::starting();
     let settings = Arc::new(Settings::new(config));
-    let app =
-        App { lifecycle: lifecycle.clone(), settings: settings.clone(), stop: CancellationToken::new() };
+    let app = App { lifecycle: lifecycle.clone(), settings: settings.clone(), stop };
     let plugin = configured.start(app.clone()).await?;
     let tasks = TaskTracker::new();
     tasks.spawn(start_up(environment, clock, settings, phase, tasks.clone(), app.stop.clone()));
@@ -86,8 +91,10 @@ pub async fn run() -> Result<()> {
     Ok(())
 }
 
-fn builder() -> Builder<App, Stdin, Stdout> {
-    let builder = Builder::new(tokio::io::stdin(), tokio::io::stdout()).dynamic();
+/// Options and commands. `stop` is cancelled when lightningd closes its end of the pipe.
+fn builder(stop: CancellationToken) -> Builder<App, Input, Stdout> {
+    let input = UntilEnd::new(tokio::io::stdin(), stop);
+    let builder = Builder::new(input, tokio::io::stdout()).dynamic();
     let builder = SETTINGS.iter().fold(builder, |builder, setting| {
         let Some(name) = setting.option_name() else { return builder };
         let default = (setting.get)(&Config::default()).to_string();
@@ -147,7 +154,7 @@ async fn set_config(plugin: Plugin<App>, request: Value) -> Result<Value> {
 }
 
 /// The options as lightningd gave them; what nobody set has its default.
-fn read_options(plugin: &ConfiguredPlugin<App, Stdin, Stdout>) -> Result<Config> {
+fn read_options(plugin: &ConfiguredPlugin<App, Input, Stdout>) -> Result<Config> {
     let mut values = Vec::new();
     for name in SETTINGS.iter().filter_map(|setting| setting.option_name()) {
         let value = match plugin.option_str(&name)? {
@@ -170,7 +177,7 @@ struct Environment {
 }
 
 impl Environment {
-    fn of(plugin: &ConfiguredPlugin<App, Stdin, Stdout>) -> Result<Environment> {
+    fn of(plugin: &ConfiguredPlugin<App, Input, Stdout>) -> Result<Environment> {
         let configuration = plugin.configuration();
         let lightning_dir = PathBuf::from(&configuration.lightning_dir);
         Ok(Environment {

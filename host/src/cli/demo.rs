@@ -3,6 +3,7 @@
 //! Node and traffic are `lab`'s; the plugin is this very binary, started over pipes and a socket
 //! as lightningd does. What is shown is read through the node's commands, as any client would.
 
+mod books;
 mod compare;
 mod draw;
 mod options;

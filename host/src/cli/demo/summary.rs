@@ -1,5 +1,6 @@
 //! The end of the demo: what came of it, and how to do the same on a node of one's own.
 
+use super::books::Books;
 use super::compare::with_constant_fees;
 use super::draw::{Paint, cut, thousands};
 use super::stage::Stage;
@@ -22,6 +23,7 @@ pub struct Report {
     pub faults: u64,
     /// What the node would have earned with constant fees, msat.
     pub constant_msat: u64,
+    pub books: Books,
 }
 
 impl Report {
@@ -41,6 +43,7 @@ impl Report {
             cycle_ms: number(&status["last_fee_cycle"]["duration_ms"]),
             faults: number(&status["strategies"]["faults_total"]),
             constant_msat: with_constant_fees(stage, &managed, until_s),
+            books: Books::gather(stage, scene).await?,
         })
     }
 }
@@ -94,6 +97,8 @@ pub fn lines(report: &Report, scene: &Scene, paint: Paint) -> Vec<String> {
         let name = if index == 0 { "refused" } else { "" };
         row(name, format!("{} x {code}: {}", refusals.count, refusals.example))
     }));
+    lines.push(row("rebalances", report.books.rebalances_line()));
+    lines.push(row("net profit", report.books.profit_line()));
     let (cycles, failed) = report.cycles;
     lines.push(row(
         "fee cycles",
@@ -168,8 +173,14 @@ mod tests {
         scene.tally.refused("out_of_bounds", "outside the allowed 10 to 5000 ppm");
         (scene.tally.fees_msat, scene.tally.volume_msat, scene.tally.settled) =
             (1_500_000, 5_000_000_000, 1_234);
-        let report =
-            Report { constant_msat: 900_000, faults: 2, cycles: (97, 1), cycle_ms: 16, local_failed: 5 };
+        let report = Report {
+            constant_msat: 900_000,
+            faults: 2,
+            cycles: (97, 1),
+            cycle_ms: 16,
+            local_failed: 5,
+            books: Books { net_profit_msat: 1_400_000, ..Books::default() },
+        };
         let text = lines(&report, &scene, Paint { colour: false }).join("\n");
         for expect in [
             "After 2.0 simulated days",
@@ -179,6 +190,8 @@ mod tests {
             "3 calls of setchannel",
             "climb 1, 2 between two looks",
             "1 x out_of_bounds: outside",
+            "rebalances      none was worth its cost",
+            "net profit      1,400 sat",
             "97 ran, 1 failed; the last took 16 ms",
             "sandbox faults  2",
         ] {
