@@ -1,5 +1,6 @@
 //! What keeps the house tidy: expired policies, companions that come and go, old rows.
 
+use super::schedule::JobName;
 use super::{ClbossSeen, Services};
 use crate::model::UnixTime;
 use crate::node::Companion;
@@ -60,13 +61,26 @@ impl Services {
         Ok(format!("{count} policies expired"))
     }
 
-    /// Notes which companions are there. Their absence is a state, not a failure.
+    /// Notes which companions are there. Their absence is a state, not a failure. bookkeeper's accounts
+    /// are read as soon as it is back.
     pub async fn look_for_companions(&self) {
         match self.node.companions().await {
-            Ok(companions) => self.note_health(|health| {
-                health.companions = Some(companions);
-                health.node_error = None;
-            }),
+            Ok(companions) => {
+                let was_absent =
+                    self.health().companions.is_some_and(|seen| !seen.has(Companion::Bookkeeper));
+                let has_come = was_absent && companions.has(Companion::Bookkeeper);
+                self.note_health(|health| {
+                    health.companions = Some(companions);
+                    health.node_error = None;
+                    if has_come {
+                        // What failed while it was away says nothing of it now.
+                        health.books_error = None;
+                    }
+                });
+                if has_come {
+                    self.jobs.wake(JobName::Accounts);
+                }
+            }
             Err(error) => self.note_health(|health| health.node_error = Some(error.to_string())),
         }
     }
