@@ -301,11 +301,24 @@ async fn reads_of_a_cycle(flavour: Flavour, channels: usize) -> Vec<String> {
             status["jobs"][job]["runs"].as_u64() > Some(0) && status["jobs"][job]["running"] == false
         })
     };
-    let status = stage.until_status(first_runs_over).await;
-    let before = status["jobs"]["fees"]["runs"].as_u64();
+    stage.until_status(first_runs_over).await;
+    let mut least: Option<Vec<String>> = None;
+    // Another job may read something at the same time: that is not the cycle's, and not there every time.
+    for target in 1..=3 {
+        let reads = reads_of_one(&stage, channels, target).await;
+        if least.as_ref().is_none_or(|least| reads.len() < least.len()) {
+            least = Some(reads);
+        }
+    }
+    stage.end().await;
+    least.unwrap()
+}
+
+/// The calls on the node while a changed setting has all fees looked at; it reads nothing itself.
+async fn reads_of_one(stage: &Stage, channels: usize, target: u32) -> Vec<String> {
+    let before = stage.status().await["jobs"]["fees"]["runs"].as_u64();
     stage.lab.with_mischief(|mischief| mischief.forget_calls());
-    // A changed setting has all fees looked at, and reads nothing itself.
-    stage.success("revenue-config", json!(["set", "target_flow", 1])).await;
+    stage.success("revenue-config", json!(["set", "target_flow", target])).await;
     let over = |status: &Value| {
         status["jobs"]["fees"]["runs"].as_u64() > before && status["jobs"]["fees"]["running"] == false
     };
@@ -313,9 +326,7 @@ async fn reads_of_a_cycle(flavour: Flavour, channels: usize) -> Vec<String> {
     assert_eq!(status["last_fee_cycle"]["channels"], channels);
     // `help` is how the minutely upkeep looks for companions.
     let reads = stage.lab.calls().into_iter().map(|call| call.method);
-    let reads: Vec<String> = reads.filter(|method| method != "setchannel" && method != "help").collect();
-    stage.end().await;
-    reads
+    reads.filter(|method| method != "setchannel" && method != "help").collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
