@@ -8,28 +8,25 @@ The node `us` runs the plugin. Payments from `src` to `dst` have no way around i
 Amounts are msat unless the name says otherwise; durations are seconds.
 """
 
-import base64
 import functools
 import json
 import os
 import secrets
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
-import urllib.request
 from pathlib import Path
 
-from pyln.client import LightningRpc, RpcError
+from bitcoind import Bitcoind, free_port
+from pyln.client import LightningRpc
+from waiting import DEADLINE, eventually
 
 SAT = 1000  # msat
 CHANNEL_SAT = 2_000_000
 LEAF_SAT = 1_000_000
 PLUGIN_NAME = "cl-revenue-ops"
-# Long enough for a loaded machine; nothing here takes a tenth of it on an idle one.
-DEADLINE = float(os.environ.get("REGTEST_DEADLINE", "90"))
 
 
 def programs():
@@ -48,56 +45,8 @@ def programs():
     return found
 
 
-def eventually(look, what, deadline=DEADLINE):
-    """Looks until something true is seen and returns it with the seconds that it took."""
-    start, trouble = time.monotonic(), None
-    while True:
-        try:
-            if seen := look():
-                return seen, time.monotonic() - start
-        except (OSError, RpcError, ValueError, RuntimeError) as error:
-            trouble = error
-        if time.monotonic() - start > deadline:
-            raise AssertionError(f"not seen within {deadline:.0f} s: {what} (last trouble: {trouble})")
-        time.sleep(0.05)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def scid_text(number):
     return None if number is None else f"{number >> 40}x{number >> 16 & 0xffffff}x{number & 0xffff}"
-
-
-class Bitcoind:
-    def __init__(self, program, directory):
-        self.port, self.password = free_port(), secrets.token_hex(8)
-        directory.mkdir(parents=True)
-        self.process = subprocess.Popen(
-            [program, "-regtest", f"-datadir={directory}", f"-rpcport={self.port}", "-rpcuser=rig",
-             f"-rpcpassword={self.password}", "-listen=0", "-fallbackfee=0.00001", "-txindex=1"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        eventually(lambda: self.call("getblockchaininfo"), "bitcoind answers")
-        self.call("createwallet", "rig")
-        self.mine(101)
-
-    def call(self, method, *params):
-        login = base64.b64encode(f"rig:{self.password}".encode()).decode()
-        body = json.dumps({"id": 0, "method": method, "params": params}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}", body, {"Authorization": f"Basic {login}"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)["result"]
-
-    def mine(self, blocks):
-        self.call("generatetoaddress", blocks, self.call("getnewaddress"))
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(60)
 
 
 class Node:
@@ -121,7 +70,9 @@ class Node:
         return self.rpc.getinfo()["id"]
 
     def start(self):
-        """Starts the node and returns the seconds until it answers."""
+        """Starts the node and returns the seconds until it answers and all its plugins are initialised:
+        before that, lightningd never answers a `plugin start`."""
+        log_start = self.log_end()
         fast = ["--developer", "--dev-bitcoind-poll=1", "--dev-fast-gossip", "--dev-fast-reconnect"] if self.developer else []
         self.process = subprocess.Popen(
             [self.net.programs["LIGHTNINGD"], f"--lightning-dir={self.dir}", "--network=regtest",
@@ -132,7 +83,11 @@ class Node:
              *fast, *self.options],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
-        return eventually(lambda: self.running() and self.rpc.getinfo(), f"{self.name} answers")[1]
+
+        def started():
+            return self.running() and self.rpc.getinfo() and any("Server started" in line for line in self.log(log_start))
+
+        return eventually(started, f"{self.name} answers")[1]
 
     def running(self):
         if self.process.poll() is not None:
