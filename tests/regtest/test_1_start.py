@@ -51,7 +51,7 @@ def test_starts_and_ends_with_the_node(lone, fact, developer):
     plugin = rig.Plugin(node)
     node.options = [f"--plugin={plugin.program}"]
     node.start()
-    fact(f"ready after the node's first answer, {mode}", plugin.wait_ready())
+    fact(f"ready after the node has started, {mode}", plugin.wait_ready())
     assert COMMANDS <= commands(node)
     [pid] = plugin.processes()
     assert ("--developer" in Path(f"/proc/{pid}/cmdline").read_text().split("\0")) == developer

@@ -136,7 +136,7 @@ def test_the_node_ends_with_the_plugin_at_work(plugin, net, fact):
     us.options = [option for option in us.options if not option.startswith("--plugin=")]
     us.options.append(f"--plugin={plugin.program}")
     us.start()
-    fact("start with the node, 3 channels: ready after the node's first answer", plugin.wait_ready())
+    fact("start with the node, 3 channels: ready after the node has started", plugin.wait_ready())
     net.wait_usable()
     net.pay(1_000 * SAT)
     assert_consistent(plugin, net)
