@@ -172,6 +172,19 @@ impl Stage {
         self.until_status(after).await["jobs"]["fees"].clone()
     }
 
+    /// Waits until no fee cycle runs and none is about to.
+    pub async fn until_fees_rest(&self) {
+        let is_idle = |status: &Value| status["jobs"]["fees"]["running"] == false;
+        loop {
+            let before = self.until_status(is_idle).await["jobs"]["fees"].clone();
+            // A cycle that was woken meanwhile begins at once.
+            tokio::time::sleep(10 * LOOK).await;
+            if self.status().await["jobs"]["fees"] == before {
+                return;
+            }
+        }
+    }
+
     /// Waits until the status is as wanted.
     pub async fn until_status(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         wait_until(DEADLINE, async || {

@@ -52,6 +52,7 @@ impl Node {
         ours: &BTreeSet<PeerId>,
         theirs: &BTreeSet<PeerId>,
     ) -> Result<Vec<PeerId>, CallError> {
+        let _turn = self.shared.clboss_turn.lock().await;
         let status = self.clboss_status().await?;
         let mut changed = Vec::new();
         let wanted = ours.iter().map(|peer| (peer, true)).chain(theirs.iter().map(|peer| (peer, false)));
@@ -68,6 +69,7 @@ impl Node {
 
     /// Makes CLBoss manage a peer again in what the tags name. False when it did so already.
     pub async fn remanage(&self, peer: PeerId, tags: &[&str]) -> Result<bool, CallError> {
+        let _turn = self.shared.clboss_turn.lock().await;
         let held = self.clboss_status().await?.tags_of(&peer);
         let left: BTreeSet<String> =
             held.iter().filter(|tag| !tags.contains(&tag.as_str())).cloned().collect();

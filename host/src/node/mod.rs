@@ -109,6 +109,9 @@ struct Shared {
     calls: AtomicU64,
     /// What this lightningd turned out not to know.
     abilities: Mutex<pages::Abilities>,
+    /// Reading CLBoss's tags and writing them back is one step: what another changed in between would
+    /// be lost.
+    clboss_turn: tokio::sync::Mutex<()>,
 }
 
 impl Node {
@@ -122,6 +125,7 @@ impl Node {
                 breakers: Breakers::default(),
                 calls: AtomicU64::new(0),
                 abilities: Mutex::default(),
+                clboss_turn: tokio::sync::Mutex::default(),
             }),
         }
     }

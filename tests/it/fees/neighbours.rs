@@ -81,7 +81,8 @@ async fn a_splice_changes_the_name_and_nothing_else() {
     stage.until_fee(1, 43).await;
     let written = writes_to(&stage, 1);
     assert_eq!(written.last().map(|params| &params["id"]), Some(&json!(new)), "{written:?}");
-    let status = stage.status().await;
+    let recorded = |status: &Value| status["recent_fee_changes"][0]["new_fee_ppm"] == 43;
+    let status = stage.until_status(recorded).await;
     let change = &status["recent_fee_changes"][0];
     assert_eq!((&change["channel_id"], &change["old_fee_ppm"]), (&json!(new), &json!(42)), "{change}");
     stage.end().await;

@@ -124,6 +124,8 @@ async fn remanage_takes_our_tags_away_and_leaves_the_others() {
     let stage = with_clboss().await;
     let peer = stage.peer(1);
     set_policy(&stage, 1, &["passive"]).await;
+    // The cycle that this wakes tells CLBoss too.
+    stage.until_fees_rest().await;
     let set = async |tags: &str| {
         stage.lab.call("clboss-unmanage", json!([peer, tags])).await.unwrap().unwrap();
     };
