@@ -88,7 +88,7 @@ impl History {
 
     /// A new database in which the channels are known and their fees observed.
     fn store(self, runtime: &Runtime, at: &Scratch) -> Store {
-        let us = channel(u64::MAX >> 1).peer_id;
+        let us = channel(self.channels).peer_id;
         let store = Store::open(&at.0.join("bench.db"), &us, "regtest").unwrap();
         let known = store.write(move |tx| {
             let channels: Vec<Channel> = (0..self.channels).map(channel).collect();

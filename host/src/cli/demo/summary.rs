@@ -73,7 +73,7 @@ pub fn lines(report: &Report, scene: &Scene, paint: Paint) -> Vec<String> {
                 thousands(report.constant_msat / 1000)
             ),
         ),
-        row("", "their first fees (both figures come from a simulation)".to_owned()),
+        row("", "their first fees, with no rebalance (both figures come from a simulation)".to_owned()),
         row(
             "forwards",
             format!(
