@@ -75,14 +75,21 @@ hex_id! {
     Txid, 32
 }
 
-impl FromStr for ChannelId {
-    type Err = ParseIdError;
-    fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        parse_hex(text)
-            .map(ChannelId)
-            .ok_or_else(|| ParseIdError(format!("channel_id '{}' is not 64 hexadecimal digits", shown(text))))
-    }
+/// Reads what is any 32 bytes; the word names it in the error.
+macro_rules! parse_any {
+    ($($name:ident: $word:literal),*) => {
+        $(impl FromStr for $name {
+            type Err = ParseIdError;
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                parse_hex(text).map($name).ok_or_else(|| {
+                    ParseIdError(format!("{} '{}' is not 64 hexadecimal digits", $word, shown(text)))
+                })
+            }
+        })*
+    };
 }
+
+parse_any!(ChannelId: "channel_id", Txid: "txid", Digest: "digest");
 
 impl FromStr for PeerId {
     type Err = ParseIdError;
@@ -94,24 +101,6 @@ impl FromStr for PeerId {
                 shown(text)
             ))),
         }
-    }
-}
-
-impl FromStr for Txid {
-    type Err = ParseIdError;
-    fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        parse_hex(text)
-            .map(Txid)
-            .ok_or_else(|| ParseIdError(format!("txid '{}' is not 64 hexadecimal digits", shown(text))))
-    }
-}
-
-impl FromStr for Digest {
-    type Err = ParseIdError;
-    fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        parse_hex(text)
-            .map(Digest)
-            .ok_or_else(|| ParseIdError(format!("digest '{}' is not 64 hexadecimal digits", shown(text))))
     }
 }
 
