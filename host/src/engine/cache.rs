@@ -101,7 +101,8 @@ pub(super) fn private_dir(path: &Path) -> anyhow::Result<Dir> {
         .with_context(|| format!("the directory {}", path.display()))
 }
 
-fn write_whole(dir: &Dir, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+/// Writes a file so that a reader sees all of it or nothing.
+pub(super) fn write_whole(dir: &Dir, name: &str, parts: &[&[u8]]) -> io::Result<()> {
     let mut nonce = [0; 8];
     random(&mut nonce)?;
     let scratch = format!(".{:016x}.tmp", u64::from_le_bytes(nonce));

@@ -13,6 +13,7 @@ use super::imports;
 use super::limits::LimitClass;
 use super::load_fault::LoadFault;
 use super::module::{Header, Module, Origin};
+use super::vault::Vault;
 use super::world::{Fees, Rebalances, World};
 use crate::model::{Digest, StrategyName};
 use sha2::{Digest as _, Sha256};
@@ -62,6 +63,7 @@ pub(super) struct Loader {
     /// In the order of `Tier::ALL`.
     fingerprints: [[u8; 32]; 2],
     files: Files,
+    pub(super) vault: Vault,
     cache: Cache,
     compiler: Compiler,
     interpreted: Mutex<BTreeSet<String>>,
@@ -87,13 +89,13 @@ impl Loader {
     pub(super) fn new(
         engine: Engine,
         space: Space,
-        files: Files,
+        (files, vault): (Files, Vault),
         cache: Cache,
         compiler: Compiler,
     ) -> Loader {
         let fingerprints = Tier::ALL.map(|tier| config::fingerprint(&engine, tier, space));
         let (interpreted, fees, evaluators) = (Mutex::default(), Shelf::new(), Shelf::new());
-        Loader { engine, space, fingerprints, files, cache, compiler, interpreted, fees, evaluators }
+        Loader { engine, space, fingerprints, files, vault, cache, compiler, interpreted, fees, evaluators }
     }
 
     pub(super) fn set_interpreted(&self, names: BTreeSet<String>) {
@@ -129,8 +131,7 @@ impl Loader {
         if name.is_built_in() {
             return self.built_in(shelf, name.as_str(), gate);
         }
-        let interpreted = lock(&self.interpreted).contains(name.as_str());
-        let class = if interpreted { LimitClass::Interpreted } else { LimitClass::Native };
+        let class = self.class(name);
         let slot = shelf.slot(name.as_str());
         let mut slot = lock(&slot);
         let known = slot.last.take().filter(|last| last.class == class);
@@ -153,6 +154,34 @@ impl Loader {
             slot.last = Some(Last { stamp: Some(stamp), digest, class, loaded: loaded.clone() });
         }
         loaded
+    }
+
+    /// A kept module, whose bytes are always the same.
+    pub(super) fn load_kept<W: World>(
+        &self,
+        shelf: &Shelf<W>,
+        name: &StrategyName,
+        digest: Digest,
+        gate: &Gate,
+    ) -> Loaded<W> {
+        let class = self.class(name);
+        let slot = shelf.slot(&format!("{name}@{digest}"));
+        let mut slot = lock(&slot);
+        if let Some(last) = slot.last.as_ref().filter(|last| last.class == class) {
+            return last.loaded.clone();
+        }
+        let wasm = self.vault.get(&digest, class)?;
+        let candidate = Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false };
+        let loaded = self.admit(&candidate, gate);
+        if loaded.as_ref().err().is_none_or(LoadFault::is_lasting) {
+            slot.last = Some(Last { stamp: None, digest, class, loaded: loaded.clone() });
+        }
+        loaded
+    }
+
+    fn class(&self, name: &StrategyName) -> LimitClass {
+        let is_interpreted = lock(&self.interpreted).contains(name.as_str());
+        if is_interpreted { LimitClass::Interpreted } else { LimitClass::Native }
     }
 
     /// Everything between the bytes of a component and a module that can decide.

@@ -3,6 +3,7 @@
 use super::fault::StrategyFault;
 use super::limits::{LimitClass, Limits};
 use super::world::Interface;
+use crate::model::Digest;
 use std::fmt;
 
 /// Why a module is not loaded. Each prints as one sentence that says what is
@@ -11,6 +12,8 @@ use std::fmt;
 pub enum LoadFault {
     /// There is no such file.
     NotFound { name: String },
+    /// No module with this digest is kept.
+    NotKept { digest: Digest },
     /// There is something, but no file that can be read.
     Unreadable { name: String, why: String },
     /// The file is larger than its class allows.
@@ -37,7 +40,7 @@ impl LoadFault {
     /// The code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
-            LoadFault::NotFound { .. } => "not_found",
+            LoadFault::NotFound { .. } | LoadFault::NotKept { .. } => "not_found",
             LoadFault::Unreadable { .. } => "unreadable",
             LoadFault::TooLarge { .. } => "too_large",
             LoadFault::NotAComponent { .. } => "not_a_component",
@@ -53,7 +56,13 @@ impl LoadFault {
 
     /// Whether the same bytes will be refused again, so that trying is a waste.
     pub(super) const fn is_lasting(&self) -> bool {
-        !matches!(self, LoadFault::NotFound { .. } | LoadFault::Unreadable { .. } | LoadFault::Host { .. })
+        !matches!(
+            self,
+            LoadFault::NotFound { .. }
+                | LoadFault::NotKept { .. }
+                | LoadFault::Unreadable { .. }
+                | LoadFault::Host { .. }
+        )
     }
 }
 
@@ -62,6 +71,9 @@ impl fmt::Display for LoadFault {
         match self {
             LoadFault::NotFound { name } => {
                 write!(f, "there is no module '{name}': put {name}.wasm into the strategies directory")
+            }
+            LoadFault::NotKept { digest } => {
+                write!(f, "no module with the digest {digest} is kept: install it")
             }
             LoadFault::Unreadable { name, why } => write!(f, "the module '{name}' cannot be read: {why}"),
             LoadFault::TooLarge { bytes, class } => {

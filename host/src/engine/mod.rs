@@ -9,6 +9,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `load`, `files` | from a name to a module, and when to look again |
+//! | `vault` | modules that are kept, by digest |
 //! | `imports` | what a component is, before it is compiled |
 //! | `compile`, `child` | compiling strangers' code in a process that may die |
 //! | `cache` | artefacts on disk, authenticated |
@@ -31,6 +32,7 @@ mod load;
 mod load_fault;
 mod module;
 mod v1;
+mod vault;
 mod world;
 
 pub use builtin::component as built_in_component;
@@ -46,9 +48,9 @@ pub use load_fault::LoadFault;
 pub use module::{Cost, Module, Origin};
 pub use world::{Fees, Interface, Rebalances, World};
 
-use crate::model::StrategyName;
 use crate::model::rebalance::{RebalanceDecision, RebalanceInput};
 use crate::model::strategy::{FeeInput, StrategyDecision};
+use crate::model::{Digest, StrategyName};
 use anyhow::Context;
 use gate::Gate;
 use load::Loader;
@@ -65,6 +67,8 @@ pub type Evaluator = Module<Rebalances>;
 pub struct EngineOptions {
     /// Holds the operator's `<name>.wasm` files; created if absent.
     pub strategies_dir: PathBuf,
+    /// Holds kept modules, `<sha256>.wasm`; created if absent.
+    pub vault_dir: PathBuf,
     /// Holds compiled artefacts; created if absent. Nothing in it is trusted.
     pub cache_dir: PathBuf,
     /// Holds the 32 bytes that authenticate the artefacts; created if absent,
@@ -86,6 +90,7 @@ impl EngineOptions {
         let program = std::env::current_exe().context("the path of this program")?;
         Ok(EngineOptions {
             strategies_dir: dir.join("strategies"),
+            vault_dir: dir.join("modules"),
             cache_dir: dir.join("cache"),
             key_file: dir.join("cache.key"),
             compiler: Compiler::Child(program),
@@ -113,12 +118,13 @@ impl Engine {
     /// WebAssembly.
     pub fn new(options: EngineOptions) -> anyhow::Result<Engine> {
         let files = files::Files::open(&options.strategies_dir)?;
+        let vault = vault::Vault::open(&options.vault_dir)?;
         let cache = cache::Cache::open(&options.cache_dir, &options.key_file)?;
         let (engine, space) = config::running(options.allocation)
             .map_err(|error| anyhow::anyhow!("{error:#}"))
             .context("the WebAssembly engine")?;
         let gate = Gate::new(&engine).context("the engine's clock")?;
-        let loader = Loader::new(engine, space, files, cache, options.compiler);
+        let loader = Loader::new(engine, space, (files, vault), cache, options.compiler);
         loader.set_interpreted(options.interpreted);
         Ok(Engine(Arc::new(Inner { loader, gate })))
     }
@@ -149,6 +155,58 @@ impl Engine {
     /// As [`Engine::load`].
     pub fn load_evaluator(&self, name: &StrategyName) -> Result<Arc<Evaluator>, LoadFault> {
         self.0.loader.load(&self.0.loader.evaluators, name, &self.0.gate)
+    }
+
+    /// Keeps a module under its digest, so that it can be loaded whatever becomes of its file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, wasm: &[u8]) -> std::io::Result<Digest> {
+        self.0.loader.vault.put(wasm)
+    }
+
+    /// A kept module's bytes.
+    ///
+    /// # Errors
+    /// When it is not kept, was changed, or is larger than any module may be.
+    pub fn kept(&self, digest: &Digest) -> Result<Vec<u8>, LoadFault> {
+        self.0.loader.vault.get(digest, LimitClass::Interpreted)
+    }
+
+    /// The digests of all kept modules.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn all_kept(&self) -> std::io::Result<Vec<Digest>> {
+        self.0.loader.vault.list()
+    }
+
+    /// Forgets a kept module. Says whether it was kept.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn discard(&self, digest: &Digest) -> std::io::Result<bool> {
+        self.0.loader.vault.remove(digest)
+    }
+
+    /// Loads a kept module, which goes by `name`, as [`Engine::load`] does.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn load_kept(&self, name: &StrategyName, digest: Digest) -> Result<Arc<Module>, LoadFault> {
+        self.0.loader.load_kept(&self.0.loader.fees, name, digest, &self.0.gate)
+    }
+
+    /// Loads a kept evaluator, which goes by `name`, as [`Engine::load`] does.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn load_kept_evaluator(
+        &self,
+        name: &StrategyName,
+        digest: Digest,
+    ) -> Result<Arc<Evaluator>, LoadFault> {
+        self.0.loader.load_kept(&self.0.loader.evaluators, name, digest, &self.0.gate)
     }
 
     /// Looks at the module's file again at the next `load`, as if new.

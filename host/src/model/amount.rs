@@ -1,5 +1,6 @@
 //! Money and rates as integers.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Sub};
@@ -8,7 +9,7 @@ use std::ops::{Add, AddAssign, Sub};
 ///
 /// Arithmetic that could leave the range panics (overflow checks are on in every
 /// profile): a wrong sum of money must never go on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Msat(pub u64);
 
 impl Msat {
@@ -70,7 +71,7 @@ impl fmt::Display for Msat {
 
 /// A rate in millionths of the amount forwarded: BOLT 7's
 /// `fee_proportional_millionths`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ppm(pub u32);
 
 impl Ppm {

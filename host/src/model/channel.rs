@@ -1,6 +1,7 @@
 //! The node and its channels as one consistent picture.
 
 use super::{ChannelId, Msat, PeerId, Ppm, Scid, Tick, UnixTime};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A channel's state in lightningd, as far as a decision depends on it.
@@ -31,7 +32,7 @@ impl ChannelState {
 }
 
 /// Who paid for the opening.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Opener {
     Local,
     Remote,

@@ -1,9 +1,10 @@
 //! What the flow of the last days says about a channel.
 
 use super::{ChannelId, Msat, PeerId, UnixTime};
+use serde::{Deserialize, Serialize};
 
 /// Where a channel's liquidity goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FlowClass {
     /// More leaves than enters: our side drains.
     Source,

@@ -1,13 +1,14 @@
 //! What channels cost, how they ended, and what moved between them.
 
 use super::{ChannelId, Msat, Scid, Txid, UnixTime};
+use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Neg, Sub};
 
 /// A signed amount in millisatoshi: a result, or a cost that may be a gain.
 ///
 /// Arithmetic that could leave the range panics, as that of [`Msat`] does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SignedMsat(pub i64);
 
 impl SignedMsat {

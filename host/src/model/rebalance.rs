@@ -6,9 +6,10 @@
 use super::flow::FlowClass;
 use super::strategy::ParamValue;
 use super::{Msat, Opener, Ppm, SignedMsat, UnixTime};
+use serde::{Deserialize, Serialize};
 
 /// A rebalance towards a channel's peer that has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     pub ended: UnixTime,
     /// What was wanted.
@@ -21,7 +22,7 @@ pub struct Attempt {
 }
 
 /// Where some of what left a channel in the last 30 days had entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
     /// Row of the channel by which it entered.
     pub row: usize,
@@ -30,7 +31,7 @@ pub struct Sender {
 }
 
 /// One row of an evaluator's input.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RebalanceRow {
     pub pseudonym: u64,
     pub peer_pseudonym: u64,
@@ -86,7 +87,7 @@ pub struct RebalanceRow {
 pub const MAX_ATTEMPTS: usize = 32;
 
 /// Everything a rebalance evaluator is told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RebalanceInput {
     pub now: UnixTime,
     pub cycle_s: u32,
@@ -108,7 +109,7 @@ pub struct RebalanceInput {
 }
 
 /// A rebalance that an evaluator wants, checked for sense but not for limits.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluatedRebalance {
     /// Row to fill.
     pub to: usize,
@@ -143,7 +144,7 @@ impl EvaluatedRebalance {
 }
 
 /// A channel that an evaluator looked at and does not want to fill.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NotFilled {
     pub row: usize,
     /// One of `Description::reasons`.
@@ -153,7 +154,7 @@ pub struct NotFilled {
 }
 
 /// Everything an evaluator answered in one call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RebalanceDecision {
     /// Best first; no row is named twice in all of them.
     pub proposals: Vec<EvaluatedRebalance>,

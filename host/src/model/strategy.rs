@@ -5,11 +5,12 @@
 
 use super::flow::FlowClass;
 use super::{Msat, Opener, Ppm, UnixTime};
+use serde::{Deserialize, Serialize};
 
 /// Integers handed to a guest stay below this: JavaScript's largest exact integer + 1.
 pub const GUEST_INTEGER_LIMIT: u64 = 1 << 53;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ParamValue {
     Flag(bool),
     Integer(i64),
@@ -17,7 +18,7 @@ pub enum ParamValue {
     Text(String),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ParamSpec {
     pub name: String,
     pub doc: String,
@@ -27,7 +28,7 @@ pub struct ParamSpec {
 }
 
 /// What a component says of itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     pub name: String,
     pub version: String,
@@ -39,7 +40,7 @@ pub struct Description {
 }
 
 /// The host's word on a strategy's last proposal for a channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LastVerdict {
     #[default]
     None,
@@ -76,7 +77,7 @@ impl LastVerdict {
 }
 
 /// A stretch of constant rate on a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeeInterval {
     pub start: UnixTime,
     pub end: UnixTime,
@@ -90,7 +91,7 @@ pub struct FeeInterval {
 }
 
 /// One row of a strategy's input.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChannelRow {
     pub pseudonym: u64,
     pub peer_pseudonym: u64,
@@ -138,7 +139,7 @@ pub struct ChannelRow {
 }
 
 /// Everything a fee strategy is told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeeInput {
     pub now: UnixTime,
     pub cycle_s: u32,
@@ -159,7 +160,7 @@ pub struct FeeInput {
 }
 
 /// What a strategy wants for one channel, checked for sense but not for limits.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StrategyProposal {
     /// Row in the input.
     pub row: usize,
@@ -173,7 +174,7 @@ pub struct StrategyProposal {
 }
 
 /// Everything a strategy answered in one call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StrategyDecision {
     /// Rows rise strictly.
     pub proposals: Vec<StrategyProposal>,

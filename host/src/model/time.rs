@@ -1,9 +1,10 @@
 //! Instants, and the tick that a cycle runs on.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Seconds since 1970-01-01 UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UnixTime(pub u64);
 
 impl UnixTime {

@@ -1,10 +1,14 @@
 //! `revenue-strategy`: the modules that decide, and their faults.
 
+mod list;
+
+pub(super) use list::fault;
+
 use super::args::{Args, Form, Kind, Menu, Param};
 use super::{Command, CommandError, CommandResult, Run};
 use crate::cycles::Services;
 use crate::model::StrategyName;
-use crate::store::modules::{self, ModuleFaults};
+use crate::store::modules;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -36,18 +40,8 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let (form, args) = Args::parse_menu(&params, &MENU)?;
     match form.action {
         "clear-quarantine" => clear(&services, args.text("name")?).await,
-        _ => list(&services).await,
+        _ => list::run(&services).await,
     }
-}
-
-async fn list(services: &Services) -> CommandResult {
-    let files = services.engine.available().map_err(|error| format!("the strategies directory: {error}"))?;
-    let faults = services.store.read(|conn| Ok(modules::list(conn)?)).await?;
-    Ok(json!({
-        "built_in": StrategyName::BUILT_IN,
-        "modules": files.iter().map(|file| json!({ "name": file.name, "bytes": file.bytes })).collect::<Vec<_>>(),
-        "faults": faults.iter().map(fault).collect::<Vec<_>>(),
-    }))
 }
 
 async fn clear(services: &Services, name: &str) -> CommandResult {
@@ -64,17 +58,4 @@ async fn clear(services: &Services, name: &str) -> CommandResult {
     Ok(
         json!({ "status": "success", "cleared": cleared, "message": format!("'{strategy}' may decide again") }),
     )
-}
-
-/// A module's faults, as the status shows them too.
-pub(super) fn fault(module: &ModuleFaults) -> Value {
-    json!({
-        "strategy": module.strategy.as_str(),
-        "digest": module.digest.to_string(),
-        "faults_total": module.faults_total,
-        "faults_in_row": module.faults_in_row,
-        "quarantined": module.quarantined_at.is_some(),
-        "quarantined_at": module.quarantined_at.map(|time| time.0),
-        "last_fault": { "code": module.last_code, "text": module.last_text, "at": module.last_fault_at.0 },
-    })
 }

@@ -11,7 +11,6 @@ use crate::store::states::StoredState;
 use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::fmt::Write;
 
 /// What a strategy stored in earlier cycles.
 pub(super) struct Remembered {
@@ -191,18 +190,10 @@ fn peer_pseudonym(key: &[u8; 32], peer: &PeerId) -> u64 {
     pseudonym(key, &peer.0)
 }
 
-/// SHA-256 of the input's canonical text: what a recorded decision was made from.
-pub(in crate::cycles) fn digest(input: &impl std::fmt::Debug) -> Digest {
-    struct Feed(Sha256);
-    impl Write for Feed {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            self.0.update(text.as_bytes());
-            Ok(())
-        }
-    }
-    let mut feed = Feed(Sha256::new());
-    write!(feed, "{input:?}").expect("feeding a hash never fails");
-    Digest(feed.0.finalize().into())
+/// SHA-256 of the input's canonical bytes: what a recorded decision was made from.
+pub(in crate::cycles) fn digest(input: &impl serde::Serialize) -> Digest {
+    let bytes = postcard::to_allocvec(input).expect("plain data has a canonical form");
+    Digest(Sha256::digest(bytes).into())
 }
 
 /// The word for strategies on what became of a proposal.

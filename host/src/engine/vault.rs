@@ -1,0 +1,107 @@
+//! The modules that this node keeps, each under the SHA-256 of its bytes.
+//!
+//! A kept module never changes: what was installed, and what once decided, can
+//! be loaded or replayed later, whatever became of the file that it came from.
+
+use super::cache::{private_dir, write_whole};
+use super::fault::printable;
+use super::limits::LimitClass;
+use super::load_fault::LoadFault;
+use crate::model::Digest;
+use cap_std::fs::Dir;
+use sha2::{Digest as _, Sha256};
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+pub(super) struct Vault(Dir);
+
+impl Vault {
+    pub(super) fn open(path: &Path) -> anyhow::Result<Vault> {
+        private_dir(path).map(Vault)
+    }
+
+    /// Keeps a module; one that is kept already costs a look.
+    pub(super) fn put(&self, wasm: &[u8]) -> io::Result<Digest> {
+        let digest = Digest(Sha256::digest(wasm).into());
+        let is_kept = self.0.metadata(file(&digest)).is_ok_and(|about| about.len() == wasm.len() as u64);
+        if !is_kept {
+            write_whole(&self.0, &file(&digest), &[wasm])?;
+        }
+        Ok(digest)
+    }
+
+    /// A kept module's bytes, which are what they were.
+    pub(super) fn get(&self, digest: &Digest, class: LimitClass) -> Result<Vec<u8>, LoadFault> {
+        let wasm =
+            self.read(digest, class.limits().wasm_bytes as u64).map_err(|error| fault(digest, &error))?;
+        if wasm.len() > class.limits().wasm_bytes {
+            return Err(LoadFault::TooLarge { bytes: wasm.len() as u64, class });
+        }
+        if Sha256::digest(&wasm).as_slice() != digest.0 {
+            let why = "its bytes are not those that were kept".to_owned();
+            return Err(LoadFault::Unreadable { name: digest.to_string(), why });
+        }
+        Ok(wasm)
+    }
+
+    fn read(&self, digest: &Digest, most: u64) -> io::Result<Vec<u8>> {
+        let mut wasm = Vec::new();
+        self.0.open(file(digest))?.take(most + 1).read_to_end(&mut wasm)?;
+        Ok(wasm)
+    }
+
+    /// Forgets a module. Says whether it was kept.
+    pub(super) fn remove(&self, digest: &Digest) -> io::Result<bool> {
+        match self.0.remove_file(file(digest)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The digests of all kept modules, in no order.
+    pub(super) fn list(&self) -> io::Result<Vec<Digest>> {
+        let mut found = Vec::new();
+        for entry in self.0.entries()? {
+            let name = entry?.file_name();
+            let digest = name.to_str().and_then(|name| name.strip_suffix(".wasm")).map(str::parse::<Digest>);
+            found.extend(digest.and_then(Result::ok));
+        }
+        Ok(found)
+    }
+}
+
+fn file(digest: &Digest) -> String {
+    format!("{digest}.wasm")
+}
+
+fn fault(digest: &Digest, error: &io::Error) -> LoadFault {
+    match error.kind() {
+        ErrorKind::NotFound => LoadFault::NotKept { digest: *digest },
+        _ => LoadFault::Unreadable { name: digest.to_string(), why: printable(&error.to_string(), 200) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_kept_comes_back_unless_it_was_changed() {
+        let dir = std::env::temp_dir().join(format!("revops-vault-{}", std::process::id()));
+        let vault = Vault::open(&dir).unwrap();
+        let digest = vault.put(b"module").unwrap();
+        assert_eq!(vault.put(b"module").unwrap(), digest);
+        assert_eq!(vault.list().unwrap(), [digest]);
+        assert_eq!(vault.get(&digest, LimitClass::Native).unwrap(), b"module");
+
+        std::fs::write(dir.join(file(&digest)), b"Module").unwrap();
+        let changed = vault.get(&digest, LimitClass::Native).unwrap_err();
+        assert!(matches!(changed, LoadFault::Unreadable { .. }), "{changed}");
+        assert!(vault.remove(&digest).unwrap());
+        assert!(!vault.remove(&digest).unwrap());
+        assert_eq!(vault.get(&digest, LimitClass::Native), Err(LoadFault::NotKept { digest }));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
