@@ -87,8 +87,7 @@ impl Services {
 
     /// Notes what CLBoss says, so that a command need not wait for it.
     async fn ask_clboss(&self) {
-        let dry = matches!(self.writer, crate::node::write::Writer::Dry);
-        if dry || !self.config().clboss_enabled || !self.has_companion(Companion::Clboss) {
+        if self.writer.is_dry() || !self.config().clboss_enabled || !self.has_companion(Companion::Clboss) {
             return;
         }
         match self.node.clboss_status().await {

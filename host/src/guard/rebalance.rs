@@ -217,7 +217,7 @@ fn rate(proposal: &RebalanceProposal, config: &Config, limits: &mut Vec<String>)
     match proposal.origin {
         _ if wanted <= most => Ok(wanted),
         JobOrigin::Operator { .. } => Err(Refusal::MaxFee { wanted, most }),
-        JobOrigin::Evaluator(_) => {
+        JobOrigin::Evaluator { .. } => {
             limits.push(format!("{wanted} limited to {most}"));
             Ok(most)
         }
@@ -227,7 +227,9 @@ fn rate(proposal: &RebalanceProposal, config: &Config, limits: &mut Vec<String>)
 /// Whether an evaluator's rebalance gains enough, or loses little enough towards the fleet.
 /// True when it is meant to lose.
 fn worth(proposal: &RebalanceProposal, to: &Channel, amount: Msat, case: Case<'_>) -> Result<bool, Refusal> {
-    let (JobOrigin::Evaluator(_), Some(value)) = (&proposal.origin, proposal.value) else { return Ok(false) };
+    let (JobOrigin::Evaluator { .. }, Some(value)) = (&proposal.origin, proposal.value) else {
+        return Ok(false);
+    };
     let config = case.config;
     let is_fleet = case.policy(to.peer_id).strategy.as_str() == "hive";
     if is_fleet && value < SignedMsat::ZERO {

@@ -1,7 +1,7 @@
 //! A rebalance on its way from a wish to sling, and what became of it.
 
 use super::ledger::words;
-use super::{ChannelId, Msat, PeerId, Ppm, Scid, SignedMsat, StrategyName, UnixTime};
+use super::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, SignedMsat, StrategyName, UnixTime};
 use std::fmt;
 
 /// The number of a job; never used twice.
@@ -18,7 +18,11 @@ impl fmt::Display for JobId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobOrigin {
     /// An evaluator, by itself.
-    Evaluator(StrategyName),
+    Evaluator {
+        name: StrategyName,
+        /// Its module; none where it is not known.
+        digest: Option<Digest>,
+    },
     /// A person or program that called `revenue-rebalance`.
     Operator {
         /// The caller asked to go ahead whatever it is worth, and without a pause after earlier

@@ -22,6 +22,11 @@ pub enum Writer {
 }
 
 impl Writer {
+    /// Whether nothing reaches the node.
+    pub fn is_dry(&self) -> bool {
+        matches!(self, Writer::Dry)
+    }
+
     /// Sets each fee and says what became of it, in the order given. A write whose answer
     /// was lost is looked up in one fresh list, never assumed.
     pub async fn set_fees(&self, approved: &[Approved<SetFee>]) -> Vec<Outcome> {

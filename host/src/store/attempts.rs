@@ -92,6 +92,7 @@ pub fn record(tx: &Transaction<'_>, cycle: &Attempted) -> Result<i64> {
         ])?;
     for (run, inputs_digest) in &cycle.calls {
         insert_call(tx, id, run, *inputs_digest)?;
+        run.note_version(tx, cycle.tick.now)?;
     }
     for candidate in &cycle.candidates {
         insert(tx, id, candidate)?;

@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod any_order;
+mod by_module;
 mod imported;
 mod life;
 mod splices;
@@ -14,6 +15,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
+pub use by_module::{ByModule, DayBooks, EvaluatorBooks, ModuleBooks, Proposer, by_evaluator};
 pub use imported::ImportedChannel;
 pub use life::{ChannelFunds, Life, NodeFunds, node_funds};
 pub use splices::{Splices, splices};
@@ -85,6 +87,12 @@ impl Books {
     /// books if `conn` is in the same transaction.
     pub fn window(&self, conn: &Connection, since: UnixTime) -> Result<Window> {
         sums::window(conn, &self.owners, since)
+    }
+
+    /// What each module's decisions brought and cost from an instant until now, with what no module
+    /// was in force for.
+    pub fn by_module(&self, conn: &Connection, since: UnixTime, now: UnixTime) -> Result<ByModule> {
+        by_module::all(conn, &self.owners, since, now)
     }
 
     /// The node's sums.

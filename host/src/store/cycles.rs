@@ -3,6 +3,7 @@
 use super::changes::{self, ChangeOrigin, FeeChange};
 use super::sql::{Unsigned, int, opt_int};
 use super::states::{self, NodeStateRecord, StateRecord};
+use super::tenures::{self, InForce};
 use super::{decisions, sql};
 use crate::model::fee::{Limit, Outcome, Refusal};
 use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, StrategyName, Tick, UnixTime};
@@ -25,6 +26,8 @@ pub struct CycleRecord {
     pub decisions: Vec<DecisionRecord>,
     pub states: Vec<StateRecord>,
     pub node_states: Vec<NodeStateRecord>,
+    /// Whose decisions are in force from now on, of the channels that were decided about.
+    pub in_force: Vec<InForce>,
 }
 
 /// One call of a strategy's module.
@@ -40,6 +43,16 @@ pub struct ModuleRun {
     pub fault: Option<ModuleFault>,
     /// The strategy that decided instead.
     pub fallback: Option<StrategyName>,
+}
+
+impl ModuleRun {
+    /// Notes the version of a module that was loaded.
+    pub(super) fn note_version(&self, tx: &Transaction<'_>, now: UnixTime) -> Result<()> {
+        match self.digest.filter(|_| !self.version.is_empty()) {
+            Some(digest) => tenures::note_version(tx, digest, &self.version, now),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Why a call, or the loading of a module, failed.
@@ -108,12 +121,13 @@ pub struct CycleRow {
     pub note: Option<String>,
 }
 
-/// Keeps a cycle with its decisions, changes of fees, and states of strategies.
+/// Keeps a cycle with its decisions, changes of fees, states of strategies, and who decides where.
 /// Returns the cycle's number.
 pub fn record(tx: &Transaction<'_>, cycle: &CycleRecord) -> Result<i64> {
     let id = insert(tx, cycle)?;
     for run in &cycle.modules {
         insert_module(tx, id, run)?;
+        run.note_version(tx, cycle.tick.now)?;
     }
     for decision in &cycle.decisions {
         decisions::insert(tx, id, decision)?;
@@ -125,6 +139,7 @@ pub fn record(tx: &Transaction<'_>, cycle: &CycleRecord) -> Result<i64> {
     for state in &cycle.node_states {
         states::put_node(tx, state, cycle.tick.now)?;
     }
+    tenures::note(tx, &cycle.in_force, cycle.tick.now)?;
     Ok(id)
 }
 

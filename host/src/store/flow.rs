@@ -151,7 +151,7 @@ pub(super) fn each_name_since(
 }
 
 /// Calls `each` with sums that cover the window, and returns the window that they are true for.
-fn each_name_between(
+pub(super) fn each_name_between(
     conn: &Connection,
     from: UnixTime,
     until: UnixTime,
@@ -180,7 +180,8 @@ fn each_name_between(
     Ok((from, until))
 }
 
-fn kept(conn: &Connection) -> Result<Kept> {
+/// From when on rows and hours are there in full.
+pub(super) fn kept(conn: &Connection) -> Result<Kept> {
     let since = |name| cursors::get(conn, name).map(|since| UnixTime(since.unwrap_or(0)));
     // Imported days have sums by day only.
     let imported = since(IMPORTED_UNTIL)?;

@@ -26,16 +26,16 @@ const SELECT: &str = "SELECT j.*, (SELECT sum(amount_msat) FROM rebalances WHERE
 
 /// Writes a job with its reservation. Returns its number.
 pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime) -> Result<JobId> {
-    let evaluator = match &start.origin {
-        JobOrigin::Evaluator(name) => Some(name.as_str()),
-        JobOrigin::Operator { .. } => None,
+    let (evaluator, digest) = match &start.origin {
+        JobOrigin::Evaluator { name, digest } => (Some(name.as_str()), *digest),
+        JobOrigin::Operator { .. } => (None, None),
     };
     let id = tx
         .prepare_cached(
             "INSERT INTO rebalance_jobs (state, evaluator, forced, to_channel, to_scid, to_peer, amount_msat,
                  payment_msat, max_ppm, max_hops, keep_share, keep_most_msat, reserved_msat, fleet, value_msat,
-                 reserved_at_s, deadline_s)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                 reserved_at_s, deadline_s, evaluator_digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .insert(params![
             JobState::Reserved.name(),
@@ -55,6 +55,7 @@ pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime)
             start.value.map(|value| value.0),
             at,
             at.plus(start.time_limit_s),
+            digest,
         ])?;
     let mut source = tx.prepare_cached(
         "INSERT INTO rebalance_sources (job_id, position, channel_id, scid, peer_id) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -196,7 +197,10 @@ fn read(row: &Row<'_>) -> Result<Job> {
 fn origin(row: &Row<'_>) -> Result<JobOrigin> {
     match row.get::<_, Option<String>>("evaluator")? {
         None => Ok(JobOrigin::Operator { force: row.get("forced")? }),
-        Some(_) => word(row, "evaluator", |name| name.parse().ok()).map(JobOrigin::Evaluator),
+        Some(_) => Ok(JobOrigin::Evaluator {
+            name: word(row, "evaluator", |name| name.parse().ok())?,
+            digest: row.get("evaluator_digest")?,
+        }),
     }
 }
 

@@ -34,6 +34,7 @@ pub mod reservations;
 pub mod senders;
 pub mod snapshots;
 pub mod states;
+pub mod tenures;
 
 mod db;
 mod open;

@@ -71,6 +71,17 @@ pub(super) fn told(time: UnixTime, kept: Kept) -> UnixTime {
     if time >= kept.rows || (is_whole_hour && time >= kept.hours) { time } else { floor(time, UnixTime::DAY) }
 }
 
+/// The instant itself where rows are kept, else the start of its hour or, where hours are forgotten too,
+/// of its UTC day. What [`told`] says of it is the same; and of two instants the earlier never becomes
+/// the later.
+pub(super) fn rounded(time: UnixTime, kept: Kept) -> UnixTime {
+    if time >= kept.rows {
+        return time;
+    }
+    let hour = floor(time, UnixTime::HOUR);
+    if hour >= kept.hours { hour } else { floor(time, UnixTime::DAY) }
+}
+
 /// The parts of `[from, until)`, both of which [`told`] returned, in order.
 pub(super) fn parts(from: UnixTime, until: UnixTime, kept: Kept) -> Vec<Part> {
     let mut parts = Vec::new();
@@ -147,6 +158,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn rounding_keeps_the_order_and_can_be_told(
+            rows in 0u64..80, hours in 0u64..80, one in 0u64..80 * DAY, other in 0u64..80 * DAY,
+        ) {
+            let kept = Kept { rows: UnixTime(rows * DAY), hours: UnixTime(hours * DAY) };
+            let (first, second) = (one.min(other), one.max(other));
+            let round = |time| rounded(UnixTime(time), kept);
+            prop_assert!(round(first) <= round(second));
+            prop_assert_eq!(told(round(one), kept), round(one));
+            prop_assert!(round(one).0 <= one && one < round(one).0 + DAY);
+        }
+
         #[test]
         fn parts_join_and_use_only_what_is_kept(
             rows in 0u64..80, hours in 0u64..80, from in 0u64..80 * DAY, length in 0u64..100 * DAY,

@@ -19,7 +19,7 @@ use super::schedule::{Scope, Trigger};
 use crate::model::fee::{Outcome, Refusal};
 use crate::model::{Channel, NodeSnapshot};
 use crate::node::Companion;
-use crate::store::{feerates, intervals, names};
+use crate::store::{feerates, intervals, names, tenures};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -95,6 +95,7 @@ impl Services {
             .write(move |tx| {
                 names::observe(tx, &channels, tick.now)?;
                 intervals::observe(tx, tick.now, &channels, usable_msat)?;
+                tenures::end_of_gone(tx, &channels, tick.now)?;
                 Ok(feerate.map_or(Ok(()), |perkb| feerates::record(tx, tick.now, perkb))?)
             })
             .await?;
@@ -130,8 +131,7 @@ impl Services {
     /// CLBoss sets fees too; where it is there, it is told whose peers are whose. That it
     /// cannot be told is no reason to leave a fee wrong.
     async fn divide_fees_with_clboss(&self, plan: &Plan) {
-        let dry = matches!(self.writer, crate::node::write::Writer::Dry);
-        if dry || !plan.config.clboss_enabled || !self.has_companion(Companion::Clboss) {
+        if self.writer.is_dry() || !plan.config.clboss_enabled || !self.has_companion(Companion::Clboss) {
             return;
         }
         let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());

@@ -63,6 +63,8 @@ pub struct Held {
     pub channel: Channel,
     pub policy: Policy,
     pub strategy: StrategyName,
+    /// The module that decided so; none when no decision was made.
+    pub digest: Option<Digest>,
     /// Why, for people.
     pub why: String,
 }
@@ -129,6 +131,7 @@ impl Services {
                     strategy: policy.strategy.clone(),
                     channel,
                     policy,
+                    digest: None,
                     why: "no strategy can be used now".to_owned(),
                 })),
             }
@@ -198,7 +201,8 @@ fn judge(call: &ModuleCall, group: Group, snapshot: &NodeSnapshot, facts: &Facts
         let strategy = call.strategy.clone();
         let Some(wanted) = proposals.next_if(|proposal| proposal.row == row) else {
             let why = why.clone() + &spent_updates(&channel.channel_id, facts, &plan.config);
-            plan.held.push(Held { channel, policy, strategy, why });
+            let digest = call.digest.filter(|_| call.result.is_ok());
+            plan.held.push(Held { channel, policy, strategy, digest, why });
             continue;
         };
         let congested = channel.htlcs.utilization() > plan.config.htlc_congestion_threshold;

@@ -1,15 +1,16 @@
 //! Writing a cycle down: decisions, verdicts, outcomes and next states in one transaction.
 
-use super::{ModuleCall, Plan, Planned, inputs};
+use super::{Held, ModuleCall, Plan, Planned, inputs};
 use crate::cycles::Services;
 use crate::cycles::strategies::{note_call, tell_quarantined};
 use crate::model::fee::{Origin, Outcome};
 use crate::model::strategy::LastVerdict;
-use crate::model::{ChannelId, Ppm, UnixTime};
+use crate::model::{Channel, ChannelId, Digest, Ppm, StrategyName, UnixTime};
 use crate::store::changes::ChangeOrigin;
 use crate::store::cycles::{self, CycleRecord, DecisionRecord, ModuleFault, ModuleRun};
 use crate::store::modules::ModuleFaults;
 use crate::store::states::{NodeStateRecord, StateRecord};
+use crate::store::tenures::InForce;
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -39,6 +40,8 @@ impl Services {
         };
         let decided: Vec<Decided> = plan.decided.into_iter().map(with_outcome).collect();
         let (states, node_states) = next_states(&plan.calls, &decided);
+        // A dry run leaves the fees of whoever set them.
+        let in_force = if self.writer.is_dry() { Vec::new() } else { in_force(&decided, &plan.held) };
         let record = CycleRecord {
             tick: plan.tick,
             trigger: trigger.to_owned(),
@@ -50,6 +53,7 @@ impl Services {
             decisions: decided.into_iter().map(decision_record).collect(),
             states,
             node_states,
+            in_force,
         };
         let calls = plan.calls;
         let quarantined = self
@@ -79,11 +83,11 @@ fn note_faults(
 }
 
 /// One digest over the inputs of all calls of the cycle.
-fn inputs_digest(calls: &[ModuleCall]) -> Option<crate::model::Digest> {
+fn inputs_digest(calls: &[ModuleCall]) -> Option<Digest> {
     let mut digests = calls.iter().filter_map(|call| call.inputs_digest).peekable();
     digests.peek()?;
     let hash = digests.fold(Sha256::new(), |hash, digest| hash.chain_update(digest.0));
-    Some(crate::model::Digest(hash.finalize().into()))
+    Some(Digest(hash.finalize().into()))
 }
 
 fn module_run(call: &ModuleCall) -> ModuleRun {
@@ -128,6 +132,18 @@ fn decision_record((planned, outcome): Decided) -> DecisionRecord {
         base,
         outcome,
     }
+}
+
+/// Whose decisions these are. A failed call decided nothing: what was in force stays so. Neither does a
+/// fee set by hand change who decides.
+fn in_force(decided: &[Decided], held: &[Held]) -> Vec<InForce> {
+    let decided = decided.iter().map(|(planned, _)| (&planned.channel, &planned.strategy, planned.digest));
+    let held = held.iter().map(|held| (&held.channel, &held.strategy, held.digest));
+    let one = |(channel, strategy, digest): (&Channel, &StrategyName, Option<Digest>)| {
+        let (channel_id, capacity) = (channel.channel_id, channel.total);
+        Some(InForce { channel_id, capacity, strategy: strategy.clone(), digest: digest? })
+    };
+    decided.chain(held).filter_map(one).collect()
 }
 
 /// States move only with a decision that was made: a failed call keeps the old ones.

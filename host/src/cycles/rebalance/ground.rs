@@ -96,7 +96,7 @@ impl Ground {
         to: &Channel,
         ledger: &Ledger,
     ) -> Option<RebalanceProposal> {
-        let JobOrigin::Evaluator(_) = proposal.origin else { return None };
+        let JobOrigin::Evaluator { .. } = proposal.origin else { return None };
         let room = budget::room_for(&to.channel_id, &to.peer_id, &self.config, ledger);
         let chunk = Msat::from_sats(self.config.sling_chunk_size_sats);
         let max_fee = proposal.max_fee.min(Ppm(self.config.rebalance_max_ppm));

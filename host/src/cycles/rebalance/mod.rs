@@ -28,7 +28,6 @@ use super::Services;
 use super::schedule::{JobName, Trigger};
 use crate::guard::Approved;
 use crate::model::job::{JobId, StartRebalance};
-use crate::node::write::Writer;
 use crate::store::reservations;
 use anyhow::{Context, Result};
 use std::time::Instant;
@@ -54,7 +53,7 @@ impl Services {
     /// Reserves for what the plan approved, and gives it to those who speak to sling. A dry run
     /// reserves nothing.
     pub async fn apply_rebalances(&self, plan: &mut RebalancePlan) {
-        let dry = matches!(self.writer, Writer::Dry);
+        let dry = self.writer.is_dry();
         for judged in &mut plan.judged {
             let Ok(approved) = &judged.verdict.result else { continue };
             judged.done = Some(match dry {

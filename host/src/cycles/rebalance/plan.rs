@@ -246,10 +246,11 @@ fn judge_all(
     ledger: &mut Ledger,
     plan: &mut RebalancePlan,
 ) {
+    let origin = JobOrigin::Evaluator { name: evaluator.clone(), digest: Some(group.module.digest) };
     let mut told: HashSet<ChannelId> = HashSet::new();
     for wanted in &decision.proposals {
         told.insert(rows[wanted.to].channel_id);
-        plan.judged.extend(ground.judge(proposal(wanted, rows, evaluator), ledger));
+        plan.judged.extend(ground.judge(proposal(wanted, rows, &origin), ledger));
     }
     let passed = |channel: &Channel, reason: &str, factors: &[(String, f64)], refusal| Passed {
         channel: channel.clone(),
@@ -275,13 +276,13 @@ fn judge_all(
     }
 }
 
-fn proposal(wanted: &EvaluatedRebalance, rows: &[Channel], evaluator: &StrategyName) -> RebalanceProposal {
+fn proposal(wanted: &EvaluatedRebalance, rows: &[Channel], origin: &JobOrigin) -> RebalanceProposal {
     RebalanceProposal {
         to: rows[wanted.to].channel_id,
         from: wanted.from.iter().map(|row| rows[*row].channel_id).collect(),
         amount: wanted.amount,
         max_fee: wanted.max_fee,
-        origin: JobOrigin::Evaluator(evaluator.clone()),
+        origin: origin.clone(),
         value: Some(wanted.value),
         cost: Some(wanted.cost),
         success: Some(wanted.success),

@@ -81,7 +81,7 @@ pub(super) fn judged(judged: &Judged) -> Candidate {
         to_name: judged.to.name(),
         sources: judged.sources.clone(),
         decider: match &proposal.origin {
-            JobOrigin::Evaluator(name) => name.to_string(),
+            JobOrigin::Evaluator { name, .. } => name.to_string(),
             JobOrigin::Operator { .. } => attempts::OPERATOR.to_owned(),
         },
         amount: Some(approved.map_or(proposal.amount, |start| start.amount)),

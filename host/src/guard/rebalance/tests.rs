@@ -106,7 +106,7 @@ fn wanted(origin: JobOrigin) -> RebalanceProposal {
 }
 
 fn by_evaluator() -> RebalanceProposal {
-    wanted(JobOrigin::Evaluator(StrategyName::rebalance_ev()))
+    wanted(JobOrigin::Evaluator { name: StrategyName::rebalance_ev(), digest: None })
 }
 
 fn by_operator(force: bool) -> RebalanceProposal {

@@ -12,7 +12,7 @@ pub(super) fn candidate(judged: &Judged, start: &StartRebalance, figures: Figure
     let gain = start.value.unwrap_or_else(|| figures.gain(start.amount));
     let state = match &start.origin {
         JobOrigin::Operator { .. } => "manual",
-        JobOrigin::Evaluator(name) => name.as_str(),
+        JobOrigin::Evaluator { name, .. } => name.as_str(),
     };
     json!({
         "source_candidates": sources,
@@ -70,7 +70,7 @@ pub(in crate::rpc) fn recent_job(job: &Job) -> Value {
         "status": status,
         "rebalance_type": match job.start.origin {
             JobOrigin::Operator { .. } => "manual",
-            JobOrigin::Evaluator(_) => "normal",
+            JobOrigin::Evaluator { .. } => "normal",
         },
         "error_message": error_message(job),
         "timestamp": job.reserved_at.0,

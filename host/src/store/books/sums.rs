@@ -57,8 +57,8 @@ impl Sums {
 pub(super) fn all(conn: &Connection, owners: &Owners) -> Result<Sums> {
     let mut sums = Sums::default();
     add_traffic(conn, owners, &mut sums)?;
-    each_cost(conn, UnixTime(0), |channel, kind, source, amount| {
-        sums.of(channel).pnl.costs.book(kind, source, amount);
+    each_cost(conn, UnixTime(0), |cost| {
+        sums.of(cost.channel_id).pnl.costs.book(cost.kind, cost.source, cost.amount);
     })?;
     add_rebalances(conn, &mut sums)?;
     Ok(sums)
@@ -83,18 +83,28 @@ fn add_traffic(conn: &Connection, owners: &Owners, sums: &mut Sums) -> Result<()
     Ok(())
 }
 
-fn each_cost(
-    conn: &Connection,
-    since: UnixTime,
-    mut each: impl FnMut(ChannelId, CostKind, CostSource, SignedMsat),
-) -> Result<()> {
+/// An on-chain cost, as sums need it.
+pub(super) struct ChainCost {
+    pub channel_id: ChannelId,
+    pub kind: CostKind,
+    pub source: CostSource,
+    pub amount: SignedMsat,
+    pub at: UnixTime,
+}
+
+/// On-chain costs from `since` on.
+pub(super) fn each_cost(conn: &Connection, since: UnixTime, mut each: impl FnMut(ChainCost)) -> Result<()> {
     let mut select =
-        conn.prepare_cached("SELECT channel_id, kind, source, msat FROM costs WHERE at_s >= ?1")?;
+        conn.prepare_cached("SELECT channel_id, kind, source, msat, at_s FROM costs WHERE at_s >= ?1")?;
     let mut rows = select.query([since])?;
     while let Some(row) = rows.next()? {
-        let kind = word(row, "kind", CostKind::from_name)?;
-        let source = word(row, "source", CostSource::from_name)?;
-        each(row.get("channel_id")?, kind, source, SignedMsat(row.get("msat")?));
+        each(ChainCost {
+            channel_id: row.get("channel_id")?,
+            kind: word(row, "kind", CostKind::from_name)?,
+            source: word(row, "source", CostSource::from_name)?,
+            amount: SignedMsat(row.get("msat")?),
+            at: row.get("at_s")?,
+        });
     }
     Ok(())
 }
@@ -132,19 +142,29 @@ fn add_rebalances(conn: &Connection, sums: &mut Sums) -> Result<()> {
     Ok(())
 }
 
-/// Fees by the channel that was filled, from `since` on, and whether they are imported.
-fn each_rebalance(
+/// The fee of a payment to ourselves, as sums need it.
+pub(super) struct Filling {
+    /// The channel that was filled.
+    pub into: Option<ChannelId>,
+    pub fee: Msat,
+    pub imported: bool,
+    pub at: UnixTime,
+}
+
+/// Fees of payments to ourselves from `since` on.
+pub(super) fn each_rebalance(
     conn: &Connection,
     since: UnixTime,
-    mut each: impl FnMut(Option<ChannelId>, Msat, bool),
+    mut each: impl FnMut(Filling),
 ) -> Result<()> {
     let imported = imported_payments(conn)?;
     let mut select = conn.prepare_cached(
-        "SELECT in_channel, fee_msat, payment_hash FROM rebalances WHERE completed_at_s >= ?1",
+        "SELECT in_channel, fee_msat, payment_hash, completed_at_s FROM rebalances WHERE completed_at_s >= ?1",
     )?;
     let mut rows = select.query([since])?;
     while let Some(row) = rows.next()? {
-        each(row.get(0)?, row.get(1)?, imported.contains(&row.get::<_, [u8; 32]>(2)?));
+        let imported = imported.contains(&row.get::<_, [u8; 32]>(2)?);
+        each(Filling { into: row.get(0)?, fee: row.get(1)?, imported, at: row.get(3)? });
     }
     Ok(())
 }
@@ -180,17 +200,17 @@ impl Window {
 /// All costs from `since` on.
 pub fn costs_since(conn: &Connection, since: UnixTime) -> Result<Costs> {
     let mut costs = Costs::default();
-    each_cost(conn, since, |_, kind, source, amount| costs.book(kind, source, amount))?;
-    each_rebalance(conn, since, |_, fee, imported| costs.book_rebalance(fee, imported))?;
+    each_cost(conn, since, |cost| costs.book(cost.kind, cost.source, cost.amount))?;
+    each_rebalance(conn, since, |filling| costs.book_rebalance(filling.fee, filling.imported))?;
     Ok(costs)
 }
 
 /// What filling each channel cost from `since` on.
 pub fn rebalance_costs(conn: &Connection, since: UnixTime) -> Result<HashMap<ChannelId, Msat>> {
     let mut costs: HashMap<ChannelId, Msat> = HashMap::new();
-    each_rebalance(conn, since, |channel, fee, _| {
-        if let Some(channel) = channel {
-            *costs.entry(channel).or_default() += fee;
+    each_rebalance(conn, since, |filling| {
+        if let Some(channel) = filling.into {
+            *costs.entry(channel).or_default() += filling.fee;
         }
     })?;
     Ok(costs)
@@ -207,11 +227,11 @@ pub(super) fn window(conn: &Connection, owners: &Owners, since: UnixTime) -> Res
     for (scid, delta) in by_name {
         window.books_of(owners.get(&scid)).traffic += traffic(delta);
     }
-    each_cost(conn, since, |channel, kind, source, amount| {
-        window.books_of(Some(&channel)).costs.book(kind, source, amount);
+    each_cost(conn, since, |cost| {
+        window.books_of(Some(&cost.channel_id)).costs.book(cost.kind, cost.source, cost.amount);
     })?;
-    each_rebalance(conn, since, |channel, fee, imported| {
-        window.books_of(channel.as_ref()).costs.book_rebalance(fee, imported);
+    each_rebalance(conn, since, |filling| {
+        window.books_of(filling.into.as_ref()).costs.book_rebalance(filling.fee, filling.imported);
     })?;
     Ok(window)
 }
@@ -225,7 +245,7 @@ impl Window {
     }
 }
 
-fn traffic(delta: Delta) -> Traffic {
+pub(super) fn traffic(delta: Delta) -> Traffic {
     let sums = FlowSums::from(delta);
     Traffic {
         in_msat: sums.in_msat,

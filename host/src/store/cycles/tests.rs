@@ -17,6 +17,7 @@ pub(in crate::store) fn empty_cycle() -> CycleRecord {
         decisions: vec![],
         states: vec![],
         node_states: vec![],
+        in_force: vec![],
     }
 }
 
