@@ -6,6 +6,7 @@ pub mod flow;
 pub mod forwards;
 pub mod ledger;
 pub mod lifecycle;
+pub mod modules;
 pub mod rebalance;
 pub mod schedule;
 pub mod settings;
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::guard::policy::RateLimiter;
+use crate::model::module::Decides;
 use crate::model::{PeerId, StrategyName, UnixTime};
 use crate::node::clboss::ClbossStatus;
 use crate::node::write::Writer;
@@ -148,11 +150,17 @@ impl Services {
 
     /// Whether the strategy can be used; if not, one sentence why.
     pub async fn check_strategy(&self, name: &StrategyName) -> Result<(), String> {
+        if self.is_in_force(name, Decides::Fees).await {
+            return Ok(());
+        }
         self.load_module(name).await.map(|_| ()).map_err(|fault| format!("strategy '{name}': {fault}"))
     }
 
     /// Whether the evaluator can be used; if not, one sentence why.
     pub async fn check_evaluator(&self, name: &StrategyName) -> Result<(), String> {
+        if self.is_in_force(name, Decides::Rebalances).await {
+            return Ok(());
+        }
         self.load_evaluator(name).await.map(|_| ()).map_err(|fault| format!("evaluator '{name}': {fault}"))
     }
 }

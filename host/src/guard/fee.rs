@@ -43,19 +43,24 @@ pub fn chain_cost_ppm(feerate_perkb: u32) -> Ppm {
 /// `fee_multiplier_min` times `min-fee-ppm`, its highest `fee_multiplier_max` times
 /// `max-fee-ppm`. Where these cross, or the chain's cost is above the highest fee, the
 /// highest fee rules.
-pub fn bounds(policy: &Policy, config: &Config, feerate_perkb: Option<u32>) -> Bounds {
+///
+/// `stands_in`: see [`exact_fee`].
+pub fn bounds(policy: &Policy, config: &Config, feerate_perkb: Option<u32>, stands_in: bool) -> Bounds {
     let scaled = |fee: u32, factor: Option<f64>| Ppm(fee).scaled(factor.unwrap_or(1.0)).min(ABSURD_PPM);
     let max = scaled(config.max_fee_ppm, policy.fee_multiplier_max);
     let chain_floor = feerate_perkb.map_or(Ppm(0), chain_cost_ppm).min(max);
     let min = scaled(config.min_fee_ppm, policy.fee_multiplier_min).min(max).max(chain_floor);
-    Bounds { min, max, chain_floor, exact: exact_fee(policy, config) }
+    Bounds { min, max, chain_floor, exact: exact_fee(policy, config, stands_in) }
 }
 
 /// The one fee that the policy allows, if it names one.
-pub fn exact_fee(policy: &Policy, config: &Config) -> Option<Ppm> {
+///
+/// `stands_in` says that an installed module decides in place of the built-in strategy: `hive` is
+/// the fleet's word then, within the same limits as any strategy's.
+pub fn exact_fee(policy: &Policy, config: &Config, stands_in: bool) -> Option<Ppm> {
     match policy.strategy.as_str() {
         "static" => policy.fee_ppm_target,
-        "hive" => Some(Ppm(config.hive_fee_ppm)),
+        "hive" if !stands_in => Some(Ppm(config.hive_fee_ppm)),
         _ => None,
     }
 }
@@ -79,6 +84,14 @@ pub struct Case<'a> {
     pub snapshot: &'a NodeSnapshot,
     pub channel: &'a Channel,
     pub history: History,
+    /// An installed module decides in place of the policy's built-in strategy.
+    pub stands_in: bool,
+}
+
+impl Case<'_> {
+    fn bounds(&self) -> Bounds {
+        bounds(self.policy, self.config, self.snapshot.feerate_perkb, self.stands_in)
+    }
 }
 
 /// The guard's word on one proposal.
@@ -146,7 +159,7 @@ fn strategy_fee(wanted: Ppm, case: Case<'_>, limits: &mut Vec<Limit>) -> Result<
     if case.policy.strategy.as_str() == "passive" {
         return Err(Refusal::PolicyPassive);
     }
-    let bounds = bounds(case.policy, case.config, case.snapshot.feerate_perkb);
+    let bounds = case.bounds();
     if let Some(exact) = bounds.exact {
         if wanted != exact {
             limits.push(Limit::Exact(exact));
@@ -188,7 +201,7 @@ fn step_bounds(case: Case<'_>, min: Ppm) -> (Ppm, Ppm) {
 /// Refuses changes that would only make noise. An exact fee is the operator's word and
 /// passes, as does a fee that bounds force.
 fn gossip_gate(fee: Ppm, more_than_rate: bool, case: Case<'_>) -> Result<(), Refusal> {
-    let bounds = bounds(case.policy, case.config, case.snapshot.feerate_perkb);
+    let bounds = case.bounds();
     let now = case.channel.fee_ppm;
     if bounds.exact.is_some() || !(bounds.min..=bounds.max).contains(&now) {
         return Ok(());

@@ -5,6 +5,7 @@
 
 pub mod budget;
 pub mod fee;
+pub mod params;
 pub mod policy;
 pub mod rebalance;
 

@@ -51,6 +51,18 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the strategy wanted what it may not have. What is merely not worth a change, or
+    /// cannot be done now, says nothing of the strategy.
+    pub const fn is_the_strategys(&self) -> bool {
+        matches!(
+            self,
+            Refusal::RateLimited { .. }
+                | Refusal::PolicyPassive
+                | Refusal::OutOfBounds { .. }
+                | Refusal::Absurd { .. }
+        )
+    }
+
     /// The code for programs.
     pub const fn code(&self) -> &'static str {
         match self {

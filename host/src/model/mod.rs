@@ -9,6 +9,7 @@ pub mod ids;
 pub mod job;
 pub mod ledger;
 pub mod life;
+pub mod module;
 pub mod policy;
 pub mod rebalance;
 pub mod refusal;

@@ -107,7 +107,7 @@ pub fn record(tx: &Transaction<'_>, cycle: &Attempted) -> Result<i64> {
 fn insert_call(tx: &Transaction<'_>, id: i64, run: &ModuleRun, inputs: Option<Digest>) -> Result<()> {
     tx.prepare_cached(
         "INSERT INTO rebalance_calls (cycle_id, evaluator, digest, inputs_digest, version, fuel, channels, fault_code,
-             fault_text, fallback) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             fault_text, fallback, took_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         id,
@@ -120,6 +120,7 @@ fn insert_call(tx: &Transaction<'_>, id: i64, run: &ModuleRun, inputs: Option<Di
         run.fault.as_ref().map(|fault| &fault.code),
         run.fault.as_ref().map(|fault| &fault.text),
         run.fallback.as_ref().map(|name| name.as_str()),
+        int(run.took_us)?,
     ])?;
     Ok(())
 }
@@ -221,6 +222,7 @@ fn read_call(row: &Row<'_>) -> Result<ModuleRun> {
         digest: row.get("digest")?,
         version: row.get("version")?,
         fuel: row.get::<_, Option<super::sql::Unsigned>>("fuel")?.map(|fuel| fuel.0),
+        took_us: row.get::<_, super::sql::Unsigned>("took_us")?.0,
         channels: row.get("channels")?,
         fault: code.map(|code| ModuleFault { code, text: text.unwrap_or_default() }),
         fallback: fallback.and_then(|name| name.parse().ok()),

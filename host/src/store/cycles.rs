@@ -39,6 +39,8 @@ pub struct ModuleRun {
     /// The component's own version; empty when it could not be loaded.
     pub version: String,
     pub fuel: Option<u64>,
+    /// Wall time of the call, microseconds.
+    pub took_us: u64,
     pub channels: u32,
     pub fault: Option<ModuleFault>,
     /// The strategy that decided instead.
@@ -182,8 +184,9 @@ fn insert(tx: &Transaction<'_>, cycle: &CycleRecord) -> Result<i64> {
 
 fn insert_module(tx: &Transaction<'_>, cycle_id: i64, run: &ModuleRun) -> Result<()> {
     tx.prepare_cached(
-        "INSERT INTO cycle_modules (cycle_id, strategy, digest, version, fuel, channels, fault_code, fault_text, fallback)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO cycle_modules (cycle_id, strategy, digest, version, fuel, channels, fault_code, fault_text, fallback,
+             took_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         cycle_id,
@@ -195,6 +198,7 @@ fn insert_module(tx: &Transaction<'_>, cycle_id: i64, run: &ModuleRun) -> Result
         run.fault.as_ref().map(|fault| &fault.code),
         run.fault.as_ref().map(|fault| &fault.text),
         run.fallback.as_ref().map(StrategyName::as_str),
+        int(run.took_us)?,
     ])?;
     Ok(())
 }
@@ -251,6 +255,7 @@ fn read_module(row: &Row<'_>) -> Result<ModuleRun> {
         digest: row.get("digest")?,
         version: row.get("version")?,
         fuel: row.get::<_, Option<Unsigned>>("fuel")?.map(|fuel| fuel.0),
+        took_us: row.get::<_, Unsigned>("took_us")?.0,
         channels: row.get("channels")?,
         fault: code.map(|code| ModuleFault { code, text: text.unwrap_or_default() }),
         fallback: fallback.and_then(|name| name.parse().ok()),

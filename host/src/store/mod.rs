@@ -20,6 +20,7 @@ pub mod feerates;
 pub mod flow;
 pub mod forwards;
 pub mod funds;
+pub mod installed;
 pub mod intervals;
 pub mod jobs;
 pub mod lives;
@@ -35,6 +36,8 @@ pub mod senders;
 pub mod snapshots;
 pub mod states;
 pub mod tenures;
+pub mod trials;
+pub mod usage;
 
 mod db;
 mod open;

@@ -14,6 +14,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/06_ledger.sql")),
     M::up(include_str!("migrations/07_import.sql")),
     M::up(include_str!("migrations/08_rebalance.sql")),
+    M::up(include_str!("migrations/09_strategies.sql")),
     M::up(include_str!("migrations/12_tenures.sql")),
 ];
 

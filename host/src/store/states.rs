@@ -2,14 +2,33 @@
 
 use super::sql::word;
 use crate::model::strategy::LastVerdict;
-use crate::model::{ChannelId, Ppm, StrategyName, UnixTime};
+use crate::model::{ChannelId, Digest, Ppm, StrategyName, UnixTime};
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, params};
 use std::collections::HashMap;
 
-/// What is kept for one strategy and channel.
+/// Whose memory it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// Of whichever module is in force for a strategy.
+    Strategy(StrategyName),
+    /// Of a module that is on trial, or was in force.
+    Module(Digest),
+}
+
+impl Holder {
+    /// No strategy's name has a colon in it.
+    fn key(&self) -> String {
+        match self {
+            Holder::Strategy(name) => name.to_string(),
+            Holder::Module(digest) => format!("module:{digest}"),
+        }
+    }
+}
+
+/// What is kept for one holder and channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateRecord {
-    pub strategy: StrategyName,
+    pub holder: Holder,
     pub channel_id: ChannelId,
     pub state_version: u32,
     pub bytes: Vec<u8>,
@@ -17,10 +36,10 @@ pub struct StateRecord {
     pub last_proposed: Option<Ppm>,
 }
 
-/// What is kept for one strategy and the whole node.
+/// What is kept for one holder and the whole node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeStateRecord {
-    pub strategy: StrategyName,
+    pub holder: Holder,
     pub state_version: u32,
     pub bytes: Vec<u8>,
 }
@@ -45,7 +64,7 @@ pub(super) fn put(tx: &Transaction<'_>, states: &[StateRecord], now: UnixTime) -
     )?;
     for state in states {
         put.execute(params![
-            state.strategy.as_str(),
+            state.holder.key(),
             state.channel_id,
             state.state_version,
             state.bytes,
@@ -57,28 +76,28 @@ pub(super) fn put(tx: &Transaction<'_>, states: &[StateRecord], now: UnixTime) -
     Ok(())
 }
 
-/// Keeps a strategy's state of the node in place of the former one.
+/// Keeps a holder's state of the node in place of the former one.
 pub(super) fn put_node(tx: &Transaction<'_>, state: &NodeStateRecord, now: UnixTime) -> Result<()> {
     tx.prepare_cached(
         "INSERT OR REPLACE INTO strategy_node_states (strategy, state_version, bytes, updated_at_s)
          VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute(params![state.strategy.as_str(), state.state_version, state.bytes, now])?;
+    .execute(params![state.holder.key(), state.state_version, state.bytes, now])?;
     Ok(())
 }
 
-/// A strategy's states in the format `state_version`; those in another are not
+/// A holder's states in the format `state_version`; those in another are not
 /// for the present component.
 pub fn load(
     conn: &Connection,
-    strategy: &StrategyName,
+    holder: &Holder,
     state_version: u32,
 ) -> Result<HashMap<ChannelId, StoredState>> {
     conn.prepare_cached(
         "SELECT channel_id, bytes, last_verdict, last_proposed_ppm FROM strategy_states
          WHERE strategy = ?1 AND state_version = ?2",
     )?
-    .query_map(params![strategy.as_str(), state_version], |row| {
+    .query_map(params![holder.key(), state_version], |row| {
         let state = StoredState {
             bytes: row.get("bytes")?,
             last_verdict: word(row, "last_verdict", LastVerdict::from_name)?,
@@ -89,13 +108,51 @@ pub fn load(
     .collect()
 }
 
-/// A strategy's state of the node in the format `state_version`; empty if there is none.
-pub fn load_node(conn: &Connection, strategy: &StrategyName, state_version: u32) -> Result<Vec<u8>> {
+/// A holder's state of the node in the format `state_version`; empty if there is none.
+pub fn load_node(conn: &Connection, holder: &Holder, state_version: u32) -> Result<Vec<u8>> {
     conn.prepare_cached("SELECT bytes FROM strategy_node_states WHERE strategy = ?1 AND state_version = ?2")?
-        .query_row(params![strategy.as_str(), state_version], |row| row.get(0))
+        .query_row(params![holder.key(), state_version], |row| row.get(0))
         .optional()
         .map(Option::unwrap_or_default)
 }
+
+/// Gives `to` a copy of all that `from` remembers, in place of what it had.
+pub fn copy(tx: &Transaction<'_>, from: &Holder, to: &Holder) -> Result<()> {
+    forget(tx, to)?;
+    for (table, columns) in TABLES {
+        tx.execute(
+            &format!("INSERT INTO {table} (strategy, {columns}) SELECT ?2, {columns} FROM {table} WHERE strategy = ?1"),
+            params![from.key(), to.key()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Gives `to` all that `from` remembers, in place of what it had; `from` has nothing then.
+pub fn hand_over(tx: &Transaction<'_>, from: &Holder, to: &Holder) -> Result<()> {
+    copy(tx, from, to)?;
+    forget(tx, from)
+}
+
+/// Forgets all that a holder remembers.
+pub fn forget(tx: &Transaction<'_>, holder: &Holder) -> Result<()> {
+    for (table, _) in TABLES {
+        tx.execute(&format!("DELETE FROM {table} WHERE strategy = ?1"), [holder.key()])?;
+    }
+    Ok(())
+}
+
+/// Whether it remembers anything of any channel.
+pub fn has_any(conn: &Connection, holder: &Holder) -> Result<bool> {
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM strategy_states WHERE strategy = ?1)")?
+        .query_row([holder.key()], |row| row.get(0))
+}
+
+/// The tables with states, and their columns besides the holder.
+const TABLES: [(&str, &str); 2] = [
+    ("strategy_states", "channel_id, state_version, bytes, last_verdict, last_proposed_ppm, updated_at_s"),
+    ("strategy_node_states", "state_version, bytes, updated_at_s"),
+];
 
 /// Forgets states that no cycle has written since `before`: their channels are
 /// closed or follow another strategy. Returns how many.

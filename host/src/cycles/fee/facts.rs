@@ -1,14 +1,15 @@
 //! What the store knows that a fee depends on, read at one moment.
 
 use crate::cycles::Services;
+use crate::cycles::strategies::Roster;
 use crate::model::flow::FlowState;
 use crate::model::strategy::FeeInterval;
-use crate::model::{ChannelId, Digest, NodeSnapshot, PeerId, Policy, Ppm, UnixTime};
+use crate::model::{ChannelId, NodeSnapshot, PeerId, Policy, Ppm, UnixTime};
 use crate::store::changes::FeeChange;
 use crate::store::flow::{FlowSums, FlowTotals};
-use crate::store::{changes, feerates, flow, intervals, jobs, modules, policies};
+use crate::store::{changes, feerates, flow, intervals, jobs, policies};
 use anyhow::Result;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// How far back intervals of constant fee are handed to strategies.
 const INTERVALS_S: u64 = 45 * UnixTime::DAY;
@@ -32,7 +33,7 @@ pub(in crate::cycles) struct Facts {
     pub rebalance_rates: HashMap<ChannelId, Ppm>,
     pub feerate_mean_day: Option<u32>,
     pub feerate_hours: Vec<u32>,
-    pub quarantined: HashSet<Digest>,
+    pub roster: Roster,
 }
 
 impl Facts {
@@ -62,7 +63,7 @@ impl Services {
                     rebalance_rates: jobs::rates_since(conn, now.minus(RATES_S))?,
                     feerate_mean_day: feerates::day_mean(conn, now)?,
                     feerate_hours: feerates::hours(conn, now)?,
-                    quarantined: modules::quarantined(conn)?.into_iter().collect(),
+                    roster: Roster::read(conn)?,
                 })
             })
             .await

@@ -4,7 +4,7 @@ use super::facts::Facts;
 use crate::config::Config;
 use crate::guard::fee::{GOSSIP_GATE, bounds};
 use crate::model::flow::FlowClass;
-use crate::model::strategy::{ChannelRow, FeeInput, LastVerdict, ParamValue};
+use crate::model::strategy::{ChannelRow, Description, FeeInput, LastVerdict, ParamValue};
 use crate::model::{Channel, ChannelId, Digest, Msat, NodeSnapshot, PeerId, Policy, UnixTime};
 use crate::store::flow::FlowSums;
 use crate::store::states::StoredState;
@@ -26,8 +26,12 @@ pub(super) struct Sources<'a> {
     pub channels: &'a [(Channel, Policy)],
     pub remembered: Remembered,
     pub pseudonym_key: &'a [u8; 32],
-    /// Signals that the module asks for.
-    pub wanted_signals: &'a [String],
+    /// The module's own words.
+    pub about: &'a Description,
+    /// What an operator set for it.
+    pub params: &'a [(String, ParamValue)],
+    /// It is an installed module: its strategy names no fixed fee then.
+    pub stands_in: bool,
 }
 
 /// A signal's name in the contract, and its value for a channel.
@@ -72,7 +76,7 @@ pub(super) fn build(mut sources: Sources<'_>) -> FeeInput {
         node_local: sum(|channel| channel.to_us),
         node_earned_day: facts.day.values().map(|window| window.earned).sum(),
         node_earned_week: facts.week.values().map(|window| window.earned).sum(),
-        params: params(sources.config),
+        params: host_params(sources.config).chain(described(sources.params, sources.about)).collect(),
         channels: sources
             .channels
             .iter()
@@ -86,17 +90,26 @@ pub(super) fn build(mut sources: Sources<'_>) -> FeeInput {
                         facts,
                         config: sources.config,
                         pseudonym_key: sources.pseudonym_key,
+                        stands_in: sources.stands_in,
                     },
                 )
             })
             .collect(),
-        signals: signals(sources.wanted_signals, sources.channels, facts),
+        signals: signals(&sources.about.signals, sources.channels, facts),
         node_state,
     }
 }
 
+/// What an operator set, of the parameters that the module has; it knows its own defaults.
+pub(in crate::cycles) fn described<'a>(
+    set: &'a [(String, ParamValue)],
+    about: &'a Description,
+) -> impl Iterator<Item = (String, ParamValue)> + 'a {
+    set.iter().filter(|(name, _)| about.params.iter().any(|spec| spec.name == *name)).cloned()
+}
+
 /// The host's settings, under the names in the contract.
-fn params(config: &Config) -> Vec<(String, ParamValue)> {
+fn host_params(config: &Config) -> impl Iterator<Item = (String, ParamValue)> {
     use ParamValue::{Flag, Integer, Number};
     let integer = |value: u64| Integer(i64::try_from(value).unwrap_or(i64::MAX));
     [
@@ -110,7 +123,7 @@ fn params(config: &Config) -> Vec<(String, ParamValue)> {
         ("host.gossip-gate", Number(GOSSIP_GATE)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    .into_iter()
 }
 
 struct Context<'a> {
@@ -118,17 +131,18 @@ struct Context<'a> {
     facts: &'a Facts,
     config: &'a Config,
     pseudonym_key: &'a [u8; 32],
+    stands_in: bool,
 }
 
 fn row(channel: &Channel, policy: &Policy, remembered: &mut Remembered, context: &Context<'_>) -> ChannelRow {
-    let Context { snapshot, facts, config, pseudonym_key } = *context;
+    let Context { snapshot, facts, config, pseudonym_key, stands_in } = *context;
     let id = &channel.channel_id;
     let (day, week) =
         (facts.day.get(id).copied().unwrap_or_default(), facts.week.get(id).copied().unwrap_or_default());
     let totals = facts.totals.get(id).copied().unwrap_or_default();
     let flow = facts.flow.get(id);
     let stored = remembered.channels.remove(id).unwrap_or_default();
-    let bounds = bounds(policy, config, snapshot.feerate_perkb);
+    let bounds = bounds(policy, config, snapshot.feerate_perkb, stands_in);
     let updates = facts.updates.get(id).copied().unwrap_or(0);
     ChannelRow {
         pseudonym: pseudonym(pseudonym_key, &id.0),

@@ -1,6 +1,6 @@
 //! A fee set by hand: the same snapshot, guard, writer and record as a cycle's.
 
-use super::plan::history;
+use super::decide::history;
 use super::{ModuleCall, Plan, Planned};
 use crate::cycles::Services;
 use crate::guard::fee::{Case, Verdict, check};
@@ -34,6 +34,7 @@ impl Services {
             snapshot: &snapshot,
             channel: &channel,
             history: history(&channel.channel_id, &facts),
+            stands_in: false,
         };
         let verdict = check(by_hand(&channel, fee, force), case);
         let planned = Planned {
@@ -51,6 +52,7 @@ impl Services {
             calls: Vec::<ModuleCall>::new(),
             decided: vec![planned],
             held: Vec::new(),
+            trials: Vec::new(),
         };
         let outcomes = self.apply_fees(&plan).await;
         let outcome = outcomes.first().cloned();

@@ -3,16 +3,20 @@
 //!
 //! [`Services::plan_fees`] decides without acting; [`Services::apply_fees`] acts on a plan.
 
+mod decide;
 mod facts;
 mod inputs;
 mod manual;
 mod plan;
 mod record;
+mod rehearse;
+mod trial;
 
-pub(super) use facts::Facts;
-pub(super) use inputs::{digest, pseudonym};
+pub use decide::ModuleCall;
+pub(super) use inputs::{described, digest, pseudonym};
 pub use manual::ManualFee;
-pub use plan::{Held, ModuleCall, Plan, Planned};
+pub use plan::{Held, Plan, Planned};
+pub use trial::TrialCall;
 
 use super::Services;
 use super::schedule::{Scope, Trigger};

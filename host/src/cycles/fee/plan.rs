@@ -1,17 +1,17 @@
-//! Deciding: which strategy answers for which channel, what it wants, what the guard says.
+//! Which strategy answers for which channel.
 
+use super::decide::{Ground, Group, ModuleCall};
 use super::facts::Facts;
-use super::inputs::{self, Remembered};
+use super::trial::{self, TrialCall};
 use crate::config::Config;
 use crate::cycles::Services;
 use crate::cycles::schedule::Scope;
 use crate::engine::Module;
 use crate::guard::Approved;
-use crate::guard::fee::{Case, History, Verdict, check, exact_fee};
-use crate::model::fee::{FeeProposal, Origin, SetFee};
-use crate::model::strategy::{StrategyDecision, StrategyProposal};
-use crate::model::{Channel, ChannelId, Digest, NodeSnapshot, Policy, StrategyName, Tick};
-use crate::store::states;
+use crate::guard::fee::Verdict;
+use crate::model::fee::SetFee;
+use crate::model::module::Decides;
+use crate::model::{Channel, Digest, NodeSnapshot, Policy, StrategyName, Tick};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,22 +26,8 @@ pub struct Plan {
     pub decided: Vec<Planned>,
     /// Channels without a proposal.
     pub held: Vec<Held>,
-}
-
-/// A strategy's module in this cycle.
-pub struct ModuleCall {
-    /// The strategy that the policies name.
-    pub strategy: StrategyName,
-    pub digest: Option<Digest>,
-    pub version: String,
-    pub state_version: u32,
-    pub channels: Vec<ChannelId>,
-    /// Digest of the input's canonical text.
-    pub inputs_digest: Option<Digest>,
-    /// Next states and fuel, or what went wrong: code and text.
-    pub result: Result<StrategyDecision, (&'static str, String)>,
-    /// The strategy that answered instead.
-    pub fallback: Option<StrategyName>,
+    /// One per module on trial.
+    pub trials: Vec<TrialCall>,
 }
 
 /// A channel with a proposal.
@@ -76,176 +62,114 @@ impl Plan {
     }
 }
 
-/// Channels that one module decides about.
-struct Group {
-    module: Arc<Module>,
-    channels: Vec<(Channel, Policy)>,
-}
+/// The channels of one strategy, as policies name it.
+type Channels = Vec<(Channel, Policy)>;
 
 impl Services {
     /// Decides about the channels in `scope`, without acting.
     pub async fn plan_fees(&self, snapshot: NodeSnapshot, scope: &Scope) -> Result<Plan> {
-        let snapshot = Arc::new(snapshot);
-        let facts = Arc::new(self.facts(&snapshot).await?);
-        let config = self.config();
-        let mut plan =
-            Plan { tick: snapshot.tick, config, calls: Vec::new(), decided: Vec::new(), held: Vec::new() };
-        let groups = self.group(&snapshot, &facts, scope, &mut plan).await;
+        let facts = self.facts(&snapshot).await?;
+        let ground = Ground { snapshot: Arc::new(snapshot), facts: Arc::new(facts), config: self.config() };
+        let mut plan = Plan {
+            tick: ground.snapshot.tick,
+            config: ground.config.clone(),
+            calls: Vec::new(),
+            decided: Vec::new(),
+            held: Vec::new(),
+            trials: Vec::new(),
+        };
+        let by_policy = by_policy(&ground, scope);
+        let trials = self.trials(&by_policy, &ground.facts.roster).await;
+        let mut groups: BTreeMap<StrategyName, Group> = BTreeMap::new();
+        for (strategy, channels) in &by_policy {
+            let canary = trial::canary_channels(&trials, strategy);
+            let live = channels.iter().filter(|(channel, _)| !canary.contains(&channel.channel_id));
+            self.group(strategy, live.cloned().collect(), &ground.facts, &mut groups, &mut plan).await;
+        }
         for (strategy, group) in groups {
-            self.decide_group(strategy, group, &snapshot, &facts, &mut plan).await?;
+            self.decide_group(strategy, group, &ground, &mut plan).await?;
+        }
+        for trial in trials {
+            let channels = by_policy.get(&trial.module.stands_for).cloned().unwrap_or_default();
+            self.decide_on_trial(trial, channels, &ground, &mut plan).await?;
         }
         Ok(plan)
     }
 
-    /// Divides the channels by the strategy that answers for them. Where a policy's module
-    /// cannot be used the built-in `dynamic` answers, and the plan says why.
+    /// Gives channels to the module that answers for their strategy. Where it cannot be used
+    /// another stands in, and the plan says why.
     async fn group(
         &self,
-        snapshot: &NodeSnapshot,
+        strategy: &StrategyName,
+        channels: Channels,
         facts: &Facts,
-        scope: &Scope,
+        groups: &mut BTreeMap<StrategyName, Group>,
         plan: &mut Plan,
-    ) -> BTreeMap<StrategyName, Group> {
-        let mut by_policy: BTreeMap<StrategyName, Vec<(Channel, Policy)>> = BTreeMap::new();
-        for channel in snapshot.open_channels().filter(|channel| scope.includes(&channel.peer_id)) {
-            let policy = facts.policy(channel.peer_id, snapshot.now());
-            by_policy.entry(policy.strategy.clone()).or_default().push((channel.clone(), policy));
+    ) {
+        if channels.is_empty() {
+            return;
         }
-        let mut groups: BTreeMap<StrategyName, Group> = BTreeMap::new();
-        for (strategy, channels) in by_policy {
-            let (answers, module) = match self.usable_module(&strategy, facts).await {
-                Ok(module) => (strategy, Some(module)),
-                Err(unusable) => {
-                    plan.calls.push(unusable.into_call(&strategy, &channels));
-                    let dynamic = StrategyName::dynamic();
-                    (dynamic.clone(), self.usable_module(&dynamic, facts).await.ok())
-                }
-            };
-            match module {
-                Some(module) => {
-                    let group =
-                        groups.entry(answers).or_insert_with(|| Group { module, channels: Vec::new() });
-                    group.channels.extend(channels);
-                }
-                None => plan.held.extend(channels.into_iter().map(|(channel, policy)| Held {
-                    strategy: policy.strategy.clone(),
-                    channel,
-                    policy,
-                    digest: None,
-                    why: "no strategy can be used now".to_owned(),
-                })),
+        let (answers, module) = match self.usable_module(strategy, &facts.roster).await {
+            Ok(module) => (strategy.clone(), Some(module)),
+            Err(unusable) => {
+                let (instead, module) = self.stand_in(strategy, &facts.roster).await;
+                plan.calls.push(unusable.into_call(strategy, &channels, &instead));
+                (instead, module)
             }
+        };
+        match module {
+            Some(module) => {
+                let group = groups.entry(answers).or_insert_with(|| Group { module, channels: Vec::new() });
+                group.channels.extend(channels);
+            }
+            None => plan.held.extend(channels.into_iter().map(|(channel, policy)| Held {
+                strategy: policy.strategy.clone(),
+                channel,
+                policy,
+                digest: None,
+                why: "no strategy can be used now".to_owned(),
+            })),
         }
-        groups
     }
 
-    async fn decide_group(
+    /// What decides in place of a module that cannot: the built-in strategy of that name, if the
+    /// module had taken its place; else whatever answers for `dynamic`, at last the built-in one.
+    async fn stand_in(
         &self,
-        strategy: StrategyName,
-        group: Group,
-        snapshot: &Arc<NodeSnapshot>,
-        facts: &Arc<Facts>,
-        plan: &mut Plan,
-    ) -> Result<()> {
-        let (name, version) = (strategy.clone(), group.module.description.state_version);
-        let remembered = self
-            .store
-            .read(move |conn| {
-                Ok(Remembered {
-                    channels: states::load(conn, &name, version)?,
-                    node: states::load_node(conn, &name, version)?,
-                })
-            })
-            .await?;
-        let input = inputs::build(inputs::Sources {
-            snapshot,
-            facts,
-            config: &plan.config,
-            channels: &group.channels,
-            remembered,
-            pseudonym_key: &self.pseudonym_key,
-            wanted_signals: &group.module.description.signals,
-        });
-        let module = group.module.clone();
-        let engine = self.engine.clone();
-        let (result, inputs_digest) = tokio::task::spawn_blocking(move || {
-            let result = engine.decide_fees(&module, &input);
-            (result, inputs::digest(&input))
-        })
-        .await?;
-        let call = ModuleCall {
-            strategy: strategy.clone(),
-            digest: Some(group.module.digest),
-            version: group.module.description.version.clone(),
-            state_version: version,
-            channels: group.channels.iter().map(|(channel, _)| channel.channel_id).collect(),
-            inputs_digest: Some(inputs_digest),
-            result: result.map_err(|fault| (fault.kind.code(), fault.detail)),
-            fallback: None,
+        strategy: &StrategyName,
+        roster: &crate::cycles::strategies::Roster,
+    ) -> (StrategyName, Option<Arc<Module>>) {
+        if strategy.is_built_in() {
+            return (strategy.clone(), self.load_module(strategy).await.ok());
+        }
+        let dynamic = StrategyName::dynamic();
+        let module = match self.usable_module(&dynamic, roster).await {
+            Ok(module) => Some(module),
+            Err(_) => self.load_module(&dynamic).await.ok(),
         };
-        judge(&call, group, snapshot, facts, plan);
-        plan.calls.push(call);
-        Ok(())
+        (dynamic, module)
+    }
+
+    /// The modules on trial for strategies that peers have, loaded if they can be.
+    async fn trials(
+        &self,
+        by_policy: &BTreeMap<StrategyName, Channels>,
+        roster: &crate::cycles::strategies::Roster,
+    ) -> Vec<trial::Loaded> {
+        let mut trials = Vec::new();
+        for module in by_policy.keys().flat_map(|strategy| roster.trials(strategy, Decides::Fees)) {
+            let loaded = self.usable_kept(module, roster).await;
+            trials.push(trial::Loaded { module: module.clone(), loaded });
+        }
+        trials
     }
 }
 
-/// Puts every proposal of a call before the guard.
-fn judge(call: &ModuleCall, group: Group, snapshot: &NodeSnapshot, facts: &Facts, plan: &mut Plan) {
-    let no_proposals = Vec::new();
-    let (proposals, why) = match &call.result {
-        Ok(decision) => (&decision.proposals, "the strategy wants no change".to_owned()),
-        Err((code, text)) => (&no_proposals, format!("the strategy failed ({code}): {text}")),
-    };
-    let mut proposals = proposals.iter().peekable();
-    for (row, (channel, policy)) in group.channels.into_iter().enumerate() {
-        let strategy = call.strategy.clone();
-        let Some(wanted) = proposals.next_if(|proposal| proposal.row == row) else {
-            let why = why.clone() + &spent_updates(&channel.channel_id, facts, &plan.config);
-            let digest = call.digest.filter(|_| call.result.is_ok());
-            plan.held.push(Held { channel, policy, strategy, digest, why });
-            continue;
-        };
-        let congested = channel.htlcs.utilization() > plan.config.htlc_congestion_threshold;
-        let case = Case {
-            config: &plan.config,
-            policy: &policy,
-            snapshot,
-            channel: &channel,
-            history: history(&channel.channel_id, facts),
-        };
-        let verdict = check(proposal(wanted, &channel, &strategy), case);
-        let exact = exact_fee(&policy, &plan.config).is_some();
-        let digest = call.digest;
-        plan.decided.push(Planned { channel, policy, strategy, digest, verdict, congested, exact });
+fn by_policy(ground: &Ground, scope: &Scope) -> BTreeMap<StrategyName, Channels> {
+    let mut by_policy: BTreeMap<StrategyName, Channels> = BTreeMap::new();
+    for channel in ground.snapshot.open_channels().filter(|channel| scope.includes(&channel.peer_id)) {
+        let policy = ground.facts.policy(channel.peer_id, ground.snapshot.now());
+        by_policy.entry(policy.strategy.clone()).or_default().push((channel.clone(), policy));
     }
-}
-
-/// A strategy that may change nothing today has nothing to propose: its silence needs a word.
-fn spent_updates(channel: &ChannelId, facts: &Facts, config: &Config) -> String {
-    let (updates, most) = (facts.updates.get(channel).copied().unwrap_or(0), config.max_updates_per_day);
-    if updates < most {
-        return String::new();
-    }
-    format!("; {updates} changes in 24 hours leave none of the {most} that strategies may make")
-}
-
-fn proposal(wanted: &StrategyProposal, channel: &Channel, strategy: &StrategyName) -> FeeProposal {
-    FeeProposal {
-        channel_id: channel.channel_id,
-        origin: Origin::Strategy(strategy.clone()),
-        fee: wanted.fee,
-        base_fee: wanted.base_fee,
-        htlc_max: wanted.htlc_max,
-        reason: wanted.reason.clone(),
-        factors: wanted.factors.clone(),
-    }
-}
-
-pub(super) fn history(channel: &ChannelId, facts: &Facts) -> History {
-    let last = facts.last_changes.get(channel);
-    History {
-        updates_today: facts.updates.get(channel).copied().unwrap_or(0),
-        fee_from_congestion: last.is_some_and(|change| change.reason == super::record::CONGESTION),
-        last_change: last.map(|change| change.at),
-    }
+    by_policy
 }

@@ -1,8 +1,8 @@
 //! Writing a cycle down: decisions, verdicts, outcomes and next states in one transaction.
 
-use super::{Held, ModuleCall, Plan, Planned, inputs};
+use super::{Held, ModuleCall, Plan, Planned, TrialCall, inputs};
 use crate::cycles::Services;
-use crate::cycles::strategies::{note_call, tell_quarantined};
+use crate::cycles::strategies::{note_call, note_trial, tell_quarantined};
 use crate::model::fee::{Origin, Outcome};
 use crate::model::strategy::LastVerdict;
 use crate::model::{Channel, ChannelId, Digest, Ppm, StrategyName, UnixTime};
@@ -39,7 +39,12 @@ impl Services {
             (planned, outcome)
         };
         let decided: Vec<Decided> = plan.decided.into_iter().map(with_outcome).collect();
-        let (states, node_states) = next_states(&plan.calls, &decided);
+        let (mut states, mut node_states) = next_states(plan.calls.iter(), &decided, &HashMap::new());
+        for trial in &plan.trials {
+            let (more, more_node) = next_states(std::iter::once(&trial.call), &decided, &trial.verdicts);
+            states.extend(more);
+            node_states.extend(more_node);
+        }
         // A dry run leaves the fees of whoever set them.
         let in_force = if self.writer.is_dry() { Vec::new() } else { in_force(&decided, &plan.held) };
         let record = CycleRecord {
@@ -55,12 +60,16 @@ impl Services {
             node_states,
             in_force,
         };
-        let calls = plan.calls;
+        let (calls, trials) = (plan.calls, plan.trials);
         let quarantined = self
             .store
             .write(move |tx| {
-                cycles::record(tx, &record)?;
-                note_faults(tx, &calls, now)
+                let id = cycles::record(tx, &record)?;
+                let mut quarantined = note_faults(tx, &calls, now)?;
+                for TrialCall { module, run, .. } in &trials {
+                    quarantined.extend(note_trial(tx, module, run, id, now)?);
+                }
+                Ok(quarantined)
             })
             .await?;
         tell_quarantined(&quarantined, "dynamic");
@@ -98,6 +107,7 @@ fn module_run(call: &ModuleCall) -> ModuleRun {
         digest: call.digest,
         version: call.version.clone(),
         fuel: call.result.as_ref().ok().map(|decision| decision.fuel),
+        took_us: u64::try_from(call.took.as_micros()).unwrap_or(u64::MAX),
         channels: u32::try_from(call.channels.len()).unwrap_or(u32::MAX),
         fault: call.result.as_ref().err().map(fault),
         fallback: call.fallback.clone(),
@@ -147,8 +157,12 @@ fn in_force(decided: &[Decided], held: &[Held]) -> Vec<InForce> {
 }
 
 /// States move only with a decision that was made: a failed call keeps the old ones.
-fn next_states(calls: &[ModuleCall], decided: &[Decided]) -> (Vec<StateRecord>, Vec<NodeStateRecord>) {
-    let verdicts: HashMap<ChannelId, (LastVerdict, Ppm)> = decided
+fn next_states<'a>(
+    calls: impl Iterator<Item = &'a ModuleCall>,
+    decided: &[Decided],
+    not_applied: &HashMap<ChannelId, (LastVerdict, Ppm)>,
+) -> (Vec<StateRecord>, Vec<NodeStateRecord>) {
+    let applied: HashMap<ChannelId, (LastVerdict, Ppm)> = decided
         .iter()
         .map(|(planned, outcome)| {
             let verdict = inputs::last_verdict(planned, outcome.as_ref());
@@ -156,17 +170,17 @@ fn next_states(calls: &[ModuleCall], decided: &[Decided]) -> (Vec<StateRecord>, 
         })
         .collect();
     let (mut states, mut node_states) = (Vec::new(), Vec::new());
-    for (call, decision) in calls.iter().filter_map(|call| Some((call, call.result.as_ref().ok()?))) {
-        let (strategy, state_version) = (&call.strategy, call.state_version);
+    for (call, decision) in calls.filter_map(|call| Some((call, call.result.as_ref().ok()?))) {
+        let state_version = call.state_version;
         node_states.push(NodeStateRecord {
-            strategy: strategy.clone(),
+            holder: call.holder.clone(),
             state_version,
             bytes: decision.node_state.clone(),
         });
         states.extend(call.channels.iter().zip(&decision.states).map(|(channel_id, bytes)| {
-            let verdict = verdicts.get(channel_id);
+            let verdict = not_applied.get(channel_id).or_else(|| applied.get(channel_id));
             StateRecord {
-                strategy: strategy.clone(),
+                holder: call.holder.clone(),
                 channel_id: *channel_id,
                 state_version,
                 bytes: bytes.clone(),

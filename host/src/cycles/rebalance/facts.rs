@@ -1,16 +1,17 @@
 //! What the store knows that a rebalance depends on, read at one moment.
 
 use crate::cycles::Services;
+use crate::cycles::strategies::Roster;
 use crate::guard::budget::{self, Ledger};
 use crate::model::flow::FlowState;
 use crate::model::job::{Job, Past};
 use crate::model::strategy::FeeInterval;
-use crate::model::{ChannelId, Digest, Msat, PeerId, Policy, Ppm, UnixTime};
+use crate::model::{ChannelId, Msat, PeerId, Policy, Ppm, UnixTime};
 use crate::store::flow::{FlowSums, FlowTotals};
 use crate::store::senders::{self, SenderCounts};
-use crate::store::{feerates, flow, intervals, jobs, modules, pairs, policies, reservations};
+use crate::store::{feerates, flow, intervals, jobs, pairs, policies, reservations};
 use anyhow::Result;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How far back evaluators look, seconds.
@@ -42,7 +43,7 @@ pub(super) struct Facts {
     /// What filling each channel took on average within a month.
     pub rates: HashMap<ChannelId, Ppm>,
     pub feerate_mean_day: Option<u32>,
-    pub quarantined: HashSet<Digest>,
+    pub roster: Roster,
 }
 
 impl Facts {
@@ -83,7 +84,7 @@ impl Services {
                     ended: jobs::settled_since(conn, now.minus(MONTH_S))?,
                     rates: jobs::rates_since(conn, now.minus(MONTH_S))?,
                     feerate_mean_day: feerates::day_mean(conn, now)?,
-                    quarantined: modules::quarantined(conn)?.into_iter().collect(),
+                    roster: Roster::read(conn)?,
                 })
             })
             .await

@@ -53,6 +53,7 @@ impl Ground {
             calls: Vec::new(),
             judged: Vec::new(),
             passed: Vec::new(),
+            trials: Vec::new(),
         }
     }
 

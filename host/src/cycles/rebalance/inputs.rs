@@ -2,13 +2,13 @@
 
 use super::facts::{Facts, MONTH_S};
 use crate::config::Config;
-use crate::cycles::fee::pseudonym;
+use crate::cycles::fee::{described, pseudonym};
 use crate::guard::budget::{self, Ledger};
 use crate::guard::rebalance::{Case, drain_most, fill_most, may_drain, may_fill};
 use crate::model::flow::FlowClass;
 use crate::model::job::Job;
 use crate::model::rebalance::{Attempt, MAX_ATTEMPTS, RebalanceInput, RebalanceRow, Sender};
-use crate::model::strategy::{FeeInterval, ParamValue};
+use crate::model::strategy::{Description, FeeInterval, ParamValue};
 use crate::model::{Channel, ChannelId, ChannelState, Msat, PeerId, UnixTime};
 use crate::store::states::StoredState;
 use std::collections::{HashMap, HashSet};
@@ -29,6 +29,10 @@ pub(super) struct Sources<'a> {
     pub states: HashMap<ChannelId, StoredState>,
     pub node_state: Vec<u8>,
     pub pseudonym_key: &'a [u8; 32],
+    /// The module's own words.
+    pub about: &'a Description,
+    /// What an operator set for it.
+    pub params: &'a [(String, ParamValue)],
 }
 
 /// Most channels by which a channel's outflow came in that an evaluator is told.
@@ -61,7 +65,7 @@ pub(super) fn build(mut sources: Sources<'_>) -> RebalanceInput {
         node_earned_week: facts.week.values().map(|window| window.earned).sum(),
         budget_left: budget::overall(config, sources.ledger).left(),
         slots_free: slots_free(config, sources.ledger),
-        params: params(config),
+        params: host_params(config).chain(described(sources.params, sources.about)).collect(),
         channels: rows.iter().map(|channel| row(channel, &mut sources, (&attempts, &places))).collect(),
         signals: Vec::new(),
         node_state: std::mem::take(&mut sources.node_state),
@@ -74,7 +78,7 @@ fn slots_free(config: &Config, ledger: &Ledger) -> u32 {
 }
 
 /// The host's settings, under the names in the contract.
-fn params(config: &Config) -> Vec<(String, ParamValue)> {
+fn host_params(config: &Config) -> impl Iterator<Item = (String, ParamValue)> {
     use ParamValue::{Flag, Integer, Number};
     let integer = |value: u64| Integer(i64::try_from(value).unwrap_or(i64::MAX));
     [
@@ -100,7 +104,7 @@ fn params(config: &Config) -> Vec<(String, ParamValue)> {
         ("host.hive-rebalance-tolerance-sats", integer(config.hive_rebalance_tolerance)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    .into_iter()
 }
 
 /// Ended jobs by the peer that they went to, oldest first. One that was interrupted and moved

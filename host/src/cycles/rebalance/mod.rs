@@ -9,6 +9,7 @@
 //! [`Services::plan_rebalances`] decides without acting; [`Services::apply_rebalances`] acts on a
 //! plan.
 
+mod ask;
 mod desk;
 mod facts;
 mod ground;
@@ -17,11 +18,15 @@ mod jobs;
 mod manual;
 mod plan;
 mod record;
+mod rehearse;
 mod settle;
+mod trial;
 
+pub use ask::EvaluatorCall;
 pub use desk::{Desk, SlingState};
 pub use manual::{Figures, ManualRebalance, Wish};
-pub use plan::{Done, EvaluatorCall, Judged, Passed, RebalancePlan};
+pub(super) use plan::default_evaluator;
+pub use plan::{Done, Judged, Passed, RebalancePlan};
 pub use settle::Cleared;
 
 use super::Services;

@@ -1,36 +1,21 @@
 //! From a picture of the node to rebalances that may be reserved for.
 
+use super::ask::{Asked, EvaluatorCall};
 use super::ground::Ground;
 use super::inputs;
+use super::trial::{self, EvaluatorTrial};
 use crate::config::Config;
 use crate::cycles::Services;
 use crate::cycles::strategies::Unusable;
-use crate::engine::Evaluator;
-use crate::guard::budget::Ledger;
-use crate::guard::rebalance::{Verdict, may_fill};
-use crate::model::job::{JobId, JobOrigin, RebalanceProposal};
-use crate::model::rebalance::{EvaluatedRebalance, RebalanceDecision};
+use crate::guard::rebalance::Verdict;
+use crate::model::job::JobId;
 use crate::model::refusal::{RebalanceRefusal as Refusal, Room};
-use crate::model::{Channel, ChannelId, Digest, Msat, NodeSnapshot, StrategyName, Tick};
-use crate::store::states;
+use crate::model::{Channel, ChannelId, Msat, NodeSnapshot, StrategyName, Tick};
+use crate::store::states::Holder;
 use anyhow::Result;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-
-/// One call of an evaluator's module.
-pub struct EvaluatorCall {
-    pub evaluator: StrategyName,
-    /// None when the module could not be used.
-    pub digest: Option<Digest>,
-    pub version: String,
-    pub state_version: u32,
-    /// The rows of the input.
-    pub channels: Vec<ChannelId>,
-    pub inputs_digest: Option<Digest>,
-    /// The decision, or code and text of the fault.
-    pub result: Result<RebalanceDecision, (&'static str, String)>,
-    pub fallback: Option<StrategyName>,
-}
+use std::time::Duration;
 
 /// What became of an approved proposal.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +65,8 @@ pub struct RebalancePlan {
     pub calls: Vec<EvaluatorCall>,
     pub judged: Vec<Judged>,
     pub passed: Vec<Passed>,
+    /// One per evaluator on trial.
+    pub trials: Vec<EvaluatorTrial>,
 }
 
 impl std::fmt::Display for RebalancePlan {
@@ -97,12 +84,6 @@ impl std::fmt::Display for RebalancePlan {
             self.passed.len()
         )
     }
-}
-
-/// Which evaluator is asked about which channels.
-struct Asked {
-    module: Arc<Evaluator>,
-    channels: HashSet<ChannelId>,
 }
 
 impl Services {
@@ -127,38 +108,45 @@ impl Services {
         force: bool,
         plan: &mut RebalancePlan,
     ) -> Result<()> {
+        let by_policy = by_policy(ground, asked);
+        let trials = self.evaluators_on_trial(&by_policy, &ground.facts.roster).await;
         let mut ledger = ground.facts.ledger.clone();
-        for (evaluator, group) in self.evaluators(ground, asked, plan).await {
-            let decision = self.ask(&evaluator, &group, ground, (&ledger, force), plan).await?;
-            let Some((rows, decision)) = decision else { continue };
-            judge_all(&evaluator, &group, ground, (&rows, decision, force), &mut ledger, plan);
+        let groups = self.evaluators(ground, &by_policy, &trials, plan).await;
+        for (evaluator, group) in groups {
+            let holder = ground.holder(&evaluator, group.module.digest);
+            let answer = self.ask_evaluator(&evaluator, holder, &group, ground, (&ledger, force)).await?;
+            answer.judge(&group.channels, ground, force, &mut ledger, plan);
+            plan.calls.push(answer.call);
+        }
+        for trial in trials {
+            let channels = by_policy.get(&trial.module.stands_for).cloned().unwrap_or_default();
+            self.evaluate_on_trial(trial, channels, ground, (&mut ledger, force), plan).await?;
         }
         Ok(())
     }
 
-    /// Divides channels by the evaluator that answers for their peer. Where a policy's module
-    /// cannot be used the built-in one answers, and the plan says why.
+    /// Gives channels to the evaluator that answers for their peer. Where a policy's module cannot
+    /// be used the built-in one answers, and the plan says why.
     async fn evaluators(
         &self,
         ground: &Ground,
-        asked: &HashSet<ChannelId>,
+        by_policy: &ByPolicy,
+        trials: &[trial::Loaded],
         plan: &mut RebalancePlan,
     ) -> BTreeMap<StrategyName, Asked> {
-        let general = default_evaluator(&ground.config);
-        let mut by_name: BTreeMap<StrategyName, HashSet<ChannelId>> = BTreeMap::new();
-        for channel in inputs::channels(ground.case()).into_iter().filter(|c| asked.contains(&c.channel_id)) {
-            let policy = ground.facts.policy(channel.peer_id, ground.snapshot.now());
-            let name = policy.rebalance_strategy.unwrap_or_else(|| general.clone());
-            by_name.entry(name).or_default().insert(channel.channel_id);
-        }
         let mut groups: BTreeMap<StrategyName, Asked> = BTreeMap::new();
-        for (name, channels) in by_name {
-            let (answers, module) = match self.usable_evaluator(&name, &ground.facts.quarantined).await {
-                Ok(module) => (name, Some(module)),
+        for (name, channels) in by_policy {
+            let canary = trial::canary_channels(trials, name);
+            let channels: HashSet<ChannelId> = channels.difference(&canary).copied().collect();
+            if channels.is_empty() {
+                continue;
+            }
+            let (answers, module) = match self.usable_evaluator(name, &ground.facts.roster).await {
+                Ok(module) => (name.clone(), Some(module)),
                 Err(unusable) => {
-                    plan.calls.push(not_called(unusable, &name, &channels));
+                    plan.calls.push(not_called(unusable, name, &channels));
                     let built_in = StrategyName::rebalance_ev();
-                    let module = self.usable_evaluator(&built_in, &ground.facts.quarantined).await;
+                    let module = self.load_evaluator(&built_in).await;
                     (built_in, module.ok())
                 }
             };
@@ -170,123 +158,42 @@ impl Services {
         }
         groups
     }
+}
 
-    /// One call. The rows and the decision, or nothing after a fault.
-    async fn ask(
-        &self,
-        evaluator: &StrategyName,
-        group: &Asked,
-        ground: &Ground,
-        (ledger, force): (&Ledger, bool),
-        plan: &mut RebalancePlan,
-    ) -> Result<Option<(Vec<Channel>, RebalanceDecision)>> {
-        let (name, version) = (evaluator.clone(), group.module.description.state_version);
-        let (states, node_state) = self
-            .store
-            .read(move |conn| {
-                Ok((states::load(conn, &name, version)?, states::load_node(conn, &name, version)?))
-            })
-            .await?;
-        let input = inputs::build(inputs::Sources {
-            facts: &ground.facts,
-            case: ground.case(),
-            ledger,
-            asked: &group.channels,
-            force,
-            states,
-            node_state,
-            pseudonym_key: &self.pseudonym_key,
-        });
-        let rows: Vec<Channel> = inputs::channels(ground.case()).into_iter().cloned().collect();
-        let (module, engine) = (group.module.clone(), self.engine.clone());
-        let (result, digest) = tokio::task::spawn_blocking(move || {
-            (engine.decide_rebalances(&module, &input), crate::cycles::fee::digest(&input))
-        })
-        .await?;
-        let result = result.map_err(|fault| (fault.kind.code(), fault.detail));
-        let decision = result.as_ref().ok().cloned();
-        plan.calls.push(EvaluatorCall {
-            evaluator: evaluator.clone(),
-            digest: Some(group.module.digest),
-            version: group.module.description.version.clone(),
-            state_version: version,
-            channels: rows.iter().map(|channel| channel.channel_id).collect(),
-            inputs_digest: Some(digest),
-            result,
-            fallback: None,
-        });
-        Ok(decision.map(|decision| (rows, decision)))
+/// Channels by the evaluator that their peer's policy, or the settings, name.
+pub(super) type ByPolicy = BTreeMap<StrategyName, HashSet<ChannelId>>;
+
+fn by_policy(ground: &Ground, asked: &HashSet<ChannelId>) -> ByPolicy {
+    let general = default_evaluator(&ground.config);
+    let mut by_name = ByPolicy::new();
+    for channel in inputs::channels(ground.case()).into_iter().filter(|c| asked.contains(&c.channel_id)) {
+        let policy = ground.facts.policy(channel.peer_id, ground.snapshot.now());
+        let name = policy.rebalance_strategy.unwrap_or_else(|| general.clone());
+        by_name.entry(name).or_default().insert(channel.channel_id);
     }
+    by_name
 }
 
 /// The evaluator of peers whose policy names none. What is no name means the built-in one.
-pub(super) fn default_evaluator(config: &Config) -> StrategyName {
+pub(in crate::cycles) fn default_evaluator(config: &Config) -> StrategyName {
     config.rebalance_strategy.parse().unwrap_or_else(|_| StrategyName::rebalance_ev())
 }
 
-fn not_called(unusable: Unusable, evaluator: &StrategyName, channels: &HashSet<ChannelId>) -> EvaluatorCall {
+pub(super) fn not_called(
+    unusable: Unusable,
+    evaluator: &StrategyName,
+    channels: &HashSet<ChannelId>,
+) -> EvaluatorCall {
     EvaluatorCall {
         evaluator: evaluator.clone(),
         digest: unusable.digest,
         version: String::new(),
         state_version: 0,
+        holder: Holder::Strategy(evaluator.clone()),
+        took: Duration::ZERO,
         channels: channels.iter().copied().collect(),
         inputs_digest: None,
         result: Err((unusable.code, unusable.text)),
         fallback: Some(StrategyName::rebalance_ev()),
-    }
-}
-
-/// Puts an evaluator's proposals before the guard, best first, and notes what it passed over.
-fn judge_all(
-    evaluator: &StrategyName,
-    group: &Asked,
-    ground: &Ground,
-    (rows, decision, force): (&[Channel], RebalanceDecision, bool),
-    ledger: &mut Ledger,
-    plan: &mut RebalancePlan,
-) {
-    let origin = JobOrigin::Evaluator { name: evaluator.clone(), digest: Some(group.module.digest) };
-    let mut told: HashSet<ChannelId> = HashSet::new();
-    for wanted in &decision.proposals {
-        told.insert(rows[wanted.to].channel_id);
-        plan.judged.extend(ground.judge(proposal(wanted, rows, &origin), ledger));
-    }
-    let passed = |channel: &Channel, reason: &str, factors: &[(String, f64)], refusal| Passed {
-        channel: channel.clone(),
-        evaluator: evaluator.clone(),
-        reason: reason.to_owned(),
-        factors: factors.to_vec(),
-        refusal,
-    };
-    for not in &decision.not_filled {
-        let channel = &rows[not.row];
-        if group.channels.contains(&channel.channel_id) && told.insert(channel.channel_id) {
-            let refusal = may_fill(channel, force, ground.case()).err();
-            plan.passed.push(passed(channel, &not.reason, &not.factors, refusal));
-        }
-    }
-    let silent = |channel: &&Channel| {
-        group.channels.contains(&channel.channel_id) && !told.contains(&channel.channel_id)
-    };
-    for channel in rows.iter().filter(silent) {
-        let refusal = may_fill(channel, force, ground.case()).err();
-        let reason = refusal.as_ref().map_or("not_looked_at", Refusal::code);
-        plan.passed.push(passed(channel, reason, &[], refusal.clone()));
-    }
-}
-
-fn proposal(wanted: &EvaluatedRebalance, rows: &[Channel], origin: &JobOrigin) -> RebalanceProposal {
-    RebalanceProposal {
-        to: rows[wanted.to].channel_id,
-        from: wanted.from.iter().map(|row| rows[*row].channel_id).collect(),
-        amount: wanted.amount,
-        max_fee: wanted.max_fee,
-        origin: origin.clone(),
-        value: Some(wanted.value),
-        cost: Some(wanted.cost),
-        success: Some(wanted.success),
-        reason: wanted.reason.clone(),
-        factors: wanted.factors.clone(),
     }
 }

@@ -1,8 +1,9 @@
 //! Writing a rebalance cycle down: every candidate with its verdict, and the evaluators' states.
 
+use super::trial::EvaluatorTrial;
 use super::{Done, EvaluatorCall, Judged, Passed, RebalancePlan};
 use crate::cycles::Services;
-use crate::cycles::strategies::{note_call, tell_quarantined};
+use crate::cycles::strategies::{note_call, note_trial, tell_quarantined};
 use crate::model::job::JobOrigin;
 use crate::model::strategy::LastVerdict;
 use crate::store::attempts::{self, Attempted, Candidate};
@@ -20,7 +21,8 @@ impl Services {
         took: Duration,
     ) -> Result<()> {
         let now = plan.tick.now;
-        let (states, node_states) = next_states(&plan.calls);
+        let trials = plan.trials.iter().map(|trial| &trial.call);
+        let (states, node_states) = next_states(plan.calls.iter().chain(trials));
         let record = Attempted {
             tick: plan.tick,
             trigger: trigger.to_owned(),
@@ -32,16 +34,19 @@ impl Services {
             states,
             node_states,
         };
-        let calls = plan.calls;
+        let (calls, trials) = (plan.calls, plan.trials);
         let quarantined = self
             .store
             .write(move |tx| {
-                attempts::record(tx, &record)?;
+                let id = attempts::record(tx, &record)?;
                 let mut quarantined = Vec::new();
                 for call in &calls {
                     let result =
                         call.result.as_ref().map(|_| ()).map_err(|(code, text)| (*code, text.as_str()));
                     quarantined.extend(note_call(tx, &call.evaluator, call.digest, result, now)?);
+                }
+                for EvaluatorTrial { module, run, .. } in &trials {
+                    quarantined.extend(note_trial(tx, module, run, id, now)?);
                 }
                 Ok(quarantined)
             })
@@ -59,6 +64,7 @@ fn module_run(call: &EvaluatorCall) -> ModuleRun {
         digest: call.digest,
         version: call.version.clone(),
         fuel: call.result.as_ref().ok().map(|decision| decision.fuel),
+        took_us: u64::try_from(call.took.as_micros()).unwrap_or(u64::MAX),
         channels: u32::try_from(call.channels.len()).unwrap_or(u32::MAX),
         fault: call.result.as_ref().err().map(fault),
         fallback: call.fallback.clone(),
@@ -120,17 +126,19 @@ fn passed(passed: &Passed) -> Candidate {
 }
 
 /// States move only with a decision that was made: a failed call keeps the old ones.
-fn next_states(calls: &[EvaluatorCall]) -> (Vec<StateRecord>, Vec<NodeStateRecord>) {
+fn next_states<'a>(
+    calls: impl Iterator<Item = &'a EvaluatorCall>,
+) -> (Vec<StateRecord>, Vec<NodeStateRecord>) {
     let (mut states, mut node_states) = (Vec::new(), Vec::new());
-    for (call, decision) in calls.iter().filter_map(|call| Some((call, call.result.as_ref().ok()?))) {
-        let (strategy, state_version) = (&call.evaluator, call.state_version);
+    for (call, decision) in calls.filter_map(|call| Some((call, call.result.as_ref().ok()?))) {
+        let state_version = call.state_version;
         node_states.push(NodeStateRecord {
-            strategy: strategy.clone(),
+            holder: call.holder.clone(),
             state_version,
             bytes: decision.node_state.clone(),
         });
         states.extend(call.channels.iter().zip(&decision.states).map(|(channel_id, bytes)| StateRecord {
-            strategy: strategy.clone(),
+            holder: call.holder.clone(),
             channel_id: *channel_id,
             state_version,
             bytes: bytes.clone(),

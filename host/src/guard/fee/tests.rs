@@ -72,7 +72,8 @@ fn verdict(
     let (mut channel, mut snapshot, mut history) = (channel(fee), snapshot(), History::default());
     change(&mut channel, &mut snapshot, &mut history);
     let config = Config::default();
-    let case = Case { config: &config, policy, snapshot: &snapshot, channel: &channel, history };
+    let case =
+        Case { config: &config, policy, snapshot: &snapshot, channel: &channel, history, stands_in: false };
     check(proposal(wanted, by_strategy()), case)
 }
 
@@ -155,7 +156,10 @@ fn a_policy_that_names_a_fee_gets_exactly_that() {
         let again = verdict(expect, wanted, policy, |_, _, _| {});
         assert_eq!(refusal(&again), Some("unchanged"), "no repetition once it is in force");
     }
-    assert_eq!(bounds(&policy("hive"), &config, None).exact, Some(Ppm(0)));
+    assert_eq!(bounds(&policy("hive"), &config, None, false).exact, Some(Ppm(0)));
+    // A fleet's module in its place has the limits of any strategy.
+    let fleet = bounds(&policy("hive"), &config, None, true);
+    assert_eq!((fleet.exact, fleet.min, fleet.max), (None, Ppm(config.min_fee_ppm), Ppm(config.max_fee_ppm)));
 }
 
 #[test]
@@ -169,6 +173,7 @@ fn passive_means_hands_off_but_not_for_the_operator() {
         snapshot: &snapshot,
         channel: &channel,
         history: History::default(),
+        stands_in: false,
     };
     assert_eq!(set_to(&check(proposal(201, Origin::Operator { force: false }), case)), Some(201));
 }
@@ -178,7 +183,14 @@ fn operators_are_bound_unless_they_force() {
     let (config, snapshot, channel, dynamic) =
         (Config::default(), snapshot(), channel(200), policy("dynamic"));
     let history = History { updates_today: 99, ..History::default() };
-    let case = Case { config: &config, policy: &dynamic, snapshot: &snapshot, channel: &channel, history };
+    let case = Case {
+        config: &config,
+        policy: &dynamic,
+        snapshot: &snapshot,
+        channel: &channel,
+        history,
+        stands_in: false,
+    };
     for (fee, force, expect) in [
         (5_001, false, Err("out_of_bounds")),
         (9, false, Err("out_of_bounds")),
@@ -223,7 +235,7 @@ fn the_chain_sets_a_floor() {
 fn policy_multipliers_scale_the_bounds() {
     let mut narrow = policy("dynamic");
     (narrow.fee_multiplier_min, narrow.fee_multiplier_max) = (Some(5.0), Some(0.1));
-    let bounds = bounds(&narrow, &Config::default(), None);
+    let bounds = bounds(&narrow, &Config::default(), None, false);
     assert_eq!((bounds.min, bounds.max), (Ppm(50), Ppm(500)));
 }
 
@@ -244,8 +256,8 @@ proptest! {
         channel.htlcs.outgoing = slots_used;
         let snapshot = NodeSnapshot { feerate_perkb: feerate, ..snapshot() };
         let history = History { updates_today: updates, fee_from_congestion: from_congestion, last_change: None };
-        let case = Case { config: &config, policy: &policy, snapshot: &snapshot, channel: &channel, history };
-        let bounds = bounds(&policy, &config, feerate);
+        let case = Case { config: &config, policy: &policy, snapshot: &snapshot, channel: &channel, history, stands_in: false };
+        let bounds = bounds(&policy, &config, feerate, false);
         prop_assert!(bounds.min <= bounds.max && bounds.chain_floor <= bounds.max);
         let verdict = check(proposal(wanted, by_strategy()), case);
         if let Ok(approved) = &verdict.result {

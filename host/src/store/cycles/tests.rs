@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::strategy::LastVerdict;
-use crate::store::states::StoredState;
+use crate::store::states::{Holder, StoredState};
 use crate::store::testing::{channel_id, memory, peer, scid};
 use std::collections::HashMap;
 
@@ -49,7 +49,7 @@ fn refused(n: u8) -> DecisionRecord {
 
 fn state(n: u8, bytes: &[u8]) -> StateRecord {
     StateRecord {
-        strategy: StrategyName::dynamic(),
+        holder: Holder::Strategy(StrategyName::dynamic()),
         channel_id: channel_id(n),
         state_version: 3,
         bytes: bytes.to_vec(),
@@ -79,7 +79,7 @@ fn full_cycle() -> CycleRecord {
         ],
         states: vec![state(1, b"one"), state(2, b"")],
         node_states: vec![NodeStateRecord {
-            strategy: StrategyName::dynamic(),
+            holder: Holder::Strategy(StrategyName::dynamic()),
             state_version: 3,
             bytes: b"node".to_vec(),
         }],
@@ -96,6 +96,7 @@ fn a_cycle_is_kept_in_numbers() {
         digest: Some(Digest([5; 32])),
         version: "1.2.3".to_owned(),
         fuel: Some(1 << 40),
+        took_us: 1 << 33,
         channels: 6,
         fault: Some(ModuleFault { code: "trap".to_owned(), text: "unreachable".to_owned() }),
         fallback: Some(StrategyName::dynamic()),
@@ -164,7 +165,7 @@ fn states_are_for_the_same_strategy_and_version() {
     let again = CycleRecord { states: vec![state(1, b"two")], node_states: vec![], ..empty_cycle() };
     record(&tx, &CycleRecord { tick: Tick { now: UnixTime(2_000), seed: 1 }, ..again }).expect("stored");
 
-    let dynamic = StrategyName::dynamic();
+    let dynamic = Holder::Strategy(StrategyName::dynamic());
     let stored = |bytes: &[u8]| StoredState {
         bytes: bytes.to_vec(),
         last_verdict: LastVerdict::Limited,
@@ -196,4 +197,36 @@ fn pruning_keeps_each_channels_latest_decision() {
     assert_eq!(kept, [300, 100]);
     let cycles: Vec<_> = recent(&tx, 9).expect("cycles").iter().map(|row| row.at.0).collect();
     assert_eq!(cycles, [300, 100]);
+}
+
+#[test]
+fn a_module_takes_its_memory_along_and_gives_the_old_one_back() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    let (live, old, new) = (
+        Holder::Strategy(StrategyName::dynamic()),
+        Holder::Module(Digest([1; 32])),
+        Holder::Module(Digest([2; 32])),
+    );
+    record(&tx, &full_cycle()).expect("stored");
+    let before = states::load(&tx, &live, 3).expect("states");
+    states::copy(&tx, &live, &new).expect("copied");
+    assert_eq!(states::load(&tx, &new, 3), Ok(before.clone()));
+    let moved = CycleRecord {
+        states: vec![StateRecord { holder: new.clone(), ..state(1, b"new") }],
+        node_states: vec![],
+        ..empty_cycle()
+    };
+    record(&tx, &moved).expect("stored");
+
+    states::hand_over(&tx, &live, &old).expect("kept aside");
+    states::hand_over(&tx, &new, &live).expect("in force");
+    assert_eq!(states::load(&tx, &live, 3).expect("states")[&channel_id(1)].bytes, b"new");
+    assert_eq!(states::has_any(&tx, &new), Ok(false));
+    assert_eq!(states::load_node(&tx, &live, 3), Ok(b"node".to_vec()));
+
+    states::hand_over(&tx, &old, &live).expect("back");
+    assert_eq!(states::load(&tx, &live, 3), Ok(before));
+    states::forget(&tx, &live).expect("forgotten");
+    assert_eq!(states::load(&tx, &live, 3), Ok(HashMap::new()));
 }

@@ -66,13 +66,15 @@ CREATE TABLE cycle_modules (
     digest BLOB CHECK (length(digest) = 32),
     version TEXT NOT NULL,
     fuel INTEGER,
+    took_us INTEGER NOT NULL,
     channels INTEGER NOT NULL,
     fault_code TEXT,
     fault_text TEXT,
     -- The strategy that decided instead, after a fault.
-    fallback TEXT,
-    PRIMARY KEY (cycle_id, strategy)
-) STRICT, WITHOUT ROWID;
+    fallback TEXT
+) STRICT;
+CREATE INDEX cycle_modules_by_cycle ON cycle_modules (cycle_id);
+CREATE INDEX cycle_modules_by_digest ON cycle_modules (digest, cycle_id);
 
 CREATE TABLE fee_decisions (
     cycle_id INTEGER NOT NULL REFERENCES fee_cycles (id) ON DELETE CASCADE,

@@ -76,12 +76,14 @@ CREATE TABLE rebalance_calls (
     inputs_digest BLOB CHECK (length(inputs_digest) = 32),
     version TEXT NOT NULL,
     fuel INTEGER,
+    took_us INTEGER NOT NULL,
     channels INTEGER NOT NULL,
     fault_code TEXT,
     fault_text TEXT,
-    fallback TEXT,
-    PRIMARY KEY (cycle_id, evaluator)
-) STRICT, WITHOUT ROWID;
+    fallback TEXT
+) STRICT;
+CREATE INDEX rebalance_calls_by_cycle ON rebalance_calls (cycle_id);
+CREATE INDEX rebalance_calls_by_digest ON rebalance_calls (digest, cycle_id);
 
 -- Every channel that was looked at as one to fill, taken or refused.
 CREATE TABLE rebalance_candidates (

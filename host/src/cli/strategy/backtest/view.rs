@@ -122,7 +122,7 @@ impl World<'_> {
         let book = &self.books[index];
         let (day, week) =
             (book.sums(self.now.minus(UnixTime::DAY)), book.sums(self.now.minus(7 * UnixTime::DAY)));
-        let bounds = bounds(policy, &self.config, Some(self.feerate()));
+        let bounds = bounds(policy, &self.config, Some(self.feerate()), false);
         let flow = book.flow.as_ref();
         ChannelRow {
             pseudonym: index as u64 + 1,

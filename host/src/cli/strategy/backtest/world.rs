@@ -199,7 +199,10 @@ impl<'a> World<'a> {
             fee_from_congestion: self.books[index].from_congestion,
             last_change: self.books[index].changes.last().copied(),
         };
-        let verdict = check(proposal, Case { config: &self.config, policy, snapshot, channel, history });
+        let verdict = check(
+            proposal,
+            Case { config: &self.config, policy, snapshot, channel, history, stands_in: false },
+        );
         self.outcome.proposals += 1;
         for limit in &verdict.limits {
             *self.outcome.limited.entry(limit.code()).or_default() += 1;

@@ -1,6 +1,7 @@
 //! Parameters and signals: objects by name.
 
 use crate::cli::strategy::inspect::{type_name, value};
+use crate::guard::params::within;
 use crate::model::strategy::{Description, ParamSpec, ParamValue};
 use serde_json::{Map, Value};
 
@@ -74,7 +75,7 @@ pub(in crate::cli::strategy) fn read(
             *value = typed(name, json, value)?;
         } else if let Some(spec) = specs.iter().find(|spec| spec.name == *name) {
             let value = typed(name, json, &spec.default)?;
-            within(spec, &value)?;
+            within(spec, &value).map_err(|why| format!("params: {why}"))?;
             params.push((name.clone(), value));
         } else {
             return Err(unknown(name, specs));
@@ -101,19 +102,6 @@ fn typed(name: &str, json: &Value, like: &ParamValue) -> Result<ParamValue, Stri
         let example = value(like);
         format!("params: '{name}' is {json}, and not a value of type {} such as {example}", type_name(like))
     })
-}
-
-fn within(spec: &ParamSpec, value: &ParamValue) -> Result<(), String> {
-    let number = match value {
-        ParamValue::Integer(integer) => *integer as f64,
-        ParamValue::Number(number) => *number,
-        ParamValue::Flag(_) | ParamValue::Text(_) => return Ok(()),
-    };
-    let (low, high) = (spec.minimum.unwrap_or(f64::MIN), spec.maximum.unwrap_or(f64::MAX));
-    if (low..=high).contains(&number) {
-        return Ok(());
-    }
-    Err(format!("params: '{}' is {number}; {low} to {high} is allowed", spec.name))
 }
 
 /// The signals of a call; those that the strategy does not ask for stay out of it.

@@ -1,0 +1,210 @@
+//! Asking one module, and what the guard says to what it wants.
+
+use super::facts::Facts;
+use super::inputs::{self, Remembered};
+use super::plan::{Held, Plan, Planned};
+use crate::config::Config;
+use crate::cycles::Services;
+use crate::engine::Module;
+use crate::guard::fee::{Case, History, Verdict, check, exact_fee};
+use crate::model::fee::{FeeProposal, Origin};
+use crate::model::module::Decides;
+use crate::model::strategy::{StrategyDecision, StrategyProposal};
+use crate::model::{Channel, ChannelId, Digest, NodeSnapshot, Policy, StrategyName};
+use crate::store::states::{self, Holder};
+use anyhow::Result;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A strategy's module in this cycle.
+pub struct ModuleCall {
+    /// The strategy that the policies name.
+    pub strategy: StrategyName,
+    pub digest: Option<Digest>,
+    pub version: String,
+    pub state_version: u32,
+    /// Whose memory the call reads and writes.
+    pub holder: Holder,
+    /// Wall time of the call.
+    pub took: Duration,
+    pub channels: Vec<ChannelId>,
+    /// Digest of the input's canonical text.
+    pub inputs_digest: Option<Digest>,
+    /// Next states and fuel, or what went wrong: code and text.
+    pub result: Result<StrategyDecision, (&'static str, String)>,
+    /// The strategy that answered instead.
+    pub fallback: Option<StrategyName>,
+}
+
+/// What all decisions of a cycle are made from.
+pub(super) struct Ground {
+    pub snapshot: Arc<NodeSnapshot>,
+    pub facts: Arc<Facts>,
+    pub config: Arc<Config>,
+}
+
+/// Channels that one module decides about.
+pub(super) struct Group {
+    pub module: Arc<Module>,
+    pub channels: Vec<(Channel, Policy)>,
+}
+
+impl Services {
+    pub(super) async fn decide_group(
+        &self,
+        strategy: StrategyName,
+        group: Group,
+        ground: &Ground,
+        plan: &mut Plan,
+    ) -> Result<()> {
+        let in_force = ground.facts.roster.in_force(&strategy, Decides::Fees);
+        // What stands in for a module must not write into that module's memory.
+        let holder = match in_force.filter(|module| module.digest != group.module.digest) {
+            Some(_) => Holder::Module(group.module.digest),
+            None => Holder::Strategy(strategy.clone()),
+        };
+        let call = self.ask_strategy(strategy, holder, &group, ground).await?;
+        let mut proposals = proposals(&call);
+        for (row, (channel, policy)) in group.channels.into_iter().enumerate() {
+            match proposals.next_if(|proposal| proposal.row == row) {
+                Some(wanted) => {
+                    plan.decided.push(ground.judge(&call, &group.module, wanted, channel, policy))
+                }
+                None => plan.held.push(ground.held(&call, channel, policy)),
+            }
+        }
+        drop(proposals);
+        plan.calls.push(call);
+        Ok(())
+    }
+
+    /// One call of a module, about the channels in the group.
+    pub(super) async fn ask_strategy(
+        &self,
+        strategy: StrategyName,
+        holder: Holder,
+        group: &Group,
+        ground: &Ground,
+    ) -> Result<ModuleCall> {
+        let (reader, version) = (holder.clone(), group.module.description.state_version);
+        let remembered = self
+            .store
+            .read(move |conn| {
+                Ok(Remembered {
+                    channels: states::load(conn, &reader, version)?,
+                    node: states::load_node(conn, &reader, version)?,
+                })
+            })
+            .await?;
+        let name: StrategyName = group.module.name.parse().unwrap_or_else(|_| strategy.clone());
+        let input = inputs::build(inputs::Sources {
+            snapshot: &ground.snapshot,
+            facts: &ground.facts,
+            config: &ground.config,
+            channels: &group.channels,
+            remembered,
+            pseudonym_key: &self.pseudonym_key,
+            about: &group.module.description,
+            params: ground.facts.roster.params(&name),
+            stands_in: !group.module.built_in,
+        });
+        let (module, engine) = (group.module.clone(), self.engine.clone());
+        let (result, took, inputs_digest) = tokio::task::spawn_blocking(move || {
+            let started = Instant::now();
+            let result = engine.decide_fees(&module, &input);
+            (result, started.elapsed(), inputs::digest(&input))
+        })
+        .await?;
+        Ok(ModuleCall {
+            strategy,
+            digest: Some(group.module.digest),
+            version: group.module.description.version.clone(),
+            state_version: version,
+            holder,
+            took,
+            channels: group.channels.iter().map(|(channel, _)| channel.channel_id).collect(),
+            inputs_digest: Some(inputs_digest),
+            result: result.map_err(|fault| (fault.kind.code(), fault.detail)),
+            fallback: None,
+        })
+    }
+}
+
+/// What a call wants, by row; nothing after a fault.
+pub(super) fn proposals(call: &ModuleCall) -> std::iter::Peekable<std::slice::Iter<'_, StrategyProposal>> {
+    let proposals = call.result.as_ref().map_or(&[][..], |decision| &decision.proposals);
+    proposals.iter().peekable()
+}
+
+impl Ground {
+    /// Puts a proposal before the guard.
+    pub(super) fn judge(
+        &self,
+        call: &ModuleCall,
+        module: &Module,
+        wanted: &StrategyProposal,
+        channel: Channel,
+        policy: Policy,
+    ) -> Planned {
+        let stands_in = !module.built_in;
+        let case = Case {
+            config: &self.config,
+            policy: &policy,
+            snapshot: &self.snapshot,
+            channel: &channel,
+            history: history(&channel.channel_id, &self.facts),
+            stands_in,
+        };
+        let verdict: Verdict = check(proposal(wanted, &channel, &call.strategy), case);
+        Planned {
+            congested: channel.htlcs.utilization() > self.config.htlc_congestion_threshold,
+            exact: exact_fee(&policy, &self.config, stands_in).is_some(),
+            strategy: call.strategy.clone(),
+            digest: call.digest,
+            verdict,
+            channel,
+            policy,
+        }
+    }
+
+    /// A channel for which a call wants nothing.
+    pub(super) fn held(&self, call: &ModuleCall, channel: Channel, policy: Policy) -> Held {
+        let why = match &call.result {
+            Ok(_) => "the strategy wants no change".to_owned(),
+            Err((code, text)) => format!("the strategy failed ({code}): {text}"),
+        };
+        let why = why + &spent_updates(&channel.channel_id, &self.facts, &self.config);
+        let digest = call.digest.filter(|_| call.result.is_ok());
+        Held { strategy: call.strategy.clone(), channel, policy, digest, why }
+    }
+}
+
+/// A strategy that may change nothing today has nothing to propose: its silence needs a word.
+fn spent_updates(channel: &ChannelId, facts: &Facts, config: &Config) -> String {
+    let (updates, most) = (facts.updates.get(channel).copied().unwrap_or(0), config.max_updates_per_day);
+    if updates < most {
+        return String::new();
+    }
+    format!("; {updates} changes in 24 hours leave none of the {most} that strategies may make")
+}
+
+fn proposal(wanted: &StrategyProposal, channel: &Channel, strategy: &StrategyName) -> FeeProposal {
+    FeeProposal {
+        channel_id: channel.channel_id,
+        origin: Origin::Strategy(strategy.clone()),
+        fee: wanted.fee,
+        base_fee: wanted.base_fee,
+        htlc_max: wanted.htlc_max,
+        reason: wanted.reason.clone(),
+        factors: wanted.factors.clone(),
+    }
+}
+
+pub(super) fn history(channel: &ChannelId, facts: &Facts) -> History {
+    let last = facts.last_changes.get(channel);
+    History {
+        updates_today: facts.updates.get(channel).copied().unwrap_or(0),
+        fee_from_congestion: last.is_some_and(|change| change.reason == super::record::CONGESTION),
+        last_change: last.map(|change| change.at),
+    }
+}

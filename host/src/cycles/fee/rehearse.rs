@@ -1,0 +1,35 @@
+//! The input that a module would get now, without any memory: for a first look at it.
+
+use super::decide::Ground;
+use super::inputs::{self, Remembered};
+use crate::cycles::Services;
+use crate::engine::Module;
+use crate::model::strategy::FeeInput;
+use crate::model::{Channel, Policy};
+use anyhow::Result;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+impl Services {
+    /// An input about all open channels, and their number.
+    pub(in crate::cycles) async fn fee_input_now(&self, module: &Module) -> Result<(FeeInput, usize)> {
+        let snapshot = self.observe().await?;
+        let facts = self.facts(&snapshot).await?;
+        let ground = Ground { snapshot: Arc::new(snapshot), facts: Arc::new(facts), config: self.config() };
+        let now = ground.snapshot.now();
+        let with_policy = |channel: &Channel| (channel.clone(), ground.facts.policy(channel.peer_id, now));
+        let channels: Vec<(Channel, Policy)> = ground.snapshot.open_channels().map(with_policy).collect();
+        let input = inputs::build(inputs::Sources {
+            snapshot: &ground.snapshot,
+            facts: &ground.facts,
+            config: &ground.config,
+            channels: &channels,
+            remembered: Remembered { channels: HashMap::new(), node: Vec::new() },
+            pseudonym_key: &self.pseudonym_key,
+            about: &module.description,
+            params: &[],
+            stands_in: true,
+        });
+        Ok((input, channels.len()))
+    }
+}

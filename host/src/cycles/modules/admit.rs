@@ -1,0 +1,144 @@
+//! From bytes to an installed module: everything that can be checked without setting a fee.
+
+use super::{Refused, SelfTest, Wish, by_operator, short};
+use crate::cycles::Services;
+use crate::engine::LoadFault;
+use crate::model::module::{Decides, InstalledModule, Stage};
+use crate::model::strategy::Description;
+use crate::model::{Digest, PeerId, StrategyName};
+use crate::store::installed;
+use anyhow::{Context, Result};
+use sha2::{Digest as _, Sha256};
+
+/// A module on its way in.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    pub wasm: Vec<u8>,
+    /// The name to install it under; its own if none is given.
+    pub name: Option<StrategyName>,
+    /// Trusted node keys that signed the manifest, and the manifest. Both empty for an unsigned one.
+    pub signers: Vec<PeerId>,
+    pub manifest: Option<String>,
+    /// How it came, for the audit.
+    pub how: String,
+}
+
+/// What was found out about a module.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub name: StrategyName,
+    pub digest: Digest,
+    pub bytes: usize,
+    pub decides: Decides,
+    pub description: Description,
+    pub self_test: SelfTest,
+}
+
+/// What installing did.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    pub module: InstalledModule,
+    pub verified: Verified,
+    /// The same bytes were installed under this name before: nothing was changed.
+    pub known: bool,
+}
+
+impl Services {
+    /// Checks a module's bytes: size, imports, world, description, and a decision on the present
+    /// snapshot. Keeps nothing of it.
+    pub async fn verify_module(&self, wasm: &[u8], name: Option<&StrategyName>) -> Wish<Verified> {
+        let digest = Digest(Sha256::digest(wasm).into());
+        let was_kept = self.engine.all_kept().context("the kept modules")?.contains(&digest);
+        self.engine.keep(wasm).context("keeping the module")?;
+        let verified = self.verify_kept(digest, wasm.len(), name).await;
+        if !was_kept {
+            self.engine.discard(&digest).context("the module that is not kept")?;
+        }
+        verified
+    }
+
+    /// Installs a module that passes all checks. It decides nothing yet.
+    pub async fn install_module(&self, arrival: Arrival) -> Wish<Installed> {
+        let digest = Digest(Sha256::digest(&arrival.wasm).into());
+        let was_kept = self.engine.all_kept().context("the kept modules")?.contains(&digest);
+        self.engine.keep(&arrival.wasm).context("keeping the module")?;
+        let verified = self.verify_kept(digest, arrival.wasm.len(), arrival.name.as_ref()).await;
+        let verified = match verified {
+            Ok(Ok(verified)) => verified,
+            refused => {
+                if !was_kept {
+                    self.engine.discard(&digest).context("the refused module")?;
+                }
+                return Ok(Err(refused?.expect_err("it was refused")));
+            }
+        };
+        let now = self.now();
+        let module = InstalledModule {
+            name: verified.name.clone(),
+            digest,
+            decides: verified.decides,
+            version: verified.description.version.clone(),
+            bytes: arrival.wasm.len() as u64,
+            stage: Stage::Verified,
+            stage_since: now,
+            installed_at: now,
+            stands_for: verified.name.clone(),
+            signers: arrival.signers,
+            manifest: arrival.manifest,
+            canary: None,
+        };
+        let event = by_operator(&module, "install", arrival.how, now);
+        let (module, known) = self
+            .store
+            .write(move |tx| {
+                if let Some(known) = installed::get(tx, &module.name, &module.digest)? {
+                    return Ok((known, true));
+                }
+                installed::put(tx, &module)?;
+                installed::note(tx, &event)?;
+                Ok((module, false))
+            })
+            .await?;
+        Ok(Ok(Installed { module, verified, known }))
+    }
+
+    async fn verify_kept(&self, digest: Digest, bytes: usize, name: Option<&StrategyName>) -> Wish<Verified> {
+        // Compiling needs some name; what the module itself says is known only after it.
+        let unnamed: StrategyName = short(&digest).parse().map_err(anyhow::Error::msg)?;
+        let working = name.unwrap_or(&unnamed);
+        let (decides, description, self_test) = match self.load_kept(working, digest).await {
+            Ok(module) => {
+                let description = module.description.clone();
+                let (input, channels) = self.fee_input_now(&module).await?;
+                (Decides::Fees, description, self.try_twice(module, input, channels).await?)
+            }
+            Err(LoadFault::WrongWorld { .. }) => match self.load_kept_evaluator(working, digest).await {
+                Ok(module) => {
+                    let description = module.description.clone();
+                    let (input, channels) = self.rebalance_input_now(&module).await?;
+                    (Decides::Rebalances, description, self.try_twice(module, input, channels).await?)
+                }
+                Err(fault) => return Ok(Err(fault.to_string())),
+            },
+            Err(fault) => return Ok(Err(fault.to_string())),
+        };
+        let name = match name.cloned().map_or_else(|| description.name.parse(), Ok) {
+            Ok(name) => name,
+            Err(why) => return Ok(Err(format!("its own name cannot be used: {why}"))),
+        };
+        if let Err(why) = may_be_called(&name) {
+            return Ok(Err(why));
+        }
+        Ok(self_test.map(|self_test| Verified { name, digest, bytes, decides, description, self_test }))
+    }
+}
+
+fn may_be_called(name: &StrategyName) -> Result<(), Refused> {
+    if !name.is_built_in() {
+        return Ok(());
+    }
+    Err(format!(
+        "'{name}' is the name of a built-in strategy: install it under another name=..., and let it stand for \
+         '{name}' with shadow or activate"
+    ))
+}

@@ -1,0 +1,165 @@
+//! The life of installed modules: verified -> shadow -> canary -> active -> superseded.
+//!
+//! Every step is one transaction with its row in the audit, and holds from the next cycle on.
+
+mod admit;
+mod canary;
+mod stages;
+mod trials;
+
+pub use admit::{Arrival, Installed, Verified};
+pub use canary::CanaryWish;
+pub use trials::SelfTest;
+
+use super::Services;
+use crate::model::module::{Decides, InstalledModule, ModuleEvent, Stage};
+use crate::model::strategy::Description;
+use crate::model::{Digest, StrategyName, UnixTime};
+use crate::store::{Transaction, installed};
+use anyhow::Result;
+
+/// One sentence for the operator: what was wrong, what is allowed; nothing was changed.
+pub type Refused = String;
+
+/// An answer, or why not. The outer error is the host's own trouble.
+pub type Wish<T> = Result<Result<T, Refused>>;
+
+impl Services {
+    /// All installed modules.
+    pub async fn installed(&self) -> Result<Vec<InstalledModule>> {
+        self.store.read(|conn| Ok(installed::all(conn)?)).await
+    }
+
+    /// The module of that name which `which` names by version or by the first digits of its digest;
+    /// without it the one that is furthest on its way in, else the one in force, else the latest.
+    pub async fn find_installed(&self, name: &StrategyName, which: Option<&str>) -> Wish<InstalledModule> {
+        let all = self.installed().await?;
+        Ok(pick(all.into_iter().filter(|module| module.name == *name).collect(), name, which))
+    }
+
+    /// Whether an installed module decides for a strategy's peers.
+    pub(super) async fn is_in_force(&self, strategy: &StrategyName, decides: Decides) -> bool {
+        let is_it = |module: &InstalledModule| {
+            module.stage == Stage::Active && module.stands_for == *strategy && module.decides == decides
+        };
+        self.installed().await.is_ok_and(|all| all.iter().any(is_it))
+    }
+
+    /// What an installed module says of itself.
+    pub async fn describe_installed(&self, module: &InstalledModule) -> Result<Description, String> {
+        let described = match module.decides {
+            Decides::Fees => {
+                self.load_kept(&module.name, module.digest).await.map(|module| module.description.clone())
+            }
+            Decides::Rebalances => self
+                .load_kept_evaluator(&module.name, module.digest)
+                .await
+                .map(|module| module.description.clone()),
+        };
+        described.map_err(|fault| fault.to_string())
+    }
+}
+
+fn pick(
+    of_name: Vec<InstalledModule>,
+    name: &StrategyName,
+    which: Option<&str>,
+) -> Result<InstalledModule, Refused> {
+    if of_name.is_empty() {
+        return Err(format!("no module '{name}' is installed: see revenue-strategy list"));
+    }
+    let Some(which) = which else {
+        let rank = |module: &&InstalledModule| match module.stage {
+            Stage::Canary => 0,
+            Stage::Shadow => 1,
+            Stage::Verified => 2,
+            Stage::Active => 3,
+            Stage::Superseded => 4,
+        };
+        let first = of_name.iter().min_by_key(rank).expect("there is one at least");
+        return Ok(first.clone());
+    };
+    let digits = which.to_ascii_lowercase();
+    let is_meant = |module: &&InstalledModule| {
+        module.version == which || digits.len() >= 6 && module.digest.to_string().starts_with(&digits)
+    };
+    let found: Vec<&InstalledModule> = of_name.iter().filter(is_meant).collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(format!(
+            "no module '{name}' has version or digest '{which}': see revenue-strategy show {name}"
+        )),
+        _ => Err(format!("{} modules '{name}' have version '{which}': name one by its digest", found.len())),
+    }
+}
+
+/// An audit row for what an operator did.
+fn by_operator(module: &InstalledModule, action: &str, detail: String, now: UnixTime) -> ModuleEvent {
+    ModuleEvent {
+        at: now,
+        name: module.name.clone(),
+        digest: Some(module.digest),
+        action: action.to_owned(),
+        by: "operator".to_owned(),
+        detail,
+    }
+}
+
+/// Moves a module to another stage, which ends its canary.
+fn moved(module: &InstalledModule, stage: Stage, now: UnixTime) -> InstalledModule {
+    InstalledModule { stage, stage_since: now, canary: None, ..module.clone() }
+}
+
+/// The module as it stands in this transaction; none when somebody removed it meanwhile.
+fn again(tx: &Transaction<'_>, module: &InstalledModule) -> Result<Result<InstalledModule, Refused>> {
+    let found = installed::get(tx, &module.name, &module.digest)?;
+    Ok(found.ok_or_else(|| format!("module '{}' was removed meanwhile", module.name)))
+}
+
+/// A module's digest in an answer's sentence.
+fn short(digest: &Digest) -> String {
+    digest.to_string().chars().take(12).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(digest: u8, version: &str, stage: Stage) -> InstalledModule {
+        InstalledModule {
+            name: "mine".parse().expect("a name"),
+            digest: Digest([digest; 32]),
+            decides: Decides::Fees,
+            version: version.to_owned(),
+            bytes: 1,
+            stage,
+            stage_since: UnixTime(1),
+            installed_at: UnixTime(1),
+            stands_for: StrategyName::dynamic(),
+            signers: Vec::new(),
+            manifest: None,
+            canary: None,
+        }
+    }
+
+    #[test]
+    fn a_module_is_found_by_what_an_operator_types() {
+        let name: StrategyName = "mine".parse().expect("a name");
+        let all = || {
+            vec![
+                module(0xaa, "1.0.0", Stage::Active),
+                module(0xbb, "1.1.0", Stage::Verified),
+                module(0xcc, "1.1.0", Stage::Superseded),
+            ]
+        };
+        let found = |which| pick(all(), &name, which).map(|module| module.digest.0[0]);
+        assert_eq!(found(None), Ok(0xbb));
+        assert_eq!(found(Some("1.0.0")), Ok(0xaa));
+        assert_eq!(found(Some("CCCCCC")), Ok(0xcc));
+        for (which, part) in [("1.1.0", "2 modules"), ("cc", "no module 'mine' has"), ("2.0.0", "'2.0.0'")] {
+            let why = found(Some(which)).expect_err(which);
+            assert!(why.contains(part), "{why}");
+        }
+        assert!(pick(Vec::new(), &name, None).expect_err("none").contains("no module 'mine' is installed"));
+    }
+}

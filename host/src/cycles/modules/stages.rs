@@ -1,0 +1,314 @@
+//! The steps of a module's life that an operator takes.
+
+use super::{Refused, Wish, again, by_operator, moved, short};
+use crate::cycles::Services;
+use crate::guard::params;
+use crate::model::module::{Decides, InstalledModule, Stage};
+use crate::model::strategy::ParamValue;
+use crate::model::{Digest, StrategyName};
+use crate::store::states::{self, Holder};
+use crate::store::{installed, policies, trials};
+use anyhow::Result;
+
+impl Services {
+    /// Lets a module decide beside the one in force, from the next cycle on.
+    pub async fn shadow(
+        &self,
+        module: InstalledModule,
+        stands_for: Option<StrategyName>,
+    ) -> Wish<InstalledModule> {
+        let stands_for = match self.place(&module, stands_for).await? {
+            Ok(place) => place,
+            Err(why) => return Ok(Err(why)),
+        };
+        let now = self.now();
+        self.store
+            .write(move |tx| {
+                let module = match again(tx, &module)? {
+                    Ok(module) if module.stage == Stage::Active => {
+                        return Ok(Err(format!(
+                            "'{}' {} is in force: it cannot be its own shadow",
+                            module.name, module.version
+                        )));
+                    }
+                    Ok(module) => module,
+                    Err(why) => return Ok(Err(why)),
+                };
+                let shadow =
+                    InstalledModule { stands_for: stands_for.clone(), ..moved(&module, Stage::Shadow, now) };
+                let (live, own) = (Holder::Strategy(stands_for), Holder::Module(module.digest));
+                if !states::has_any(tx, &own)? {
+                    // What it cannot read is not given to it: states carry their format's version.
+                    states::copy(tx, &live, &own)?;
+                }
+                installed::put(tx, &shadow)?;
+                let detail = format!("from {} to shadow of '{}'", module.stage, shadow.stands_for);
+                installed::note(tx, &by_operator(&module, "shadow", detail, now))?;
+                Ok(Ok(shadow))
+            })
+            .await
+    }
+
+    /// Puts a module in force, from the next cycle on. What was in force is kept for a rollback.
+    pub async fn activate(
+        &self,
+        module: InstalledModule,
+        stands_for: Option<StrategyName>,
+        force: bool,
+    ) -> Wish<InstalledModule> {
+        let place = match self.place(&module, stands_for).await? {
+            Ok(place) => place,
+            Err(why) => return Ok(Err(why)),
+        };
+        if let Err(why) = self.has_proved_itself(&module, force).await? {
+            return Ok(Err(why));
+        }
+        let (before, now) = (self.digest_of(&place, module.decides).await, self.now());
+        self.store
+            .write(move |tx| {
+                let module = match again(tx, &module)? {
+                    Ok(module) => module,
+                    Err(why) => return Ok(Err(why)),
+                };
+                if module.stage == Stage::Active && module.stands_for == place {
+                    return Ok(Ok(module));
+                }
+                let live = Holder::Strategy(place.clone());
+                let in_force = |one: &InstalledModule| {
+                    one.stage == Stage::Active && one.stands_for == place && one.decides == module.decides
+                };
+                for old in installed::all(tx)?.into_iter().filter(in_force) {
+                    installed::put(tx, &moved(&old, Stage::Superseded, now))?;
+                    let detail =
+                        format!("by '{}' {} ({})", module.name, module.version, short(&module.digest));
+                    installed::note(tx, &by_operator(&old, "superseded", detail, now))?;
+                }
+                if let Some(before) = before {
+                    states::copy(tx, &live, &Holder::Module(before))?;
+                }
+                let own = Holder::Module(module.digest);
+                if states::has_any(tx, &own)? {
+                    states::hand_over(tx, &own, &live)?;
+                }
+                let active =
+                    InstalledModule { stands_for: place.clone(), ..moved(&module, Stage::Active, now) };
+                installed::put(tx, &active)?;
+                let detail = format!("from {} to decide for '{place}'", module.stage);
+                installed::note(tx, &by_operator(&module, "activate", detail, now))?;
+                Ok(Ok(active))
+            })
+            .await
+    }
+
+    /// Takes a module's last step back: ends its trial, or puts what was in force before it in force
+    /// again. Gives the module, and what decides then.
+    pub async fn rollback(&self, name: StrategyName) -> Wish<(InstalledModule, Option<InstalledModule>)> {
+        let all = self.installed().await?;
+        let meant = |one: &&InstalledModule| one.name == name || one.stands_for == name;
+        let on_trial = all.iter().filter(meant).find(|one| one.stage.is_trial() && one.name == name);
+        let Some(module) =
+            on_trial.or_else(|| all.iter().filter(meant).find(|one| one.stage == Stage::Active)).cloned()
+        else {
+            return Ok(Err(format!(
+                "no installed module '{name}' is in force or on trial: there is nothing to take back"
+            )));
+        };
+        let now = self.now();
+        if module.stage.is_trial() {
+            return self.end_trial(module).await.map(|ended| ended.map(|module| (module, None)));
+        }
+        let previous = all
+            .iter()
+            .filter(|one| one.stage == Stage::Superseded)
+            .filter(|one| one.stands_for == module.stands_for && one.decides == module.decides)
+            .max_by_key(|one| one.stage_since)
+            .cloned();
+        let before = match &previous {
+            Some(previous) => Some(previous.digest),
+            None => self.named_digest(&module.stands_for, module.decides).await,
+        };
+        self.store
+            .write(move |tx| {
+                let ended = moved(&module, Stage::Verified, now);
+                installed::put(tx, &ended)?;
+                let live = Holder::Strategy(module.stands_for.clone());
+                states::hand_over(tx, &live, &Holder::Module(module.digest))?;
+                if let Some(before) = before {
+                    states::hand_over(tx, &Holder::Module(before), &live)?;
+                }
+                let back = previous.as_ref().map(|previous| moved(previous, Stage::Active, now));
+                if let Some(back) = &back {
+                    installed::put(tx, back)?;
+                }
+                let instead = back.as_ref().map_or_else(
+                    || format!("what '{}' was before", module.stands_for),
+                    |back| format!("'{}' {}", back.name, back.version),
+                );
+                installed::note(tx, &by_operator(&module, "rollback", format!("to {instead}"), now))?;
+                Ok(Ok((ended, back)))
+            })
+            .await
+    }
+
+    async fn end_trial(&self, module: InstalledModule) -> Wish<InstalledModule> {
+        let now = self.now();
+        self.store
+            .write(move |tx| {
+                let ended = moved(&module, Stage::Verified, now);
+                installed::put(tx, &ended)?;
+                installed::note(
+                    tx,
+                    &by_operator(&module, "rollback", format!("the {} ended", module.stage), now),
+                )?;
+                Ok(Ok(ended))
+            })
+            .await
+    }
+
+    /// Forgets a module that decides nothing. Its bytes go unless a recorded cycle needs them.
+    pub async fn remove_module(&self, module: InstalledModule) -> Wish<InstalledModule> {
+        let now = self.now();
+        self.store
+            .write(move |tx| {
+                let module = match again(tx, &module)? {
+                    Ok(module) => module,
+                    Err(why) => return Ok(Err(why)),
+                };
+                if module.stage.is_trial() {
+                    let why = format!("'{}' is a {}: roll it back first", module.name, module.stage);
+                    return Ok(Err(why));
+                }
+                if module.stage == Stage::Active {
+                    let users = users(&policies::load_all(tx)?, &module);
+                    if users > 0 || module.stands_for.is_built_in() {
+                        return Ok(Err(in_use(&module, users)));
+                    }
+                }
+                installed::remove(tx, &module.name, &module.digest)?;
+                states::forget(tx, &Holder::Module(module.digest))?;
+                installed::note(tx, &by_operator(&module, "remove", format!("was {}", module.stage), now))?;
+                Ok(Ok(module))
+            })
+            .await
+    }
+
+    /// Sets one of a module's own parameters; without a value its default holds again.
+    pub async fn set_param(
+        &self,
+        module: InstalledModule,
+        param: String,
+        value: Option<String>,
+    ) -> Wish<ParamValue> {
+        let about = match self.describe_installed(&module).await {
+            Ok(about) => about,
+            Err(why) => return Ok(Err(why)),
+        };
+        let Some(spec) = about.params.iter().find(|spec| spec.name == param) else {
+            let names: Vec<&str> = about.params.iter().map(|spec| spec.name.as_str()).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return Ok(Err(format!("'{}' has no parameter '{param}'; it has: {names}", module.name)));
+        };
+        let value = match value.as_deref().map(|text| params::read(spec, text)).transpose() {
+            Ok(value) => value,
+            Err(why) => return Ok(Err(why)),
+        };
+        let (now, default) = (self.now(), spec.default.clone());
+        self.store
+            .write(move |tx| {
+                match &value {
+                    Some(value) => installed::set_param(tx, &module.name, &param, value, now)?,
+                    None => drop(installed::reset_param(tx, &module.name, &param)?),
+                }
+                let told =
+                    value.as_ref().map_or_else(|| "its default".to_owned(), |value| format!("{value:?}"));
+                installed::note(tx, &by_operator(&module, "set-param", format!("{param} = {told}"), now))?;
+                Ok(Ok(value.unwrap_or(default)))
+            })
+            .await
+    }
+
+    /// The strategy for whose peers a module is to decide. Without a word: where it stands, when it
+    /// is on trial or in force; else its own name, if a peer's policy names it; else the built-in one.
+    async fn place(&self, module: &InstalledModule, wish: Option<StrategyName>) -> Wish<StrategyName> {
+        let place = match wish {
+            Some(wish) => wish,
+            None if module.stage.is_trial() || module.stage == Stage::Active => module.stands_for.clone(),
+            None => {
+                let policies = self.store.read(|conn| Ok(policies::load_all(conn)?)).await?;
+                let named = InstalledModule { stands_for: module.name.clone(), ..module.clone() };
+                if users(&policies, &named) > 0 { module.name.clone() } else { module.decides.built_in() }
+            }
+        };
+        Ok(check_place(module, place))
+    }
+
+    async fn has_proved_itself(&self, module: &InstalledModule, force: bool) -> Result<Result<(), Refused>> {
+        if force || matches!(module.stage, Stage::Active | Stage::Superseded) {
+            return Ok(Ok(()));
+        }
+        let (digest, since) = (module.digest, module.installed_at);
+        let seen = self.store.read(move |conn| Ok(trials::sums(conn, &digest, since)?)).await?;
+        let name = &module.name;
+        Ok(if seen.runs == 0 {
+            Err(format!("'{name}' never decided on trial: shadow it first, or say force=true"))
+        } else if seen.faults > 0 {
+            Err(format!(
+                "'{name}' failed in {} of {} decisions on trial: say force=true to put it in force all the same",
+                seen.faults, seen.runs
+            ))
+        } else {
+            Ok(())
+        })
+    }
+
+    /// The digest of whatever decides for a strategy now.
+    async fn digest_of(&self, strategy: &StrategyName, decides: Decides) -> Option<Digest> {
+        let all = self.installed().await.ok()?;
+        let in_force = |one: &&InstalledModule| {
+            one.stage == Stage::Active && one.stands_for == *strategy && one.decides == decides
+        };
+        match all.iter().find(in_force) {
+            Some(module) => Some(module.digest),
+            None => self.named_digest(strategy, decides).await,
+        }
+    }
+
+    /// The digest of the module that the name alone means: built in, or a file.
+    async fn named_digest(&self, strategy: &StrategyName, decides: Decides) -> Option<Digest> {
+        match decides {
+            Decides::Fees => self.load_module(strategy).await.ok().map(|module| module.digest),
+            Decides::Rebalances => self.load_evaluator(strategy).await.ok().map(|module| module.digest),
+        }
+    }
+}
+
+fn check_place(module: &InstalledModule, place: StrategyName) -> Result<StrategyName, Refused> {
+    let fits = match (module.decides, place.as_str()) {
+        (_, "static" | "passive") => false,
+        (Decides::Fees, other) => !StrategyName::EVALUATORS.contains(&other),
+        (Decides::Rebalances, other) => !StrategyName::BUILT_IN.contains(&other),
+    };
+    if fits {
+        return Ok(place);
+    }
+    let may = match module.decides {
+        Decides::Fees => "dynamic, hive, or a name that policies use",
+        Decides::Rebalances => "rebalance-ev, or a name that policies use",
+    };
+    Err(format!("'{}' ({}) cannot stand for '{place}': it may for {may}", module.name, module.decides.name()))
+}
+
+/// Policies that name what the module stands for.
+pub(super) fn users(policies: &[crate::model::Policy], module: &InstalledModule) -> usize {
+    let names = |policy: &&crate::model::Policy| match module.decides {
+        Decides::Fees => policy.strategy == module.stands_for,
+        Decides::Rebalances => policy.rebalance_strategy.as_ref() == Some(&module.stands_for),
+    };
+    policies.iter().filter(names).count()
+}
+
+fn in_use(module: &InstalledModule, users: usize) -> Refused {
+    let InstalledModule { name, stands_for, .. } = module;
+    let peers = if users == 0 { String::new() } else { format!(", which {users} policies name") };
+    format!("'{name}' decides for '{stands_for}'{peers}: roll it back, or change the policies, first")
+}
