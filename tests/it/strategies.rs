@@ -4,6 +4,7 @@
 
 mod attacks;
 mod files;
+mod life;
 mod quarantine;
 
 use crate::engine::place::guest;

@@ -106,6 +106,7 @@ impl EngineOptions {
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
+    strategies_dir: PathBuf,
     loader: Loader,
     gate: Gate,
 }
@@ -126,7 +127,7 @@ impl Engine {
         let gate = Gate::new(&engine).context("the engine's clock")?;
         let loader = Loader::new(engine, space, (files, vault), cache, options.compiler);
         loader.set_interpreted(options.interpreted);
-        Ok(Engine(Arc::new(Inner { loader, gate })))
+        Ok(Engine(Arc::new(Inner { strategies_dir: options.strategies_dir, loader, gate })))
     }
 
     /// A strategy that the binary carries.
@@ -220,6 +221,11 @@ impl Engine {
     /// When the directory cannot be read.
     pub fn available(&self) -> std::io::Result<Vec<ModuleFile>> {
         self.0.loader.list()
+    }
+
+    /// Where the operator's `<name>.wasm` files are.
+    pub fn strategies_dir(&self) -> &std::path::Path {
+        &self.0.strategies_dir
     }
 
     /// Names the modules that get the larger limits, from the next `load` on.

@@ -38,8 +38,13 @@ fn param_value(value: &ParamValue) -> wit::ParamValue {
     }
 }
 
-fn params(params: &[(String, ParamValue)]) -> Vec<wit::Param> {
-    params.iter().map(|(name, value)| wit::Param { name: name.clone(), value: param_value(value) }).collect()
+/// The parameters of a call; those of the module's own that nobody set have its defaults.
+fn params(given: &[(String, ParamValue)], about: &Description) -> Vec<wit::Param> {
+    let param = |name: &String, value| wit::Param { name: name.clone(), value: param_value(value) };
+    let is_set = |spec: &&ParamSpec| given.iter().any(|(name, _)| *name == spec.name);
+    let defaults = about.params.iter().filter(|spec| !is_set(spec));
+    let given = given.iter().map(|(name, value)| param(name, value));
+    given.chain(defaults.map(|spec| param(&spec.name, &spec.default))).collect()
 }
 
 fn base_fee(fee: Msat) -> u32 {

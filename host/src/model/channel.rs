@@ -139,6 +139,16 @@ impl ChannelName {
     }
 }
 
+impl std::str::FromStr for ChannelName {
+    type Err = String;
+    fn from_str(text: &str) -> Result<ChannelName, String> {
+        let name = text.parse().map(ChannelName::Scid).or_else(|_| text.parse().map(ChannelName::ChannelId));
+        name.map_err(|_| {
+            format!("'{text}' is not a short channel id such as 700000x12x0, nor a channel_id (64 hexadecimal digits)")
+        })
+    }
+}
+
 impl fmt::Display for ChannelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

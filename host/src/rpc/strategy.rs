@@ -1,6 +1,10 @@
-//! `revenue-strategy`: the modules that decide, and their faults.
+//! `revenue-strategy`: the modules that decide, from the day they arrive to the day they go.
 
+mod install;
+mod life;
 mod list;
+mod param;
+mod show;
 
 pub(super) use list::fault;
 
@@ -8,14 +12,15 @@ use super::args::{Args, Form, Kind, Menu, Param};
 use super::{Command, CommandError, CommandResult, Run};
 use crate::cycles::Services;
 use crate::model::StrategyName;
-use crate::store::modules;
-use serde_json::{Value, json};
+use crate::model::module::InstalledModule;
+use serde_json::Value;
 use std::sync::Arc;
 
 pub(super) const COMMAND: Command = Command {
     name: "revenue-strategy",
-    usage: "action [name]",
-    description: "Lists strategy modules and their faults, and ends a quarantine: list, clear-quarantine.",
+    usage: "[action] [name] ...",
+    description: "Installs strategy modules, tries them beside the ones in force, puts them in force and takes them back: \
+                  list, show, verify, install, shadow, canary, activate, rollback, remove, set-param, clear-quarantine.",
     run: Run::Ready(|services, params| Box::pin(run(services, params))),
 };
 
@@ -26,36 +31,64 @@ static MENU: Menu = Menu {
         Form {
             action: "list",
             params: &[],
-            doc: "Built-in strategies, modules in the directory, and faults.",
+            doc: "Built-in strategies, installed modules, files in the strategies directory, and faults.",
         },
-        Form {
-            action: "clear-quarantine",
-            params: &[Param::required("name", Kind::Text, "The strategy whose modules may run again.")],
-            doc: "Lets a module that failed three times in a row run again.",
-        },
+        show::FORM,
+        install::VERIFY,
+        install::INSTALL,
+        life::SHADOW,
+        life::CANARY,
+        life::ACTIVATE,
+        life::ROLLBACK,
+        life::REMOVE,
+        param::FORM,
+        life::CLEAR_QUARANTINE,
     ],
 };
 
+/// The first parameter of most forms.
+const NAME: Param = Param::required("name", Kind::Text, "The module's name.");
+/// Tells modules of one name apart.
+const WHICH: Param = Param::optional(
+    "module",
+    Kind::Text,
+    "Its version, or the first digits of its digest; without it the one on its way in, else the one in force.",
+)
+.or(&["version", "digest"]);
+
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let (form, args) = Args::parse_menu(&params, &MENU)?;
+    let services = &services;
     match form.action {
-        "clear-quarantine" => clear(&services, args.text("name")?).await,
-        _ => list::run(&services).await,
+        "show" => show::run(services, &args).await,
+        "verify" => install::verify(services, &args).await,
+        "install" => install::install(services, &args).await,
+        "shadow" => life::shadow(services, &args).await,
+        "canary" => life::canary(services, &args).await,
+        "activate" => life::activate(services, &args).await,
+        "rollback" => life::rollback(services, &args).await,
+        "remove" => life::remove(services, &args).await,
+        "set-param" => param::run(services, &args).await,
+        "clear-quarantine" => life::clear_quarantine(services, &args).await,
+        _ => list::run(services).await,
     }
 }
 
-async fn clear(services: &Services, name: &str) -> CommandResult {
-    let strategy: StrategyName = name.parse().map_err(CommandError::from)?;
-    let wanted = strategy.clone();
-    let cleared = services.store.write(move |tx| Ok(modules::clear_strategy(tx, &wanted)?)).await?;
-    services.engine.forget(&strategy);
-    if cleared == 0 {
-        return Ok(
-            json!({ "status": "noop", "message": format!("no module of '{strategy}' is in quarantine") }),
-        );
-    }
-    services.visit_all();
-    Ok(
-        json!({ "status": "success", "cleared": cleared, "message": format!("'{strategy}' may decide again") }),
-    )
+/// A sentence of a refusal, with what every caller wants to know.
+fn unchanged(why: String) -> CommandError {
+    CommandError::from(format!("{why}; nothing was changed"))
+}
+
+fn name(args: &Args) -> Result<StrategyName, CommandError> {
+    Ok(args.text("name")?.parse::<StrategyName>().map_err(unchanged)?)
+}
+
+fn stands_for(args: &Args) -> Result<Option<StrategyName>, CommandError> {
+    Ok(args.opt_text("for").map(str::parse).transpose().map_err(unchanged)?)
+}
+
+/// The module that the parameters name and module mean.
+async fn module(services: &Services, args: &Args) -> Result<InstalledModule, CommandError> {
+    let found = services.find_installed(&name(args)?, args.opt_text("module")).await?;
+    found.map_err(unchanged)
 }

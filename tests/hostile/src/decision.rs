@@ -9,6 +9,7 @@ static CALLS: AtomicU8 = AtomicU8::new(0);
 
 pub fn decide(mode: &str, input: &FeeInput) -> Result<FeeDecision, String> {
     let mut decision = honest(input);
+    assert!(mode != "step-fails" || step(input) < 999, "the step is too long");
     error(mode)?;
     spoil(mode, &mut decision);
     Ok(decision)
@@ -25,11 +26,15 @@ pub fn error(mode: &str) -> Result<(), String> {
     }
 }
 
+fn step(input: &FeeInput) -> u64 {
+    let step = input.params.iter().find(|param| param.name == "step").map(|param| &param.value);
+    if let Some(ParamValue::Integer(step)) = step { *step as u64 } else { 5 }
+}
+
 /// Adds the parameter `step` to each fee. A channel's state counts its calls;
 /// the node's holds the calls of this instance.
 fn honest(input: &FeeInput) -> FeeDecision {
-    let step = input.params.iter().find(|param| param.name == "step").map(|param| &param.value);
-    let step = if let Some(ParamValue::Integer(step)) = step { *step as u64 } else { 5 };
+    let step = step(input);
     let mut decision = FeeDecision {
         proposals: Vec::with_capacity(input.channels.len()),
         factors: Vec::with_capacity(2 * input.channels.len()),

@@ -167,7 +167,7 @@ fn input(input: &FeeInput, about: &Description) -> wit::FeeInput {
         node_local_msat: msat(input.node_local),
         node_earned_day_msat: msat(input.node_earned_day),
         node_earned_week_msat: msat(input.node_earned_week),
-        params: params(&input.params),
+        params: params(&input.params, about),
         channels,
         intervals,
         signals: signals(&input.signals, input.channels.len(), about),

@@ -171,7 +171,7 @@ fn input(input: &RebalanceInput, about: &Description) -> types::RebalanceInput {
         node_earned_week_msat: msat(input.node_earned_week),
         budget_left_msat: msat(input.budget_left),
         slots_free: input.slots_free,
-        params: params(&input.params),
+        params: params(&input.params, about),
         channels,
         attempts,
         senders,

@@ -1,6 +1,6 @@
 //! One value, read as its parameter's kind.
 
-use super::{Arg, ChannelName, Kind};
+use super::{Arg, Kind};
 use serde_json::{Number, Value};
 use std::fmt;
 
@@ -80,10 +80,7 @@ fn read_peer_id(name: &str, value: &Value) -> Result<Arg, String> {
 }
 
 fn read_channel(value: &Value) -> Option<Arg> {
-    let text = value.as_str()?.trim();
-    let scid = text.parse().map(ChannelName::Scid);
-    let channel = scid.or_else(|_| text.parse().map(ChannelName::ChannelId));
-    channel.ok().map(Arg::Channel)
+    value.as_str()?.trim().parse().ok().map(Arg::Channel)
 }
 
 fn whole(number: f64) -> Option<i64> {

@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 pub(super) async fn run(services: &Services) -> CommandResult {
     let files = services.engine.available().map_err(|error| format!("the strategies directory: {error}"))?;
     let faults = services.store.read(|conn| Ok(modules::list(conn)?)).await?;
+    let installed = services.installed().await?;
     Ok(json!({
         "built_in": StrategyName::BUILT_IN,
+        "evaluators": StrategyName::EVALUATORS,
         "modules": files.iter().map(|file| json!({ "name": file.name, "bytes": file.bytes })).collect::<Vec<_>>(),
+        "installed": installed.iter().map(super::life::brief).collect::<Vec<_>>(),
         "faults": faults.iter().map(fault).collect::<Vec<_>>(),
     }))
 }

@@ -1,0 +1,207 @@
+//! Everything that is known of the modules of one name.
+
+use super::life::brief;
+use super::{name, unchanged};
+use crate::cycles::Services;
+use crate::model::module::{Canary, Decides, InstalledModule, ModuleEvent};
+use crate::model::strategy::ParamValue;
+use crate::model::{Policy, StrategyName, UnixTime};
+use crate::rpc::CommandResult;
+use crate::rpc::args::{Args, Form};
+use crate::store::modules::{self, ModuleFaults};
+use crate::store::trials::{self, Difference, TrialSums};
+use crate::store::usage::{self, Usage};
+use crate::store::{installed, policies};
+use anyhow::Result;
+use serde_json::{Value, json};
+
+pub(super) const FORM: Form = Form {
+    action: "show",
+    params: &[super::NAME],
+    doc: "The modules of a name: digest, version, signers, parameters, fuel and time used, faults, peers, trials, and \
+          every step of their lives.",
+};
+
+/// Most steps that are shown.
+const MOST_EVENTS: u32 = 50;
+/// How far back use is summed up.
+const USE_S: u64 = 14 * UnixTime::DAY;
+
+struct Known {
+    module: InstalledModule,
+    faults: Option<ModuleFaults>,
+    usage: Usage,
+    trial: TrialSums,
+    latest: Vec<Difference>,
+}
+
+struct Page {
+    modules: Vec<Known>,
+    events: Vec<ModuleEvent>,
+    set: Vec<(String, ParamValue)>,
+    policies: Vec<Policy>,
+}
+
+pub(super) async fn run(services: &Services, args: &Args) -> CommandResult {
+    let name = name(args)?;
+    let page = page(services, &name).await?;
+    if page.modules.is_empty() && page.events.is_empty() {
+        return Err(unchanged(format!("no module '{name}' is or was installed: see revenue-strategy list")));
+    }
+    let mut shown = Vec::new();
+    for known in &page.modules {
+        shown.push(module(services, known, &page).await);
+    }
+    Ok(json!({
+        "status": "success",
+        "name": name.as_str(),
+        "modules": shown,
+        "events": page.events.iter().map(event).collect::<Vec<_>>(),
+    }))
+}
+
+async fn page(services: &Services, name: &StrategyName) -> Result<Page> {
+    let (name, since) = (name.clone(), services.now().minus(USE_S));
+    services
+        .store
+        .read(move |conn| {
+            let mut known = Vec::new();
+            for module in installed::all(conn)?.into_iter().filter(|module| module.name == name) {
+                known.push(Known {
+                    faults: modules::get(conn, &module.digest)?,
+                    usage: usage::of(conn, &module.digest, since)?,
+                    trial: trials::sums(conn, &module.digest, since)?,
+                    latest: trials::latest(conn, &module.digest)?,
+                    module,
+                });
+            }
+            let set = installed::set_params(conn)?.into_iter().filter(|(of, ..)| *of == name);
+            Ok(Page {
+                modules: known,
+                events: installed::events(conn, &name, MOST_EVENTS)?,
+                set: set.map(|(_, param, value)| (param, value)).collect(),
+                policies: policies::load_all(conn)?,
+            })
+        })
+        .await
+}
+
+async fn module(services: &Services, known: &Known, page: &Page) -> Value {
+    let one = &known.module;
+    let mut shown = brief(one);
+    shown["bytes"] = json!(one.bytes);
+    shown["installed_at"] = json!(one.installed_at.0);
+    shown["manifest"] = json!(one.manifest);
+    match services.describe_installed(one).await {
+        Ok(about) => {
+            shown["state_version"] = json!(about.state_version);
+            let params = about.params.iter().map(|spec| {
+                let mut param = super::param::shown(spec);
+                let set = page.set.iter().find(|(name, _)| *name == spec.name).map(|(_, value)| value);
+                param["value"] = super::param::value(set.unwrap_or(&spec.default));
+                param["set"] = json!(set.is_some());
+                param
+            });
+            shown["params"] = params.collect();
+        }
+        Err(why) => shown["not_loadable"] = json!(why),
+    }
+    shown["peers_with_policy"] = json!(peers(&page.policies, one));
+    shown["use"] = usage_json(&known.usage);
+    shown["faults"] = known.faults.as_ref().map_or(Value::Null, super::fault);
+    shown["trial"] = if known.trial.runs > 0 { trial(known) } else { Value::Null };
+    shown["canary"] = one.canary.as_ref().map_or(Value::Null, canary);
+    shown
+}
+
+/// Peers whose policy names what the module stands for.
+fn peers(policies: &[Policy], module: &InstalledModule) -> Vec<String> {
+    let names = |policy: &&Policy| match module.decides {
+        Decides::Fees => policy.strategy == module.stands_for,
+        Decides::Rebalances => policy.rebalance_strategy.as_ref() == Some(&module.stands_for),
+    };
+    policies.iter().filter(names).map(|policy| policy.peer_id.to_string()).collect()
+}
+
+fn per(sum: u64, count: u64) -> Value {
+    if count == 0 { Value::Null } else { json!((sum as f64 / count as f64 * 100.0).round() / 100.0) }
+}
+
+fn usage_json(usage: &Usage) -> Value {
+    json!({
+        "days": USE_S / UnixTime::DAY,
+        "calls": usage.calls,
+        "faults": usage.faults,
+        "fuel": usage.fuel,
+        "fuel_per_channel": per(usage.fuel, usage.channels),
+        "took_us": usage.took_us,
+        "us_per_channel": per(usage.took_us, usage.channels),
+        "last_call": usage.last.map(|at| at.0),
+    })
+}
+
+fn trial(known: &Known) -> Value {
+    let TrialSums {
+        runs,
+        since,
+        last,
+        channels,
+        same,
+        differing,
+        difference,
+        refused,
+        faults,
+        fuel,
+        took_us,
+    } = &known.trial;
+    let unit = match known.module.decides {
+        Decides::Fees => "ppm",
+        Decides::Rebalances => "msat",
+    };
+    let latest = known.latest.iter().map(|one| {
+        json!({
+            "channel_id": one.channel_id.to_string(),
+            "in_force": one.in_force,
+            "on_trial": one.on_trial,
+            "reason": one.reason,
+            "verdict": one.verdict,
+        })
+    });
+    json!({
+        "decisions": runs,
+        "since": since.map(|at| at.0),
+        "last": last.map(|at| at.0),
+        "channels": channels,
+        "same": same,
+        "differing": differing,
+        "agreement_pct": per(same * 100, same + differing),
+        "mean_difference": per(*difference, *differing),
+        "unit": unit,
+        "refused": refused,
+        "faults": faults,
+        "fuel_per_channel": per(*fuel, *channels),
+        "us_per_channel": per(*took_us, *channels),
+        "latest_differences": latest.collect::<Vec<_>>(),
+    })
+}
+
+fn canary(canary: &Canary) -> Value {
+    json!({
+        "since": canary.since.0,
+        "channels": canary.channels.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "max_revenue_fall_pct": canary.bounds.max_revenue_fall_pct,
+        "max_refusals_pct": canary.bounds.max_refusals_pct,
+        "min_hours": canary.bounds.min_hours,
+        "min_forwards": canary.bounds.min_forwards,
+    })
+}
+
+fn event(event: &ModuleEvent) -> Value {
+    json!({
+        "at": event.at.0,
+        "action": event.action,
+        "by": event.by,
+        "digest": event.digest.map(|digest| digest.to_string()),
+        "detail": event.detail,
+    })
+}
