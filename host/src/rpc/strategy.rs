@@ -80,11 +80,11 @@ fn unchanged(why: String) -> CommandError {
 }
 
 fn name(args: &Args) -> Result<StrategyName, CommandError> {
-    Ok(args.text("name")?.parse::<StrategyName>().map_err(unchanged)?)
+    args.text("name")?.parse().map_err(unchanged)
 }
 
 fn stands_for(args: &Args) -> Result<Option<StrategyName>, CommandError> {
-    Ok(args.opt_text("for").map(str::parse).transpose().map_err(unchanged)?)
+    args.opt_text("for").map(str::parse).transpose().map_err(unchanged)
 }
 
 /// The module that the parameters name and module mean.

@@ -72,7 +72,7 @@ pub(super) async fn install(services: &Services, args: &Args) -> CommandResult {
 }
 
 fn wanted_name(args: &Args) -> Result<Option<StrategyName>, CommandError> {
-    Ok(args.opt_text("name").map(str::parse).transpose().map_err(unchanged)?)
+    args.opt_text("name").map(str::parse).transpose().map_err(unchanged)
 }
 
 /// A file's bytes, and where it was found.

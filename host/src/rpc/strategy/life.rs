@@ -139,7 +139,7 @@ pub(super) async fn rollback(services: &Services, args: &Args) -> CommandResult 
         None => format!("decides nothing any more; '{}' decides as it did before", ended.stands_for),
     };
     let mut answer = step(&ended, &told);
-    answer["in_force"] = back.as_ref().map_or(Value::Null, |back| brief(back));
+    answer["in_force"] = back.as_ref().map_or(Value::Null, brief);
     Ok(answer)
 }
 
