@@ -10,6 +10,7 @@ mod engine;
 mod fees;
 mod flow;
 mod hive;
+mod journal;
 mod layers;
 mod ledger;
 mod lifecycle;

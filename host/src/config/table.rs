@@ -118,6 +118,10 @@ settings! {
         "Hours after which a budget reservation without a live job is released.";
     forwards_keep_days: u64 = 90, Kind::Int { min: 8, max: 3650 }, Some("forwards-keep-days"), true,
         "Days for which single forwards are kept; what they add up to by channel and day is kept for ever.";
+    journal_days: u64 = 30, Kind::Int { min: 1, max: 3650 }, Some("journal-days"), true,
+        "Days for which what strategies were told is kept, so that `revenue-strategy replay` can have a cycle decided again.";
+    journal_mb: u64 = 256, Kind::Int { min: 0, max: 100_000 }, Some("journal-mb"), true,
+        "Most room that it may take in the database, MB; the oldest cycles go first, 0 keeps nothing.";
     interpreted_modules: String = String::new(), Kind::Text, Some("interpreted-modules"), true,
         "Strategy modules, separated by commas, that get the larger limits which Python and JavaScript guests need.";
     low_liquidity_threshold: f64 = 0.2, Kind::Float { min: 0.0, max: 1.0 }, None, true,

@@ -4,6 +4,7 @@ pub mod adopt;
 pub mod fee;
 pub mod flow;
 pub mod forwards;
+pub mod journal;
 pub mod ledger;
 pub mod lifecycle;
 pub mod modules;

@@ -35,6 +35,7 @@ impl Services {
                 Ok(policies::prune_tombstones(tx, now.minus(KEEP_HISTORY_S))?)
             })
             .await?;
+        self.prune_journal().await?;
         Ok("companions looked for, old rows forgotten".to_owned())
     }
 

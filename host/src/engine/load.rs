@@ -67,6 +67,8 @@ pub(super) struct Loader {
     cache: Cache,
     compiler: Compiler,
     interpreted: Mutex<BTreeSet<String>>,
+    /// What this process has loaded, and may let decide at any time.
+    loaded: Mutex<BTreeSet<Digest>>,
     pub(super) fees: Shelf<Fees>,
     pub(super) evaluators: Shelf<Rebalances>,
 }
@@ -94,8 +96,19 @@ impl Loader {
         compiler: Compiler,
     ) -> Loader {
         let fingerprints = Tier::ALL.map(|tier| config::fingerprint(&engine, tier, space));
-        let (interpreted, fees, evaluators) = (Mutex::default(), Shelf::new(), Shelf::new());
-        Loader { engine, space, fingerprints, files, vault, cache, compiler, interpreted, fees, evaluators }
+        Loader {
+            engine,
+            space,
+            fingerprints,
+            files,
+            vault,
+            cache,
+            compiler,
+            interpreted: Mutex::default(),
+            loaded: Mutex::default(),
+            fees: Shelf::new(),
+            evaluators: Shelf::new(),
+        }
     }
 
     pub(super) fn set_interpreted(&self, names: BTreeSet<String>) {
@@ -184,6 +197,22 @@ impl Loader {
         if is_interpreted { LimitClass::Interpreted } else { LimitClass::Native }
     }
 
+    /// Forgets kept modules, but for those that may decide at any time.
+    pub(super) fn discard(&self, candidates: &BTreeSet<Digest>) -> std::io::Result<usize> {
+        let loaded = lock(&self.loaded);
+        let unused = candidates.difference(&loaded);
+        unused
+            .map(|digest| self.vault.remove(digest))
+            .try_fold(0, |count, gone| Ok(count + usize::from(gone?)))
+    }
+
+    /// Keeps a module that is about to decide: its calls can be made again whatever becomes of its
+    /// file. Says why it cannot.
+    fn keep(&self, candidate: &Candidate<'_>) -> Option<String> {
+        lock(&self.loaded).insert(candidate.digest);
+        self.vault.put(candidate.wasm).err().map(|error| error.to_string())
+    }
+
     /// Everything between the bytes of a component and a module that can decide.
     fn admit<W: World>(&self, candidate: &Candidate<'_>, gate: &Gate) -> Loaded<W> {
         let inspect = || imports::inspect(candidate.wasm, self.engine.get_wasm_features(), W::INTERFACE);
@@ -205,7 +234,9 @@ impl Loader {
             bytes: candidate.wasm.len(),
             origin,
         };
-        Module::new(header, &component, gate).map(Arc::new)
+        let mut module = Module::new(header, &component, gate)?;
+        module.not_kept = self.keep(candidate);
+        Ok(Arc::new(module))
     }
 
     fn cached(&self, candidate: &Candidate<'_>) -> Option<Component> {

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `load`, `files` | from a name to a module, and when to look again |
 //! | `vault` | modules that are kept, by digest |
+//! | `transcribe` | calls written down, to be made again |
 //! | `imports` | what a component is, before it is compiled |
 //! | `compile`, `child` | compiling strangers' code in a process that may die |
 //! | `cache` | artefacts on disk, authenticated |
@@ -31,6 +32,7 @@ mod limits;
 mod load;
 mod load_fault;
 mod module;
+mod transcribe;
 mod v1;
 mod vault;
 mod world;
@@ -180,6 +182,18 @@ impl Engine {
     /// When the directory cannot be read.
     pub fn all_kept(&self) -> std::io::Result<Vec<Digest>> {
         self.0.loader.vault.list()
+    }
+
+    /// Forgets what is kept of `candidates`, but for modules that this process has loaded. Says how
+    /// many were forgotten.
+    ///
+    /// Whoever needs a module writes that down before it is kept. Then nothing is lost when the
+    /// candidates are those of [`Engine::all_kept`], less what is written down after that look.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn discard_all(&self, candidates: &BTreeSet<Digest>) -> std::io::Result<usize> {
+        self.0.loader.discard(candidates)
     }
 
     /// Forgets a kept module. Says whether it was kept.

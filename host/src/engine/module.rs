@@ -33,6 +33,8 @@ pub struct Module<W: World = Fees> {
     /// Size of the `.wasm` file, bytes.
     pub bytes: usize,
     pub origin: Origin,
+    /// Why its bytes are not kept for a later replay, if they are not.
+    pub not_kept: Option<String>,
     engine: wasmtime::Engine,
     pre: W::Pre,
 }
@@ -76,7 +78,8 @@ impl<W: World> Module<W> {
         let description = ask::<W>(&pre, Call::new(&engine, header.class, 0, gate))?;
         describe::check(&description).map_err(|why| LoadFault::BadDescription { why })?;
         let Header { name, digest, class, built_in, bytes, origin } = header;
-        Ok(Module { name, digest, description, class, built_in, bytes, origin, engine, pre })
+        let not_kept = None;
+        Ok(Module { name, digest, description, class, built_in, bytes, origin, not_kept, engine, pre })
     }
 
     /// One call, in an instance of its own, and what it took.

@@ -4,7 +4,10 @@
 //! differs between them.
 
 use super::limits::Budget;
+use crate::model::CycleKind;
 use crate::model::strategy::Description;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
@@ -41,9 +44,9 @@ impl World for Rebalances {}
 /// How the components of a world are linked, called and understood.
 pub trait Adapter: Sized {
     /// What the host tells.
-    type Input;
+    type Input: Serialize + DeserializeOwned;
     /// What the host gets, checked.
-    type Decision;
+    type Decision: Serialize + DeserializeOwned;
     /// A component that fits the world.
     type Pre: Send + Sync;
     type Instance;
@@ -51,6 +54,8 @@ pub trait Adapter: Sized {
     type Lowered;
     type Raw;
     const INTERFACE: &'static Interface;
+    /// The cycle in which the module is called.
+    const CYCLE: CycleKind;
 
     fn link(component: InstancePre<Budget>) -> wasmtime::Result<Self::Pre>;
     fn instantiate(pre: &Self::Pre, store: &mut Store<Budget>) -> wasmtime::Result<Self::Instance>;

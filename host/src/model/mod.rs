@@ -15,6 +15,7 @@ pub mod rebalance;
 pub mod refusal;
 pub mod strategy;
 pub mod time;
+pub mod transcript;
 
 pub use amount::{Msat, Ppm};
 pub use channel::{Channel, ChannelName, ChannelState, Htlcs, NodeSnapshot, Opener};
@@ -22,3 +23,4 @@ pub use ids::{ChannelId, Digest, ParseIdError, PeerId, Scid, Txid};
 pub use ledger::SignedMsat;
 pub use policy::{Policy, RebalanceMode, StrategyName};
 pub use time::{Tick, UnixTime};
+pub use transcript::{Answer, CycleKind, Transcript};

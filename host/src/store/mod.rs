@@ -23,6 +23,7 @@ pub mod funds;
 pub mod installed;
 pub mod intervals;
 pub mod jobs;
+pub mod journal;
 pub mod lives;
 pub mod meta;
 pub mod modules;

@@ -10,11 +10,11 @@ use crate::guard::fee::{Case, History, Verdict, check, exact_fee};
 use crate::model::fee::{FeeProposal, Origin};
 use crate::model::module::Decides;
 use crate::model::strategy::{StrategyDecision, StrategyProposal};
-use crate::model::{Channel, ChannelId, Digest, NodeSnapshot, Policy, StrategyName};
+use crate::model::{Channel, ChannelId, Digest, NodeSnapshot, Policy, StrategyName, Transcript};
 use crate::store::states::{self, Holder};
 use anyhow::Result;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A strategy's module in this cycle.
 pub struct ModuleCall {
@@ -28,8 +28,8 @@ pub struct ModuleCall {
     /// Wall time of the call.
     pub took: Duration,
     pub channels: Vec<ChannelId>,
-    /// Digest of the input's canonical text.
-    pub inputs_digest: Option<Digest>,
+    /// The call, to be made again; none when there was no call.
+    pub transcript: Option<Transcript>,
     /// Next states and fuel, or what went wrong: code and text.
     pub result: Result<StrategyDecision, (&'static str, String)>,
     /// The strategy that answered instead.
@@ -108,13 +108,7 @@ impl Services {
             params: ground.facts.roster.params(&name),
             stands_in: !group.module.built_in,
         });
-        let (module, engine) = (group.module.clone(), self.engine.clone());
-        let (result, took, inputs_digest) = tokio::task::spawn_blocking(move || {
-            let started = Instant::now();
-            let result = engine.decide_fees(&module, &input);
-            (result, started.elapsed(), inputs::digest(&input))
-        })
-        .await?;
+        let (result, took, transcript) = self.transcribe(&strategy, &group.module, input).await?;
         Ok(ModuleCall {
             strategy,
             digest: Some(group.module.digest),
@@ -123,7 +117,7 @@ impl Services {
             holder,
             took,
             channels: group.channels.iter().map(|(channel, _)| channel.channel_id).collect(),
-            inputs_digest: Some(inputs_digest),
+            transcript: Some(transcript),
             result: result.map_err(|fault| (fault.kind.code(), fault.detail)),
             fallback: None,
         })

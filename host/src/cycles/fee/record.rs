@@ -8,6 +8,7 @@ use crate::model::strategy::LastVerdict;
 use crate::model::{Channel, ChannelId, Digest, Ppm, StrategyName, UnixTime};
 use crate::store::changes::ChangeOrigin;
 use crate::store::cycles::{self, CycleRecord, DecisionRecord, ModuleFault, ModuleRun};
+use crate::store::journal;
 use crate::store::modules::ModuleFaults;
 use crate::store::states::{NodeStateRecord, StateRecord};
 use crate::store::tenures::InForce;
@@ -60,11 +61,16 @@ impl Services {
             node_states,
             in_force,
         };
-        let (calls, trials) = (plan.calls, plan.trials);
+        let (calls, trials, journal) = (plan.calls, plan.trials, plan.config.journal_mb > 0);
         let quarantined = self
             .store
             .write(move |tx| {
                 let id = cycles::record(tx, &record)?;
+                let on_trial = trials.iter().map(|trial| &trial.call);
+                let transcripts = calls.iter().chain(on_trial).filter_map(|call| call.transcript.as_ref());
+                for transcript in transcripts.filter(|_| journal) {
+                    journal::record(tx, id, now, transcript)?;
+                }
                 let mut quarantined = note_faults(tx, &calls, now)?;
                 for TrialCall { module, run, .. } in &trials {
                     quarantined.extend(note_trial(tx, module, run, id, now)?);
@@ -93,7 +99,8 @@ fn note_faults(
 
 /// One digest over the inputs of all calls of the cycle.
 fn inputs_digest(calls: &[ModuleCall]) -> Option<Digest> {
-    let mut digests = calls.iter().filter_map(|call| call.inputs_digest).peekable();
+    let mut digests =
+        calls.iter().filter_map(|call| Some(call.transcript.as_ref()?.input_digest())).peekable();
     digests.peek()?;
     let hash = digests.fold(Sha256::new(), |hash, digest| hash.chain_update(digest.0));
     Some(Digest(hash.finalize().into()))

@@ -10,12 +10,12 @@ use crate::guard::rebalance::may_fill;
 use crate::model::job::{JobOrigin, RebalanceProposal};
 use crate::model::module::Decides;
 use crate::model::rebalance::{EvaluatedRebalance, RebalanceDecision};
-use crate::model::{Channel, ChannelId, Digest, StrategyName};
+use crate::model::{Channel, ChannelId, Digest, StrategyName, Transcript};
 use crate::store::states::{self, Holder};
 use anyhow::Result;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// One call of an evaluator's module.
 pub struct EvaluatorCall {
@@ -30,7 +30,8 @@ pub struct EvaluatorCall {
     pub took: Duration,
     /// The rows of the input.
     pub channels: Vec<ChannelId>,
-    pub inputs_digest: Option<Digest>,
+    /// The call, to be made again; none when there was no call.
+    pub transcript: Option<Transcript>,
     /// The decision, or code and text of the fault.
     pub result: Result<RebalanceDecision, (&'static str, String)>,
     pub fallback: Option<StrategyName>,
@@ -90,13 +91,7 @@ impl Services {
             params: ground.facts.roster.params(&name),
         });
         let rows: Vec<Channel> = inputs::channels(ground.case()).into_iter().cloned().collect();
-        let (module, engine) = (group.module.clone(), self.engine.clone());
-        let (result, took, digest) = tokio::task::spawn_blocking(move || {
-            let started = Instant::now();
-            let result = engine.decide_rebalances(&module, &input);
-            (result, started.elapsed(), crate::cycles::fee::digest(&input))
-        })
-        .await?;
+        let (result, took, transcript) = self.transcribe(evaluator, &group.module, input).await?;
         let call = EvaluatorCall {
             evaluator: evaluator.clone(),
             digest: Some(group.module.digest),
@@ -105,7 +100,7 @@ impl Services {
             holder,
             took,
             channels: rows.iter().map(|channel| channel.channel_id).collect(),
-            inputs_digest: Some(digest),
+            transcript: Some(transcript),
             result: result.map_err(|fault| (fault.kind.code(), fault.detail)),
             fallback: None,
         };

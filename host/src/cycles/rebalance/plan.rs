@@ -192,7 +192,7 @@ pub(super) fn not_called(
         holder: Holder::Strategy(evaluator.clone()),
         took: Duration::ZERO,
         channels: channels.iter().copied().collect(),
-        inputs_digest: None,
+        transcript: None,
         result: Err((unusable.code, unusable.text)),
         fallback: Some(StrategyName::rebalance_ev()),
     }

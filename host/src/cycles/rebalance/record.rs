@@ -4,10 +4,12 @@ use super::trial::EvaluatorTrial;
 use super::{Done, EvaluatorCall, Judged, Passed, RebalancePlan};
 use crate::cycles::Services;
 use crate::cycles::strategies::{note_call, note_trial, tell_quarantined};
+use crate::model::Transcript;
 use crate::model::job::JobOrigin;
 use crate::model::strategy::LastVerdict;
 use crate::store::attempts::{self, Attempted, Candidate};
 use crate::store::cycles::{ModuleFault, ModuleRun};
+use crate::store::journal;
 use crate::store::states::{NodeStateRecord, StateRecord};
 use anyhow::Result;
 use std::time::Duration;
@@ -29,16 +31,25 @@ impl Services {
             budget: plan.budget,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             note: plan.blocked.as_ref().map(ToString::to_string),
-            calls: plan.calls.iter().map(|call| (module_run(call), call.inputs_digest)).collect(),
+            calls: plan
+                .calls
+                .iter()
+                .map(|call| (module_run(call), call.transcript.as_ref().map(Transcript::input_digest)))
+                .collect(),
             candidates: plan.judged.iter().map(judged).chain(plan.passed.iter().map(passed)).collect(),
             states,
             node_states,
         };
-        let (calls, trials) = (plan.calls, plan.trials);
+        let (calls, trials, journal) = (plan.calls, plan.trials, plan.config.journal_mb > 0);
         let quarantined = self
             .store
             .write(move |tx| {
                 let id = attempts::record(tx, &record)?;
+                let on_trial = trials.iter().map(|trial| &trial.call);
+                let transcripts = calls.iter().chain(on_trial).filter_map(|call| call.transcript.as_ref());
+                for transcript in transcripts.filter(|_| journal) {
+                    journal::record(tx, id, now, transcript)?;
+                }
                 let mut quarantined = Vec::new();
                 for call in &calls {
                     let result =

@@ -44,7 +44,7 @@ impl Unusable {
             holder: Holder::Strategy(strategy.clone()),
             took: Duration::ZERO,
             channels: channels.iter().map(|(channel, _)| channel.channel_id).collect(),
-            inputs_digest: None,
+            transcript: None,
             result: Err((self.code, self.text)),
             fallback: Some(instead.clone()),
         }

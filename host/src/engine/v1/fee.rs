@@ -4,8 +4,8 @@ use super::{base_fee, end, flow, lowered, msat, opener, params, signals, wit};
 use crate::engine::check::{self, RawDecision, RawProposal};
 use crate::engine::limits::{Budget, FACTOR_BYTES, PROPOSAL_BYTES};
 use crate::engine::world::{Adapter, Fees, Interface};
-use crate::model::Ppm;
 use crate::model::strategy::{ChannelRow, Description, FeeInput, FeeInterval, LastVerdict, StrategyDecision};
+use crate::model::{CycleKind, Ppm};
 use generated::exports::revenue_ops::strategy::fee::FeeDecision;
 use generated::{FeeStrategy, FeeStrategyPre};
 use wasmtime::Store;
@@ -27,6 +27,7 @@ impl Adapter for Fees {
     type Lowered = wit::FeeInput;
     type Raw = FeeDecision;
     const INTERFACE: &'static Interface = &super::FEE;
+    const CYCLE: CycleKind = CycleKind::Fee;
 
     fn link(component: InstancePre<Budget>) -> wasmtime::Result<Self::Pre> {
         FeeStrategyPre::new(component)

@@ -4,9 +4,9 @@ use super::{base_fee, end, flow, lowered, msat, opener, params, signals, wit};
 use crate::engine::check::rebalance::{self as check, RawDecision, RawProposal, RawRefusal};
 use crate::engine::limits::{Budget, PROPOSAL_BYTES};
 use crate::engine::world::{Adapter, Interface, Rebalances};
-use crate::model::Ppm;
 use crate::model::rebalance::{Attempt, RebalanceDecision, RebalanceInput, RebalanceRow};
 use crate::model::strategy::Description;
+use crate::model::{CycleKind, Ppm};
 use generated::exports::revenue_ops::strategy::rebalance::RebalanceDecision as WitDecision;
 use generated::revenue_ops::strategy::rebalance_types as types;
 use generated::{RebalanceStrategy, RebalanceStrategyPre};
@@ -37,6 +37,7 @@ impl Adapter for Rebalances {
     type Lowered = types::RebalanceInput;
     type Raw = WitDecision;
     const INTERFACE: &'static Interface = &super::REBALANCE;
+    const CYCLE: CycleKind = CycleKind::Rebalance;
 
     fn link(component: InstancePre<Budget>) -> wasmtime::Result<Self::Pre> {
         RebalanceStrategyPre::new(component)

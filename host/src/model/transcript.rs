@@ -1,0 +1,102 @@
+//! A call of a strategy's module, in a form that can be stored and made again.
+
+use super::{Digest, StrategyName};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Version of the bytes of inputs and decisions. Any change to their types, or to how a module is
+/// told of them, is a new one: bytes of another version are not read.
+pub const FORMAT: u32 = 1;
+
+/// What a module was called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum CycleKind {
+    Fee,
+    Rebalance,
+}
+
+impl CycleKind {
+    /// Every kind.
+    pub const ALL: [CycleKind; 2] = [CycleKind::Fee, CycleKind::Rebalance];
+
+    /// The word used in the store and in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CycleKind::Fee => "fee",
+            CycleKind::Rebalance => "rebalance",
+        }
+    }
+
+    /// Reads the word used in the store and in answers.
+    pub fn from_name(name: &str) -> Option<CycleKind> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// Everything that a call depends on, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transcript {
+    pub kind: CycleKind,
+    /// The name under which the module was called.
+    pub strategy: StrategyName,
+    /// SHA-256 of the module's file.
+    pub module: Digest,
+    /// The word for the limits of the call.
+    pub class: String,
+    /// [`FORMAT`] of the program that made the call.
+    pub format: u32,
+    /// The input's canonical bytes.
+    pub input: Vec<u8>,
+    pub answer: Answer,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The decision's canonical bytes, and the fuel that it took.
+    Decided { fuel: u64, decision: Vec<u8> },
+    /// The fault's code, and the fuel up to it where it is known.
+    Failed { fuel: Option<u64>, code: String },
+}
+
+impl Transcript {
+    /// SHA-256 of what the module was told.
+    pub fn input_digest(&self) -> Digest {
+        digest(&self.input)
+    }
+}
+
+impl Answer {
+    /// Fuel used by the call.
+    pub fn fuel(&self) -> Option<u64> {
+        match self {
+            Answer::Decided { fuel, .. } => Some(*fuel),
+            Answer::Failed { fuel, .. } => *fuel,
+        }
+    }
+
+    /// SHA-256 of the decision.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Answer::Decided { decision, .. } => Some(digest(decision)),
+            Answer::Failed { .. } => None,
+        }
+    }
+}
+
+fn digest(bytes: &[u8]) -> Digest {
+    Digest(Sha256::digest(bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_read_by_name() {
+        for kind in CycleKind::ALL {
+            assert_eq!(CycleKind::from_name(kind.name()), Some(kind));
+        }
+        assert_eq!(CycleKind::from_name("fees"), None);
+    }
+}
