@@ -9,7 +9,7 @@ use crate::cycles::adopt;
 use crate::cycles::lifecycle::{Lifecycle, Phase};
 use crate::cycles::schedule::{JobName, Jobs, run_job};
 use crate::cycles::settings::Settings;
-use crate::cycles::{Parts, Services};
+use crate::cycles::{Parts, Services, trust};
 use crate::engine::{Engine, EngineOptions};
 use crate::node::{Node, Patience};
 use crate::rpc::{self, COMMANDS};
@@ -58,6 +58,9 @@ pub async fn run() -> Result<()> {
         Ok(config) => config,
         Err(error) => return configured.disable(&error.to_string()).await,
     };
+    if let Err(error) = trust::pinned(&config) {
+        return configured.disable(&error).await;
+    }
     let environment = Environment::of(&configured)?;
     if let Err(error) = environment.files(&config) {
         return configured.disable(&error).await;

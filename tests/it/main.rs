@@ -22,3 +22,4 @@ mod strategies;
 mod support;
 mod tables;
 mod trouble;
+mod trust;

@@ -122,6 +122,10 @@ settings! {
         "Days for which what strategies were told is kept, so that `revenue-strategy replay` can have a cycle decided again.";
     journal_mb: u64 = 256, Kind::Int { min: 0, max: 100_000 }, Some("journal-mb"), true,
         "Most room that it may take in the database, MB; the oldest cycles go first, 0 keeps nothing.";
+    strategy_signers: String = String::new(), Kind::Text, Some("strategy-signers"), false,
+        "Node ids, separated by commas, whose signatures let strategy modules in; no command can take them away.";
+    strategy_signatures: u64 = 1, Kind::Int { min: 1, max: 9 }, Some("strategy-signatures"), false,
+        "How many trusted signers must have signed a strategy module that is pushed.";
     interpreted_modules: String = String::new(), Kind::Text, Some("interpreted-modules"), true,
         "Strategy modules, separated by commas, that get the larger limits which Python and JavaScript guests need.";
     low_liquidity_threshold: f64 = 0.2, Kind::Float { min: 0.0, max: 1.0 }, None, true,

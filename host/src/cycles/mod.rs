@@ -8,10 +8,12 @@ pub mod journal;
 pub mod ledger;
 pub mod lifecycle;
 pub mod modules;
+pub mod push;
 pub mod rebalance;
 pub mod schedule;
 pub mod settings;
 pub mod strategies;
+pub mod trust;
 pub mod upkeep;
 
 use crate::clock::Clock;
@@ -51,6 +53,8 @@ pub struct Services {
     fee_turn: tokio::sync::Mutex<()>,
     /// So do readings of the node's forwards.
     forwards_turn: tokio::sync::Mutex<()>,
+    /// So do modules that come in, so that no lower version overtakes a higher one.
+    admission_turn: tokio::sync::Mutex<()>,
     /// Rebalances on their way to sling.
     pub desk: rebalance::Desk,
     health: Mutex<Health>,
@@ -113,6 +117,7 @@ impl Services {
             next_visit: NextVisit::default(),
             fee_turn: tokio::sync::Mutex::default(),
             forwards_turn: tokio::sync::Mutex::default(),
+            admission_turn: tokio::sync::Mutex::default(),
             desk: rebalance::Desk::default(),
             health: Mutex::default(),
         }

@@ -2,16 +2,17 @@
 
 use super::schedule::JobName;
 use super::{ClbossSeen, Services};
+use crate::guard::upload::PATIENCE_S;
 use crate::model::UnixTime;
 use crate::node::Companion;
 use crate::store::policies::ChangeKind;
-use crate::store::{attempts, changes, cycles, flow, intervals, jobs, policies, states};
+use crate::store::{attempts, changes, cycles, flow, intervals, jobs, policies, states, uploads};
 use anyhow::Result;
 
 /// How long decisions are kept; the latest of each channel stays for ever.
 const KEEP_DECISIONS_S: u64 = 14 * UnixTime::DAY;
 
-/// How long intervals, changes of fees, unused states and tombstones of policies are kept.
+/// How long intervals, changes of fees, unused states, tombstones of policies and ended uploads are kept.
 const KEEP_HISTORY_S: u64 = 90 * UnixTime::DAY;
 
 /// How long hourly sums are kept: longer than the longest window of flow analysis.
@@ -32,6 +33,8 @@ impl Services {
                 flow::prune_hours(tx, now.minus(KEEP_HOURS_S))?;
                 changes::prune(tx, now.minus(KEEP_HISTORY_S))?;
                 states::prune(tx, now.minus(KEEP_HISTORY_S))?;
+                uploads::expire(tx, now.minus(PATIENCE_S))?;
+                uploads::prune(tx, now.minus(KEEP_HISTORY_S))?;
                 Ok(policies::prune_tombstones(tx, now.minus(KEEP_HISTORY_S))?)
             })
             .await?;

@@ -61,6 +61,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// The interfaces of the contract that this version speaks, with their versions.
+pub fn interfaces() -> Vec<String> {
+    vec![v1::FEE.to_string(), v1::REBALANCE.to_string()]
+}
+
 /// A module that evaluates rebalances.
 pub type Evaluator = Module<Rebalances>;
 

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod job;
 pub mod ledger;
 pub mod life;
+pub mod manifest;
 pub mod module;
 pub mod policy;
 pub mod rebalance;
@@ -16,6 +17,7 @@ pub mod refusal;
 pub mod strategy;
 pub mod time;
 pub mod transcript;
+pub mod upload;
 
 pub use amount::{Msat, Ppm};
 pub use channel::{Channel, ChannelName, ChannelState, Htlcs, NodeSnapshot, Opener};

@@ -4,7 +4,10 @@ mod install;
 mod life;
 mod list;
 mod param;
+mod push;
 mod show;
+mod sub;
+mod trust;
 
 pub(super) use list::fault;
 
@@ -20,7 +23,9 @@ pub(super) const COMMAND: Command = Command {
     name: "revenue-strategy",
     usage: "[action] [name] ...",
     description: "Installs strategy modules, tries them beside the ones in force, puts them in force and takes them back: \
-                  list, show, verify, install, shadow, canary, activate, rollback, remove, set-param, clear-quarantine.",
+                  list, show, verify, install, shadow, canary, activate, rollback, remove, set-param, clear-quarantine; \
+                  trust (list, add, remove): whose signatures let modules in; push (begin, chunk, commit, abort, list): \
+                  signed modules in chunks.",
     run: Run::Ready(|services, params| Box::pin(run(services, params))),
 };
 
@@ -43,6 +48,8 @@ static MENU: Menu = Menu {
         life::REMOVE,
         param::FORM,
         life::CLEAR_QUARANTINE,
+        trust::FORM,
+        push::FORM,
     ],
 };
 
@@ -57,6 +64,12 @@ const WHICH: Param = Param::optional(
 .or(&["version", "digest"]);
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
+    if let Some(params) = sub::behind(&params, "trust") {
+        return trust::run(&services, params).await;
+    }
+    if let Some(params) = sub::behind(&params, "push") {
+        return push::run(&services, params).await;
+    }
     let (form, args) = Args::parse_menu(&params, &MENU)?;
     let services = &services;
     match form.action {

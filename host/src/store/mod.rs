@@ -38,6 +38,8 @@ pub mod snapshots;
 pub mod states;
 pub mod tenures;
 pub mod trials;
+pub mod trust;
+pub mod uploads;
 pub mod usage;
 
 mod db;

@@ -16,6 +16,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/08_rebalance.sql")),
     M::up(include_str!("migrations/09_strategies.sql")),
     M::up(include_str!("migrations/10_journal.sql")),
+    M::up(include_str!("migrations/11_trust.sql")),
     M::up(include_str!("migrations/12_tenures.sql")),
 ];
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::curve;
+use crate::keys::NodeKey;
 use crate::rng::Rng;
 
 /// A short channel id: block height, transaction index and output, packed as BOLT 7 does.
@@ -40,15 +40,9 @@ impl FromStr for Scid {
     }
 }
 
-/// A node id in hex: a compressed point that lies on secp256k1, so that strict parsers take it.
+/// The node id of a node of which nothing else is ever needed.
 pub fn node_id(rng: &mut Rng) -> String {
-    loop {
-        let x = [rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64()];
-        if curve::is_x_coordinate(x) {
-            let parity = if rng.next_u64() & 1 == 0 { "02" } else { "03" };
-            return format!("{parity}{:016x}{:016x}{:016x}{:016x}", x[3], x[2], x[1], x[0]);
-        }
-    }
+    NodeKey::draw(rng).id()
 }
 
 /// The channel id of a funding output: the txid's bytes reversed, the last two XORed with the output.

@@ -8,8 +8,8 @@
 pub mod client;
 pub mod clock;
 pub mod component;
-mod curve;
 pub mod ids;
+pub mod keys;
 mod lab;
 pub mod market;
 pub mod mischief;

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::NodeState;
 use super::channel::{Channel, ChannelState};
-use super::params::Params;
+use super::params::{Params, bad};
+use crate::keys;
 use crate::market::{Micros, seconds};
-use crate::rng::Rng;
 use crate::rpc::{RpcError, RpcResult};
 
 /// One direction of a channel as gossip shows it.
@@ -92,35 +92,40 @@ impl NodeState {
         })
     }
 
-    /// Signs so that only [`NodeState::check_message`] of the same node id takes it: a stand-in for
-    /// a signature, not one.
-    fn zbase(&self, message: &str) -> String {
-        const ALPHABET: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
-        let fold = |text: &str| {
-            let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
-        };
-        let mut rng = Rng::stream(fold(message), fold(&self.id));
-        (0..104).map(|_| char::from(ALPHABET[rng.below(32)])).collect()
-    }
-
     pub(super) fn sign_message(&mut self, params: &Params) -> RpcResult {
         let message = params.need_text("message")?;
         if message.len() > 65_535 {
             return Err(RpcError::invalid("Message must be < 64k"));
         }
-        let zbase = self.zbase(&message);
-        let signature = Rng::new(zbase.bytes().map(u64::from).sum()).hex(64);
-        Ok(json!({"signature": signature, "recid": "00", "zbase": zbase}))
+        let signed = self.key.sign(&message);
+        Ok(json!({"signature": signed.signature, "recid": signed.recid, "zbase": signed.zbase}))
     }
 
+    /// Without `pubkey`, only the key of a node in the graph will do.
     pub(super) fn check_message(&mut self, params: &Params) -> RpcResult {
         let (message, zbase) = (params.need_text("message")?, params.need_text("zbase")?);
-        let signed_by_us = self.zbase(&message) == zbase;
-        match params.text("pubkey") {
-            Some(pubkey) => Ok(json!({"pubkey": pubkey, "verified": signed_by_us && pubkey == self.id})),
-            None if signed_by_us => Ok(json!({"pubkey": self.id, "verified": true})),
-            None => Err(RpcError::new(1301, "pubkey not found in the graph")),
+        let claimed = params.get("pubkey").map(pubkey).transpose()?;
+        let Some(signer) = keys::signer(&message, &zbase).map_err(RpcError::invalid)? else {
+            return Ok(json!({"verified": false}));
+        };
+        if let Some(claimed) = claimed {
+            return Ok(json!({"pubkey": signer, "verified": signer == claimed}));
         }
+        let known = self.list_nodes(&Params::default())?;
+        if known["nodes"]
+            .as_array()
+            .is_some_and(|nodes| nodes.iter().any(|node| node["nodeid"] == signer.as_str()))
+        {
+            return Ok(json!({"pubkey": signer, "verified": true}));
+        }
+        let data = Some(json!({"claimed_key": signer}));
+        Err(RpcError { data, ..RpcError::new(1301, "pubkey not found in the graph") })
     }
+}
+
+/// A public key in hex, which must be a point of the curve.
+fn pubkey(value: &Value) -> Result<String, RpcError> {
+    let text = value.as_str().unwrap_or_default();
+    let key: Option<secp256k1::PublicKey> = text.parse().ok();
+    key.map(|key| key.to_string()).ok_or_else(|| bad("pubkey", "should be a compressed pubkey", value))
 }

@@ -56,6 +56,7 @@ pub use sling::{
 pub use truth::TrueBooks;
 
 use crate::ids;
+use crate::keys::NodeKey;
 use crate::market::{Forward, Market, MarketSpec, Micros, Status, micros, seconds};
 use crate::rng::Rng;
 use crate::rpc::{RpcError, RpcResult};
@@ -126,6 +127,8 @@ pub struct NodeState {
     pub network: String,
     /// Its node id, 66 hex digits.
     pub id: String,
+    /// The secret key of `id`, unless a recording is played.
+    key: NodeKey,
     /// Its name in gossip.
     pub alias: String,
     lightning_dir: String,
@@ -156,7 +159,7 @@ impl NodeState {
     pub fn new(config: NodeConfig) -> Self {
         let start = micros(config.start_unix_s);
         let mut rng = Rng::stream(config.seed, u64::MAX);
-        let id = ids::node_id(&mut rng);
+        let key = NodeKey::draw(&mut rng);
         let specs = config.spec.channels.clone();
         let mut node = Self {
             flavour: config.flavour,
@@ -181,7 +184,8 @@ impl NodeState {
             start,
             peers: BTreeMap::new(),
             outbox: Vec::new(),
-            id,
+            id: key.id(),
+            key,
             rng,
         };
         for (index, spec) in specs.iter().enumerate() {

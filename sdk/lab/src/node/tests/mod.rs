@@ -296,8 +296,17 @@ fn messages_are_verified_for_their_signer_only() {
     assert_eq!(check(&mut node, "m", &id), true);
     assert_eq!(check(&mut node, "other", &id), false);
     assert_eq!(check(&mut node, "m", &"02".repeat(33)), false);
+    let found = get(&mut node, "checkmessage", json!({"message": "m", "zbase": zbase}));
+    assert_eq!(found, json!({"pubkey": id, "verified": true}), "the node knows itself");
     let unknown = node.call_now("checkmessage", &json!({"message": "other", "zbase": zbase})).unwrap_err();
     assert_eq!(unknown.code, 1301);
+    for (zbase, pubkey, complaint) in [
+        ("y", id.as_str(), "zbase is not valid zbase32"),
+        ("", "02", "pubkey: should be a compressed pubkey: invalid token '\"02\"'"),
+    ] {
+        let params = json!({"message": "m", "zbase": zbase, "pubkey": pubkey});
+        assert_eq!(node.call_now("checkmessage", &params).unwrap_err().message, complaint);
+    }
 }
 
 #[test]

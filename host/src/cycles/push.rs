@@ -1,0 +1,251 @@
+//! Modules that come in chunks over the node's RPC: begun with a manifest and its signatures, continued
+//! chunk by chunk, across restarts too, and committed when whole.
+//!
+//! What can be refused before there is a byte is refused at the beginning. It is checked again at the
+//! end: meanwhile a key may have lost its trust, a manifest its time, a version its lead.
+
+mod error;
+
+pub use error::PushError;
+
+use super::Services;
+use super::modules::Arrival;
+use super::trust::House;
+use crate::engine;
+use crate::guard::admission::{self, Accepted, Admission, AdmissionRefusal, ModuleFacts};
+use crate::guard::upload::{self, Chunk, UploadRefusal};
+use crate::model::manifest::{Manifest, Signature, Signed};
+use crate::model::upload::{Upload, UploadId, UploadState};
+use crate::model::{Digest, UnixTime};
+use crate::store::{Connection, Transaction, trust, uploads};
+use anyhow::{Result, bail};
+use sha2::{Digest as _, Sha256};
+
+/// What the beginning of an upload came to.
+#[derive(Clone, Debug)]
+pub enum Begun {
+    /// Chunks may come; those of an earlier beginning are there.
+    Open(Upload),
+    /// The module was let in before.
+    Again(Signed, Accepted),
+}
+
+impl Services {
+    /// Begins an upload, or goes on with the one of the same manifest that is open.
+    ///
+    /// # Errors
+    /// What the manifest and its signatures alone let refuse.
+    pub async fn push_begin(&self, manifest: Manifest, signatures: Vec<Signature>) -> Result<Begun> {
+        let house = self.house();
+        self.store.write(move |tx| begin(tx, &house, manifest, signatures)).await
+    }
+
+    /// Takes a chunk. One that is there already changes nothing.
+    ///
+    /// # Errors
+    /// When it is not the next one, or not the same as before.
+    pub async fn push_chunk(&self, id: UploadId, seq: u32, bytes: Vec<u8>) -> Result<Upload> {
+        let now = self.now();
+        self.store.write(move |tx| chunk(tx, id, seq, &bytes, now)).await
+    }
+
+    /// Gives an upload up. Returns whether it was open.
+    ///
+    /// # Errors
+    /// When it was received already.
+    pub async fn push_abort(&self, id: UploadId) -> Result<(Upload, bool)> {
+        let now = self.now();
+        self.store.write(move |tx| abort(tx, id, now)).await
+    }
+
+    /// The uploads that are known, the last touched first.
+    pub async fn uploads(&self) -> Result<Vec<Upload>> {
+        let now = self.now();
+        let uploads = self.store.read(|conn| Ok(uploads::list(conn)?)).await?;
+        Ok(uploads.into_iter().map(|one| Upload { state: upload::state(&one, now), ..one }).collect())
+    }
+
+    /// Checks a whole upload and takes the module in. Doing it again answers the same.
+    ///
+    /// # Errors
+    /// When chunks are missing, or the module may not come in.
+    pub async fn push_commit(&self, id: UploadId) -> Result<Upload> {
+        let _one_at_a_time = self.admission_turn.lock().await;
+        let now = self.now();
+        let (found, wasm) = self.store.read(move |conn| collect(conn, id, now)).await?;
+        if found.state == UploadState::Received {
+            return Ok(found);
+        }
+        let wasm = match self.examine(&found, wasm).await? {
+            Ok(wasm) => wasm,
+            Err(why) => bail!(self.drop_upload(found, why).await?),
+        };
+        let house = self.house();
+        let (manifest, signatures) = (found.manifest.clone(), found.signatures.clone());
+        let admitted = self.store.read(move |conn| let_in(conn, &house, &manifest, &signatures)).await?;
+        let (Admission::New(signed) | Admission::Again(signed, _)) = admitted;
+        if let Err(why) = self.install_module(arrival(&signed, wasm)).await? {
+            bail!(PushError::NotInstalled(why, Box::new(found)));
+        }
+        let received =
+            Upload { state: UploadState::Received, touched_at: self.now(), signers: signed.signers, ..found };
+        let stored = received.clone();
+        self.store.write(move |tx| received_now(tx, &stored)).await?;
+        Ok(received)
+    }
+
+    /// The module, if it is the one that the manifest describes.
+    async fn examine(&self, upload: &Upload, wasm: Vec<u8>) -> Result<Result<Vec<u8>, AdmissionRefusal>> {
+        let manifest = upload.manifest.clone();
+        let examined = tokio::task::spawn_blocking(move || {
+            let digest = Digest(Sha256::digest(&wasm).into());
+            // What is no component exports nothing.
+            let exports = engine::names(&wasm).map(|names| names.exports).unwrap_or_default();
+            let facts = ModuleFacts { digest, bytes: wasm.len() as u64, exports: &exports };
+            admission::fits(&manifest, &facts, None).map(|()| wasm)
+        });
+        Ok(examined.await?)
+    }
+
+    async fn drop_upload(&self, found: Upload, why: AdmissionRefusal) -> Result<PushError> {
+        let dropped =
+            Upload { state: UploadState::Aborted, chunks: 0, bytes: 0, touched_at: self.now(), ..found };
+        let stored = dropped.clone();
+        tracing::warn!("an upload of '{}' is dropped: {why}", stored.manifest.name);
+        self.store
+            .write(move |tx| {
+                uploads::drop_chunks(tx, &stored.id)?;
+                Ok(uploads::put(tx, &stored)?)
+            })
+            .await?;
+        Ok(PushError::Dropped(why, Box::new(dropped)))
+    }
+}
+
+/// An upload's name: it follows from its manifest.
+fn name_of(manifest: &Manifest) -> UploadId {
+    let hash = Sha256::digest(manifest.to_string());
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    UploadId(id)
+}
+
+fn refused(why: UploadRefusal, found: Upload) -> PushError {
+    PushError::Refused(why, Box::new(found))
+}
+
+fn find(conn: &Connection, id: UploadId) -> Result<Upload> {
+    Ok(uploads::get(conn, &id)?.ok_or(PushError::Unknown(id))?)
+}
+
+fn let_in(
+    conn: &Connection,
+    house: &House,
+    manifest: &Manifest,
+    signatures: &[Signature],
+) -> Result<Admission> {
+    let terms = house.terms(conn)?;
+    let accepted = trust::accepted(conn, &manifest.name)?;
+    Ok(admission::admit(manifest, signatures, &terms, accepted).map_err(PushError::NotLetIn)?)
+}
+
+fn begin(
+    tx: &Transaction<'_>,
+    house: &House,
+    manifest: Manifest,
+    signatures: Vec<Signature>,
+) -> Result<Begun> {
+    if let Admission::Again(signed, accepted) = let_in(tx, house, &manifest, &signatures)? {
+        return Ok(Begun::Again(signed, accepted));
+    }
+    let (id, now) = (name_of(&manifest), house.now);
+    let all = uploads::list(tx)?;
+    let (own, others): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .filter(|one| upload::state(one, now) == UploadState::Open)
+        .partition(|one| one.id == id);
+    let begun = match own.into_iter().next() {
+        Some(open) => Upload { signatures, touched_at: now, ..open },
+        None if others.len() >= upload::MAX_OPEN => bail!(PushError::TooManyOpen),
+        None => {
+            let (state, signers) = (UploadState::Open, vec![]);
+            Upload { id, manifest, signatures, state, chunks: 0, bytes: 0, touched_at: now, signers }
+        }
+    };
+    if begun.chunks == 0 {
+        uploads::drop_chunks(tx, &id)?;
+    }
+    uploads::put(tx, &begun)?;
+    Ok(Begun::Open(begun))
+}
+
+fn chunk(tx: &Transaction<'_>, id: UploadId, seq: u32, bytes: &[u8], now: UnixTime) -> Result<Upload> {
+    let found = find(tx, id)?;
+    match upload::chunk(&found, seq, bytes.len(), now) {
+        Err(why) => bail!(refused(why, found)),
+        Ok(Chunk::Again) => {
+            let kept = uploads::chunk(tx, &id, seq)?;
+            if kept.as_deref() != Some(bytes) {
+                bail!(refused(UploadRefusal::Differs { seq }, found));
+            }
+            Ok(found)
+        }
+        Ok(Chunk::Next) => {
+            let longer = Upload {
+                chunks: found.chunks + 1,
+                bytes: found.bytes + bytes.len() as u64,
+                touched_at: now,
+                ..found
+            };
+            uploads::put_chunk(tx, &id, seq, bytes)?;
+            uploads::put(tx, &longer)?;
+            Ok(longer)
+        }
+    }
+}
+
+fn abort(tx: &Transaction<'_>, id: UploadId, now: UnixTime) -> Result<(Upload, bool)> {
+    let found = find(tx, id)?;
+    let state = upload::state(&found, now);
+    match state {
+        UploadState::Received => bail!(refused(UploadRefusal::Ended(state), found)),
+        UploadState::Expired | UploadState::Aborted => Ok((Upload { state, ..found }, false)),
+        UploadState::Open => {
+            let ended = Upload { state: UploadState::Aborted, chunks: 0, bytes: 0, touched_at: now, ..found };
+            uploads::drop_chunks(tx, &id)?;
+            uploads::put(tx, &ended)?;
+            Ok((ended, true))
+        }
+    }
+}
+
+/// An upload that may be committed with its bytes, or one that was.
+fn collect(conn: &Connection, id: UploadId, now: UnixTime) -> Result<(Upload, Vec<u8>)> {
+    let found = find(conn, id)?;
+    if found.state == UploadState::Received {
+        return Ok((found, vec![]));
+    }
+    if let Err(why) = upload::whole(&found, now) {
+        bail!(refused(why, found));
+    }
+    let wasm = uploads::bytes(conn, &id)?;
+    Ok((found, wasm))
+}
+
+fn received_now(tx: &Transaction<'_>, received: &Upload) -> Result<()> {
+    trust::accept(tx, &received.manifest, received.touched_at)?;
+    uploads::drop_chunks(tx, &received.id)?;
+    Ok(uploads::put(tx, received)?)
+}
+
+/// A checked module, as it is to be installed.
+fn arrival(signed: &Signed, wasm: Vec<u8>) -> Arrival {
+    let signers: Vec<String> = signed.signers.iter().map(ToString::to_string).collect();
+    Arrival {
+        wasm,
+        name: Some(signed.manifest.name.clone()),
+        signers: signed.signers.clone(),
+        manifest: Some(signed.manifest.to_string()),
+        how: format!("version {} pushed, signed by {}", signed.manifest.version, signers.join(", ")),
+    }
+}
