@@ -2,15 +2,15 @@
 //!
 //! `decide` is one call of the built-in `dynamic` on a new instance, input and
 //! output converted and checked; `quiet` when no channel brings news, `news`
-//! when one in fifty does. `native` is the same code on the same input without
-//! a sandbox.
+//! when one in fifty does. `worker` is the same call in a worker process, `native`
+//! the same code on the same input without a sandbox.
 
 #[path = "engine/input.rs"]
 mod input;
 #[path = "engine/native.rs"]
 mod native;
 
-use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions, Module};
+use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions, Module, Place};
 use cl_revenue_ops::model::StrategyName;
 use cl_revenue_ops::model::strategy::FeeInput;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -27,9 +27,18 @@ fn place() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-engine-{}", std::process::id()))
 }
 
-fn engine() -> Engine {
+fn engine_in(site: Place) -> Engine {
     let options = EngineOptions::in_dir(&place()).expect("a directory to work in");
-    Engine::new(EngineOptions { compiler: Compiler::InProcess, ..options }).expect("an engine")
+    Engine::new(EngineOptions { compiler: Compiler::InProcess, place: site, ..options }).expect("an engine")
+}
+
+fn engine() -> Engine {
+    engine_in(Place::InProcess)
+}
+
+/// The place of the plugin.
+fn worker() -> Place {
+    Place::Worker { program: env!("CARGO_BIN_EXE_cl-revenue-ops").into(), or_here: false }
 }
 
 fn dynamic(engine: &Engine) -> Arc<Module> {
@@ -48,8 +57,8 @@ fn settled(engine: &Engine, module: &Module, mut input: FeeInput) -> FeeInput {
 }
 
 fn decide(criterion: &mut Criterion) {
-    let engine = engine();
-    let module = dynamic(&engine);
+    let (engine, away) = (engine(), engine_in(worker()));
+    let (module, module_away) = (dynamic(&engine), dynamic(&away));
     let mut group = criterion.benchmark_group("decide");
     for rows in ROWS {
         group.throughput(Throughput::Elements(rows as u64));
@@ -60,6 +69,9 @@ fn decide(criterion: &mut Criterion) {
             println!("{name}/{rows}: {fuel} fuel, {} per channel", fuel / rows as u64);
             group.bench_function(format!("{name}/{rows}"), |bencher| {
                 bencher.iter(|| engine.decide_fees(&module, input));
+            });
+            group.bench_function(format!("worker-{name}/{rows}"), |bencher| {
+                bencher.iter(|| away.decide_fees(&module_away, input));
             });
             let native = native::input(input);
             group.bench_function(format!("native-{name}/{rows}"), |bencher| {
@@ -102,6 +114,12 @@ fn load(criterion: &mut Criterion) {
         bencher.iter(|| running.load(&name));
     });
     group.bench_function("engine", |bencher| bencher.iter_with_large_drop(engine));
+    group.bench_function("engine with a worker", |bencher| {
+        bencher.iter_with_large_drop(|| engine_in(worker()));
+    });
+    group.bench_function("dynamic from the cache, in a new worker", |bencher| {
+        bencher.iter_batched_ref(|| engine_in(worker()), |engine| dynamic(engine), BatchSize::PerIteration);
+    });
     group.finish();
     fs::remove_dir_all(place()).expect("this run's files");
 }

@@ -9,7 +9,7 @@ use cl_revenue_ops::config::Config;
 use cl_revenue_ops::cycles::schedule::{Jobs, Trigger};
 use cl_revenue_ops::cycles::settings::Settings;
 use cl_revenue_ops::cycles::{Parts, Services};
-use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions};
+use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions, Place};
 use cl_revenue_ops::node::{Node, Patience};
 use cl_revenue_ops::store::Store;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -114,7 +114,11 @@ async fn services(dir: &Path, channels: usize) -> Services {
     let config = Config { dry_run: true, ..Config::default() };
     let node = Node::new(socket, Patience { timeout: Duration::from_secs(60), rest: Duration::ZERO });
     let identity = node.identity().await.unwrap();
-    let options = EngineOptions { compiler: Compiler::InProcess, ..EngineOptions::in_dir(dir).unwrap() };
+    let options = EngineOptions {
+        compiler: Compiler::InProcess,
+        place: Place::InProcess,
+        ..EngineOptions::in_dir(dir).unwrap()
+    };
     Services::new(Parts {
         store: Store::open(&dir.join("db"), &identity.node_id, &identity.network).unwrap(),
         identity,

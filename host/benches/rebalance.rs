@@ -5,7 +5,7 @@
 //! half is full, so that every pair of one with the other is a candidate. Each
 //! channel brings eight attempts and four senders.
 
-use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions, LimitClass};
+use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions, LimitClass, Place};
 use cl_revenue_ops::model::flow::FlowClass;
 use cl_revenue_ops::model::rebalance::{Attempt, RebalanceInput, RebalanceRow, Sender};
 use cl_revenue_ops::model::strategy::ParamValue;
@@ -23,7 +23,9 @@ fn place() -> PathBuf {
 
 fn evaluate(criterion: &mut Criterion) {
     let options = EngineOptions::in_dir(&place()).expect("a directory to work in");
-    let engine = Engine::new(EngineOptions { compiler: Compiler::InProcess, ..options }).expect("an engine");
+    let engine =
+        Engine::new(EngineOptions { compiler: Compiler::InProcess, place: Place::InProcess, ..options })
+            .expect("an engine");
     let module = engine.load_evaluator(&StrategyName::rebalance_ev()).expect("the built-in evaluator");
     let mut group = criterion.benchmark_group("evaluate");
     group.sample_size(30);

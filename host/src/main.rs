@@ -31,9 +31,11 @@ enum Tool {
 }
 
 fn main() -> ExitCode {
-    // First of all, since the child limits itself before there is anything else in it.
-    if std::env::args_os().nth(1).is_some_and(|first| first == engine::COMPILE_SUBCOMMAND) {
-        return engine::compile_child_main();
+    // First of all, since the children limit themselves before there is anything else in them.
+    match std::env::args_os().nth(1) {
+        Some(first) if first == engine::COMPILE_SUBCOMMAND => return engine::compile_child_main(),
+        Some(first) if first == engine::WORKER_SUBCOMMAND => return engine::worker_main(),
+        _ => {}
     }
     let arguments = Arguments::parse();
     let run: std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>>>> = match arguments.command {

@@ -6,9 +6,13 @@
 
 mod bombs;
 mod cached;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod escape;
 mod faults;
 mod honest;
 mod mutants;
 pub mod place;
 mod rebalances;
 mod refused;
+#[cfg(target_os = "linux")]
+pub mod worker;

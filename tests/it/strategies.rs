@@ -6,6 +6,8 @@ mod attacks;
 mod files;
 mod life;
 mod quarantine;
+#[cfg(target_os = "linux")]
+mod worker;
 
 use crate::engine::place::guest;
 use crate::support::Stage;

@@ -128,6 +128,8 @@ settings! {
         "How many trusted signers must have signed a strategy module that is pushed.";
     interpreted_modules: String = String::new(), Kind::Text, Some("interpreted-modules"), true,
         "Strategy modules, separated by commas, that get the larger limits which Python and JavaScript guests need.";
+    strategy_worker: String = "auto".to_owned(), Kind::Word(&["auto", "required", "off"]), Some("strategy-worker"), false,
+        "Run strategies in processes of their own that can open nothing: `auto` runs them in the plugin where that cannot be, `required` asks none then, `off` runs them in the plugin.";
     low_liquidity_threshold: f64 = 0.2, Kind::Float { min: 0.0, max: 1.0 }, None, true,
         "Share on our side below which a channel may be filled, 0 to 1.";
     high_liquidity_threshold: f64 = 0.8, Kind::Float { min: 0.0, max: 1.0 }, None, true,

@@ -13,6 +13,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;
@@ -20,6 +21,22 @@ const MAC_BYTES: usize = 32;
 const DOMAIN: &[u8] = b"cl-revenue-ops artefact 1";
 /// Most artefacts that are kept; the oldest go first.
 const MAX_KEPT: usize = 32;
+
+/// A component compiled by this node for this engine: nobody else can make one,
+/// which is why it may be run. Clones share the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Artefact(Arc<Vec<u8>>);
+
+impl Artefact {
+    /// What our compiler made, in this process or through a pipe that only the child could write to.
+    pub(super) fn fresh(bytes: Vec<u8>) -> Artefact {
+        Artefact(Arc::new(bytes))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 pub(super) struct Cache {
     dir: Dir,
@@ -59,14 +76,14 @@ impl Cache {
     }
 
     /// The artefact, if there is one that this node wrote for just this.
-    pub(super) fn get(&self, key: CacheKey<'_>, most: usize) -> Option<Vec<u8>> {
+    pub(super) fn get(&self, key: CacheKey<'_>, most: usize) -> Option<Artefact> {
         let file = self.dir.open(key.file()).ok()?;
         let mut bytes = Vec::with_capacity(file.metadata().ok()?.len().min(most as u64) as usize);
         file.take((most + MAC_BYTES) as u64).read_to_end(&mut bytes).ok()?;
         let (artefact, mac) = bytes.split_last_chunk::<MAC_BYTES>()?;
         self.mac(key, artefact).verify_slice(mac).ok()?;
         bytes.truncate(artefact.len());
-        Some(bytes)
+        Some(Artefact(Arc::new(bytes)))
     }
 
     /// Writes an artefact so that a reader sees all of it or nothing.

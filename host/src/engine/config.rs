@@ -4,7 +4,7 @@
 //! bits are canonical, relaxed SIMD and threads are off, memory growth is
 //! decided by our own limiter, and fuel rather than time ends a call.
 
-use super::limits::{CALLS_AT_ONCE, CORE_INSTANCES, LimitClass, STACK_BYTES};
+use super::limits::{CORE_INSTANCES, LimitClass, STACK_BYTES};
 use rlimit::Resource;
 use sha2::{Digest as _, Sha256};
 use std::hash::{Hash, Hasher};
@@ -60,7 +60,7 @@ impl Space {
 
     /// Wide where a process may have the address space that the calls at once
     /// take, with as much again to spare.
-    fn probe() -> Space {
+    pub(super) fn probe() -> Space {
         const NEEDED: u64 = 512 << 30;
         let limit = Resource::AS.get_soft().unwrap_or(u64::MAX);
         if cfg!(target_pointer_width = "64") && limit >= NEEDED { Space::Wide } else { Space::Compact }
@@ -77,6 +77,19 @@ pub enum Allocation {
     OnDemand,
 }
 
+impl Allocation {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Allocation::Pooled => "pooled",
+            Allocation::OnDemand => "on-demand",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Allocation> {
+        [Allocation::Pooled, Allocation::OnDemand].into_iter().find(|allocation| allocation.name() == name)
+    }
+}
+
 /// The settings that compiling and running share.
 pub(super) fn settings(tier: Tier, space: Space) -> Config {
     let mut config = Config::new();
@@ -90,7 +103,8 @@ pub(super) fn settings(tier: Tier, space: Space) -> Config {
         .concurrency_support(false)
         .shared_memory(false)
         .max_wasm_stack(STACK_BYTES)
-        .memory_init_cow(true)
+        // An image to copy from would be a file, and a worker has none.
+        .memory_init_cow(false)
         .native_unwind_info(false);
     match tier {
         Tier::Speed => config.cranelift_opt_level(OptLevel::Speed),
@@ -108,16 +122,16 @@ pub(super) fn settings(tier: Tier, space: Space) -> Config {
     config
 }
 
-fn pool() -> PoolingAllocationConfig {
+fn pool(calls: u32) -> PoolingAllocationConfig {
     let limits = LimitClass::Interpreted.limits();
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(CALLS_AT_ONCE)
-        .total_core_instances(CALLS_AT_ONCE * CORE_INSTANCES)
+    pool.total_component_instances(calls)
+        .total_core_instances(calls * CORE_INSTANCES)
         .max_core_instances_per_component(CORE_INSTANCES)
-        .total_memories(CALLS_AT_ONCE * 2)
+        .total_memories(calls * 2)
         .max_memories_per_component(limits.memories)
         .max_memories_per_module(limits.memories)
-        .total_tables(CALLS_AT_ONCE * limits.tables)
+        .total_tables(calls * limits.tables)
         .max_tables_per_component(limits.tables)
         .max_tables_per_module(limits.tables)
         .max_memory_size(limits.memory_bytes)
@@ -125,24 +139,29 @@ fn pool() -> PoolingAllocationConfig {
         // A call with 1,000 channels touches about 1 MiB: cleared pages cost less
         // than new ones.
         .linear_memory_keep_resident(2 << 20)
-        .pagemap_scan(Enabled::Auto);
+        // Reads a file of the process, which a worker may not have.
+        .pagemap_scan(Enabled::No);
     pool
 }
 
-/// The engine that runs calls, and the address space it gives to memories.
-pub(super) fn running(allocation: Allocation) -> wasmtime::Result<(Engine, Space)> {
-    let space = Space::probe();
+/// The engine that runs up to so many calls at once.
+pub(super) fn running(allocation: Allocation, space: Space, calls: u32) -> wasmtime::Result<Engine> {
     if allocation == Allocation::Pooled && space == Space::Wide {
         let mut config = settings(Tier::Speed, space);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(calls)));
         // The reservation of the pool's address space is the probe.
         if let Ok(engine) = Engine::new(&config) {
-            return Ok((engine, space));
+            return Ok(engine);
         }
     }
+    reference(space)
+}
+
+/// An engine that accepts the same artefacts as one that runs, and takes nothing from a pool.
+pub(super) fn reference(space: Space) -> wasmtime::Result<Engine> {
     let mut config = settings(Tier::Speed, space);
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-    Ok((Engine::new(&config)?, space))
+    Engine::new(&config)
 }
 
 /// The engine that compiles for the one that runs.
@@ -214,7 +233,8 @@ mod tests {
     #[test]
     fn an_engine_that_runs_accepts_what_each_tier_compiles() {
         let component = wat::parse_str("(component)").unwrap();
-        let (engine, space) = running(Allocation::Pooled).unwrap();
+        let space = Space::probe();
+        let engine = running(Allocation::Pooled, space, 1).unwrap();
         for tier in Tier::ALL {
             let artefact = compiling(tier, space).unwrap().precompile_component(&component).unwrap();
             // SAFETY: the artefact comes straight from the compiler.

@@ -1,6 +1,7 @@
 //! What goes wrong with a module, as data.
 
 use super::limits::Exceeded;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use wasmtime::{Trap, WasmBacktrace};
 
@@ -11,8 +12,11 @@ const MAX_FRAMES: usize = 6;
 /// Longest line of the stack that a detail shows, bytes.
 const MAX_FRAME: usize = 120;
 
+/// The code of a call that was not made since there is no worker.
+pub const NO_WORKER: &str = "no_worker";
+
 /// The kind of a fault in a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FaultKind {
     /// The guest stopped itself or did what no program may: panic, division
     /// by zero, access out of bounds.
@@ -31,11 +35,15 @@ pub enum FaultKind {
     BadOutput,
     /// It said itself that it cannot decide.
     GuestError,
+    /// The process that ran the call died of it, or answered what no worker answers.
+    WorkerDied,
+    /// There is no process to run the call in: the module has no part in that.
+    NoWorker,
 }
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [FaultKind; 8] = [
+    pub const ALL: [FaultKind; 10] = [
         FaultKind::Trap,
         FaultKind::OutOfFuel,
         FaultKind::Deadline,
@@ -44,6 +52,8 @@ impl FaultKind {
         FaultKind::OutputTooLarge,
         FaultKind::BadOutput,
         FaultKind::GuestError,
+        FaultKind::WorkerDied,
+        FaultKind::NoWorker,
     ];
 
     /// The code for programs.
@@ -57,12 +67,19 @@ impl FaultKind {
             FaultKind::OutputTooLarge => "output_too_large",
             FaultKind::BadOutput => "bad_output",
             FaultKind::GuestError => "guest_error",
+            FaultKind::WorkerDied => "worker_died",
+            FaultKind::NoWorker => NO_WORKER,
         }
+    }
+
+    /// Whether the engine itself finds it within a call.
+    pub(super) const fn is_within_a_call(self) -> bool {
+        !matches!(self, FaultKind::WorkerDied | FaultKind::NoWorker)
     }
 }
 
 /// A call that gave no decision. Nothing of it may be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StrategyFault {
     pub kind: FaultKind,
     /// For the operator: printable ASCII, at most 1,000 bytes.

@@ -2,7 +2,7 @@
 //! engine's epoch on while any does, so that an idle node is left to sleep.
 
 use super::limits::CALLS_AT_ONCE;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 use wasmtime::Engine;
@@ -44,10 +44,17 @@ pub(super) struct Pass(Arc<Shared>);
 
 impl Gate {
     /// Starts the thread that moves `engine`'s epoch on; it ends with the gate.
+    /// That thread has begun when this returns: what a thread does to begin,
+    /// a sealed process may not.
     pub(super) fn new(engine: &Engine) -> std::io::Result<Gate> {
-        let shared = Arc::new(Shared::default());
-        let (watched, engine) = (Arc::clone(&shared), engine.clone());
-        thread::Builder::new().name("wasm-epoch".to_owned()).spawn(move || tick(&watched, &engine))?;
+        let (shared, begun) = (Arc::new(Shared::default()), Arc::new(Barrier::new(2)));
+        let (watched, engine, here) = (Arc::clone(&shared), engine.clone(), Arc::clone(&begun));
+        let run = move || {
+            here.wait();
+            tick(&watched, &engine);
+        };
+        thread::Builder::new().name("wasm-epoch".to_owned()).spawn(run)?;
+        begun.wait();
         Ok(Gate(shared))
     }
 

@@ -1,5 +1,6 @@
 //! What a guest may use, by class, and the limiter that counts memory.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
@@ -27,7 +28,7 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 /// How much a module may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LimitClass {
     /// Compiled languages; what every module gets.
     Native,

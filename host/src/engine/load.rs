@@ -3,26 +3,29 @@
 //! changes: a file that costs much to refuse costs it once.
 
 use super::builtin;
-use super::cache::{Cache, CacheKey};
+use super::cache::{Artefact, Cache, CacheKey};
 use super::compile::{Compiler, Job, in_process};
 use super::config::{self, Space, Tier};
 use super::fault::printable;
 use super::files::{Files, ModuleFile, Stamp};
-use super::gate::Gate;
 use super::imports;
 use super::limits::LimitClass;
 use super::load_fault::LoadFault;
 use super::module::{Header, Module, Origin};
+use super::site::{Seat, SeatFault, Site};
 use super::vault::Vault;
+use super::worker::Cargo;
 use super::world::{Fees, Rebalances, World};
+use crate::model::strategy::Description;
 use crate::model::{Digest, StrategyName};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::Engine;
-use wasmtime::component::Component;
 
 type Loaded<W> = Result<Arc<Module<W>>, LoadFault>;
+
+type Seated<W> = (Seat<W>, Description);
 
 /// What is known of one name. Locked while it is being loaded, so that two
 /// callers do not compile the same file.
@@ -87,6 +90,12 @@ struct Candidate<'a> {
     built_in: bool,
 }
 
+impl Candidate<'_> {
+    fn cargo(&self, artefact: Artefact) -> Cargo {
+        Cargo { name: self.name.to_owned(), digest: self.digest, class: self.class, artefact }
+    }
+}
+
 impl Loader {
     pub(super) fn new(
         engine: Engine,
@@ -124,7 +133,7 @@ impl Loader {
         self.files.list()
     }
 
-    pub(super) fn built_in<W: World>(&self, shelf: &Shelf<W>, name: &str, gate: &Gate) -> Loaded<W> {
+    pub(super) fn built_in<W: World>(&self, shelf: &Shelf<W>, name: &str, site: &Site) -> Loaded<W> {
         let Some(wasm) = builtin::component(name) else {
             return Err(LoadFault::NotFound { name: printable(name, 80) });
         };
@@ -135,14 +144,14 @@ impl Loader {
         }
         let digest = Digest(Sha256::digest(wasm).into());
         let class = LimitClass::Native;
-        let loaded = self.admit(&Candidate { name, wasm, digest, class, built_in: true }, gate);
+        let loaded = self.admit(&Candidate { name, wasm, digest, class, built_in: true }, site);
         slot.last = Some(Last { stamp: None, digest, class, loaded: loaded.clone() });
         loaded
     }
 
-    pub(super) fn load<W: World>(&self, shelf: &Shelf<W>, name: &StrategyName, gate: &Gate) -> Loaded<W> {
+    pub(super) fn load<W: World>(&self, shelf: &Shelf<W>, name: &StrategyName, site: &Site) -> Loaded<W> {
         if name.is_built_in() {
-            return self.built_in(shelf, name.as_str(), gate);
+            return self.built_in(shelf, name.as_str(), site);
         }
         let class = self.class(name);
         let slot = shelf.slot(name.as_str());
@@ -161,7 +170,7 @@ impl Loader {
             // Only the file's dates are new.
             Some(last) if last.digest == digest => last.loaded,
             _ => self
-                .admit(&Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false }, gate),
+                .admit(&Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false }, site),
         };
         if loaded.as_ref().err().is_none_or(LoadFault::is_lasting) {
             slot.last = Some(Last { stamp: Some(stamp), digest, class, loaded: loaded.clone() });
@@ -175,7 +184,7 @@ impl Loader {
         shelf: &Shelf<W>,
         name: &StrategyName,
         digest: Digest,
-        gate: &Gate,
+        site: &Site,
     ) -> Loaded<W> {
         let class = self.class(name);
         let slot = shelf.slot(&format!("{name}@{digest}"));
@@ -185,7 +194,7 @@ impl Loader {
         }
         let wasm = self.vault.get(&digest, class)?;
         let candidate = Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false };
-        let loaded = self.admit(&candidate, gate);
+        let loaded = self.admit(&candidate, site);
         if loaded.as_ref().err().is_none_or(LoadFault::is_lasting) {
             slot.last = Some(Last { stamp: None, digest, class, loaded: loaded.clone() });
         }
@@ -214,17 +223,10 @@ impl Loader {
     }
 
     /// Everything between the bytes of a component and a module that can decide.
-    fn admit<W: World>(&self, candidate: &Candidate<'_>, gate: &Gate) -> Loaded<W> {
-        let inspect = || imports::inspect(candidate.wasm, self.engine.get_wasm_features(), W::INTERFACE);
-        let (component, origin) = match self.cached(candidate) {
-            // It is in the cache since it was looked into and compiled before, if for another world.
-            Some(component) => {
-                if component.get_export_index(None, W::INTERFACE.to_string()).is_none() {
-                    inspect()?;
-                }
-                (component, Origin::Cached)
-            }
-            None => self.compile(candidate, inspect()?)?,
+    fn admit<W: World>(&self, candidate: &Candidate<'_>, site: &Site) -> Loaded<W> {
+        let (seated, origin) = match self.cached(candidate, site) {
+            Some(found) => (found?, Origin::Cached),
+            None => self.compile(candidate, site)?,
         };
         let header = Header {
             name: candidate.name.to_owned(),
@@ -234,25 +236,42 @@ impl Loader {
             bytes: candidate.wasm.len(),
             origin,
         };
-        let mut module = Module::new(header, &component, gate)?;
+        let mut module = Module::new(header, seated)?;
         module.not_kept = self.keep(candidate);
         Ok(Arc::new(module))
     }
 
-    fn cached(&self, candidate: &Candidate<'_>) -> Option<Component> {
+    fn inspect<W: World>(&self, candidate: &Candidate<'_>) -> Result<Tier, LoadFault> {
+        imports::inspect(candidate.wasm, self.engine.get_wasm_features(), W::INTERFACE)
+    }
+
+    /// The candidate as it was compiled before, if it was and that is of use still.
+    fn cached<W: World>(
+        &self,
+        candidate: &Candidate<'_>,
+        site: &Site,
+    ) -> Option<Result<Seated<W>, LoadFault>> {
         let most = candidate.class.limits().artefact_bytes;
         Tier::ALL.into_iter().find_map(|tier| {
-            let fingerprint = self.fingerprint(tier);
-            let key = CacheKey { digest: &candidate.digest, fingerprint };
-            let artefact = self.cache.get(key, most)?;
-            // SAFETY: the MAC shows that this node wrote the artefact, as its
-            // compiler made it, for this component, engine version, processor
-            // and settings; nobody without the key could have changed it.
-            unsafe { Component::deserialize(&self.engine, artefact) }.ok()
+            let key = CacheKey { digest: &candidate.digest, fingerprint: self.fingerprint(tier) };
+            match site.seat(candidate.cargo(self.cache.get(key, most)?)) {
+                Ok(seated) => Some(Ok(seated)),
+                Err(SeatFault::Stale(_)) => None,
+                // It was looked into when it was compiled, but perhaps for another world.
+                Err(SeatFault::Load(fault @ LoadFault::WrongWorld { .. })) => {
+                    Some(Err(self.inspect::<W>(candidate).err().unwrap_or(fault)))
+                }
+                Err(SeatFault::Load(fault)) => Some(Err(fault)),
+            }
         })
     }
 
-    fn compile(&self, candidate: &Candidate<'_>, tier: Tier) -> Result<(Component, Origin), LoadFault> {
+    fn compile<W: World>(
+        &self,
+        candidate: &Candidate<'_>,
+        site: &Site,
+    ) -> Result<(Seated<W>, Origin), LoadFault> {
+        let tier = self.inspect::<W>(candidate)?;
         let job = Job { wasm: candidate.wasm, class: candidate.class, tier, space: self.space };
         let (artefact, tier) = if candidate.built_in {
             let artefact = in_process(job).map_err(|why| LoadFault::Invalid { why })?;
@@ -260,13 +279,15 @@ impl Loader {
         } else {
             self.compiler.compile(job)?
         };
-        // SAFETY: the artefact comes straight from our compiler, in this
-        // process or through a pipe that only the child could write to.
-        let component = unsafe { Component::deserialize(&self.engine, &artefact) }
-            .map_err(|error| LoadFault::Host { why: printable(&format!("{error:#}"), 400) })?;
+        let artefact = Artefact::fresh(artefact);
+        let seated = match site.seat(candidate.cargo(artefact.clone())) {
+            Err(SeatFault::Stale(why)) => return Err(LoadFault::Host { why }),
+            Err(SeatFault::Load(fault)) => Err(fault),
+            Ok(seated) => Ok(seated),
+        };
         let key = CacheKey { digest: &candidate.digest, fingerprint: self.fingerprint(tier) };
-        let not_cached = self.cache.put(key, &artefact).err().map(|error| error.to_string());
-        Ok((component, Origin::Compiled { tier, not_cached }))
+        let not_cached = self.cache.put(key, artefact.bytes()).err().map(|error| error.to_string());
+        Ok((seated?, Origin::Compiled { tier, not_cached }))
     }
 
     fn fingerprint(&self, tier: Tier) -> &[u8; 32] {

@@ -56,13 +56,15 @@ impl LoadFault {
 
     /// Whether the same bytes will be refused again, so that trying is a waste.
     pub(super) const fn is_lasting(&self) -> bool {
-        !matches!(
-            self,
+        match self {
             LoadFault::NotFound { .. }
-                | LoadFault::NotKept { .. }
-                | LoadFault::Unreadable { .. }
-                | LoadFault::Host { .. }
-        )
+            | LoadFault::NotKept { .. }
+            | LoadFault::Unreadable { .. }
+            | LoadFault::Host { .. } => false,
+            // The call itself came to an end that it would come to again, or its worker was lost.
+            LoadFault::Describe(fault) => fault.fuel.is_some(),
+            _ => true,
+        }
     }
 }
 

@@ -15,7 +15,9 @@
 //! | `compile`, `child` | compiling strangers' code in a process that may die |
 //! | `cache` | artefacts on disk, authenticated |
 //! | `config`, `limits`, `gate` | the engine's settings, the limits, the clock |
-//! | `world`, `module`, `v1`, `check`, `describe` | calls, the contract, what may come back |
+//! | `site`, `run` | where calls run, and one call |
+//! | `worker` | the processes that calls run in, seen from both ends |
+//! | `world`, `module`, `v1`, `check`, `describe` | the contract, and what may come back |
 
 mod builtin;
 mod cache;
@@ -32,9 +34,12 @@ mod limits;
 mod load;
 mod load_fault;
 mod module;
+mod run;
+mod site;
 mod transcribe;
 mod v1;
 mod vault;
+mod worker;
 mod world;
 
 pub use builtin::component as built_in_component;
@@ -42,20 +47,23 @@ pub use check::MAX_PPM;
 pub use child::compile_child_main;
 pub use compile::{COMPILE_SUBCOMMAND, Compiler};
 pub use config::{Allocation, Tier};
-pub use fault::{FaultKind, StrategyFault};
+pub use fault::{FaultKind, NO_WORKER, StrategyFault};
 pub use files::ModuleFile;
 pub use imports::{Names, names};
 pub use limits::{LimitClass, Limits};
 pub use load_fault::LoadFault;
-pub use module::{Cost, Module, Origin};
+pub use module::{Module, Origin};
+pub use run::Cost;
+pub use site::{Place, PlaceStatus};
+pub use worker::{CrewStatus, Death, WORKER_SUBCOMMAND, WorkerStatus, worker_main};
 pub use world::{Fees, Interface, Rebalances, World};
 
 use crate::model::rebalance::{RebalanceDecision, RebalanceInput};
 use crate::model::strategy::{FeeInput, StrategyDecision};
 use crate::model::{Digest, StrategyName};
 use anyhow::Context;
-use gate::Gate;
 use load::Loader;
+use site::Site;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -84,27 +92,36 @@ pub struct EngineOptions {
     /// Compiles the modules of the strategies directory.
     pub compiler: Compiler,
     pub allocation: Allocation,
+    /// Where calls run.
+    pub place: Place,
     /// Names of modules that get the limits of `LimitClass::Interpreted`.
     pub interpreted: BTreeSet<String>,
 }
 
 impl EngineOptions {
-    /// The options of a plugin with the data directory `dir`.
+    /// The options of a plugin with the data directory `dir`: calls run in workers where those can
+    /// be set up.
     ///
     /// # Errors
     /// When the path of the running program is not known.
     pub fn in_dir(dir: &std::path::Path) -> anyhow::Result<EngineOptions> {
-        let program = std::env::current_exe().context("the path of this program")?;
+        let program = own_program().context("the path of this program")?;
         Ok(EngineOptions {
             strategies_dir: dir.join("strategies"),
             vault_dir: dir.join("modules"),
             cache_dir: dir.join("cache"),
             key_file: dir.join("cache.key"),
-            compiler: Compiler::Child(program),
+            compiler: Compiler::Child(program.clone()),
+            place: Place::Worker { program, or_here: true },
             allocation: Allocation::default(),
             interpreted: BTreeSet::new(),
         })
     }
+}
+
+/// This very program, whatever its path leads to by now.
+fn own_program() -> std::io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe() }
 }
 
 /// The sandbox. Clones share everything; all methods block and may be called
@@ -115,7 +132,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     strategies_dir: PathBuf,
     loader: Loader,
-    gate: Gate,
+    site: Site,
 }
 
 impl Engine {
@@ -128,13 +145,10 @@ impl Engine {
         let files = files::Files::open(&options.strategies_dir)?;
         let vault = vault::Vault::open(&options.vault_dir)?;
         let cache = cache::Cache::open(&options.cache_dir, &options.key_file)?;
-        let (engine, space) = config::running(options.allocation)
-            .map_err(|error| anyhow::anyhow!("{error:#}"))
-            .context("the WebAssembly engine")?;
-        let gate = Gate::new(&engine).context("the engine's clock")?;
+        let (site, engine, space) = Site::open(options.place, options.allocation)?;
         let loader = Loader::new(engine, space, (files, vault), cache, options.compiler);
         loader.set_interpreted(options.interpreted);
-        Ok(Engine(Arc::new(Inner { strategies_dir: options.strategies_dir, loader, gate })))
+        Ok(Engine(Arc::new(Inner { strategies_dir: options.strategies_dir, loader, site })))
     }
 
     /// A strategy that the binary carries.
@@ -142,7 +156,7 @@ impl Engine {
     /// # Errors
     /// When there is none of that name.
     pub fn built_in(&self, name: &str) -> Result<Arc<Module>, LoadFault> {
-        self.0.loader.built_in(&self.0.loader.fees, name, &self.0.gate)
+        self.0.loader.built_in(&self.0.loader.fees, name, &self.0.site)
     }
 
     /// The module of that name: built in, or from the strategies directory. A
@@ -153,7 +167,7 @@ impl Engine {
     /// Says why the module may not run; nothing of it has run then, but for
     /// its own description.
     pub fn load(&self, name: &StrategyName) -> Result<Arc<Module>, LoadFault> {
-        self.0.loader.load(&self.0.loader.fees, name, &self.0.gate)
+        self.0.loader.load(&self.0.loader.fees, name, &self.0.site)
     }
 
     /// The evaluator of that name, as [`Engine::load`] does for strategies that
@@ -162,7 +176,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::load`].
     pub fn load_evaluator(&self, name: &StrategyName) -> Result<Arc<Evaluator>, LoadFault> {
-        self.0.loader.load(&self.0.loader.evaluators, name, &self.0.gate)
+        self.0.loader.load(&self.0.loader.evaluators, name, &self.0.site)
     }
 
     /// Keeps a module under its digest, so that it can be loaded whatever becomes of its file.
@@ -214,7 +228,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::load`].
     pub fn load_kept(&self, name: &StrategyName, digest: Digest) -> Result<Arc<Module>, LoadFault> {
-        self.0.loader.load_kept(&self.0.loader.fees, name, digest, &self.0.gate)
+        self.0.loader.load_kept(&self.0.loader.fees, name, digest, &self.0.site)
     }
 
     /// Loads a kept evaluator, which goes by `name`, as [`Engine::load`] does.
@@ -226,7 +240,7 @@ impl Engine {
         name: &StrategyName,
         digest: Digest,
     ) -> Result<Arc<Evaluator>, LoadFault> {
-        self.0.loader.load_kept(&self.0.loader.evaluators, name, digest, &self.0.gate)
+        self.0.loader.load_kept(&self.0.loader.evaluators, name, digest, &self.0.site)
     }
 
     /// Looks at the module's file again at the next `load`, as if new.
@@ -285,18 +299,23 @@ impl Engine {
     ) -> (Result<W::Decision, StrategyFault>, Cost) {
         // A panic here would be a defect of the engine's; a strategy must not
         // be able to use it to stop the plugin.
-        catch_unwind(AssertUnwindSafe(|| module.decide(input, &self.0.gate))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| module.decide(input))).unwrap_or_else(|_| {
             (Err(StrategyFault::new(FaultKind::Trap, "the engine panicked")), Cost::default())
         })
     }
 
-    /// Makes an instance of `module` and drops it, as each call does: for the
+    /// Where calls run now.
+    pub fn place(&self) -> PlaceStatus {
+        self.0.site.status()
+    }
+
+    /// Makes an instance of `module` and drops it, as each call does in this process: for the
     /// benchmarks.
     ///
     /// # Errors
     /// The fault that kept the instance from being made.
     #[doc(hidden)]
     pub fn instantiate(&self, module: &Module) -> Result<(), StrategyFault> {
-        module.instantiate(&self.0.gate)
+        module.instantiate()
     }
 }

@@ -51,10 +51,10 @@ pub trait Adapter: Sized {
     type Pre: Send + Sync;
     type Instance;
     /// The input and the answer in the contract's form.
-    type Lowered;
-    type Raw;
+    type Lowered: Serialize + DeserializeOwned;
+    type Raw: Serialize + DeserializeOwned;
     const INTERFACE: &'static Interface;
-    /// The cycle in which the module is called.
+    /// The cycle in which the module is called: the world's name elsewhere.
     const CYCLE: CycleKind;
 
     fn link(component: InstancePre<Budget>) -> wasmtime::Result<Self::Pre>;

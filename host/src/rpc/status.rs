@@ -2,6 +2,7 @@
 //! Answers at once, from memory and the store, however far the plugin is.
 
 mod ledger;
+mod place;
 
 use super::args::Args;
 use super::{Command, CommandResult, Run, rebalance};
@@ -187,6 +188,7 @@ fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
         );
     }
     degraded.extend(ledger::degraded(&health));
+    degraded.extend(place::degraded(&services.engine));
     if let Some(why) = services.desk.sling().problem().filter(|_| services.has_companion(Companion::Sling)) {
         degraded.push(part("rebalancing", why));
     }
@@ -274,6 +276,7 @@ fn strategies(services: &Services, faults: &[ModuleFaults]) -> Value {
     json!({
         "modules": files.iter().map(|file| json!({ "name": file.name, "bytes": file.bytes })).collect::<Vec<_>>(),
         "problem": problem,
+        "place": place::answer(&services.engine),
         "faults_total": faults.iter().map(|module| u64::from(module.faults_total)).sum::<u64>(),
         "faults": faults.iter().map(super::strategy::fault).collect::<Vec<_>>(),
     })

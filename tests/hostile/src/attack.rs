@@ -12,6 +12,7 @@ pub fn run(mode: &str) {
         "chase" => chase(),
         "memory" => eat_memory(),
         "recurse" => drop(black_box(recurse(black_box(1)))),
+        other if other.starts_with("escape") => escape(),
         _ => {}
     }
 }
@@ -52,4 +53,10 @@ fn eat_memory() {
 fn recurse(depth: u64) -> u64 {
     let frame = black_box([depth; 16]);
     if depth == 0 { 0 } else { recurse(black_box(depth + 1)) + frame[3] }
+}
+
+/// Where tests put machine code that no compiler would make: over the number, once this is compiled.
+#[inline(never)]
+fn escape() {
+    black_box(0x6573_6361_7065_6421_u64);
 }

@@ -4,8 +4,6 @@
 use super::place::{Place, guest, input, name, peak_rss};
 use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions, LoadFault, Origin, Tier};
 use std::fmt::Write as _;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The longest that a load may block, with room for a busy machine.
@@ -147,14 +145,6 @@ fn a_function_that_is_dear_to_optimise_is_compiled_by_the_quick_tier() {
     assert_eq!(again.origin, Origin::Cached);
 }
 
-/// An engine whose compiler is a shell script.
-fn with_compiler(place: &Place, script: &str) -> Engine {
-    let program: PathBuf = place.path("compiler");
-    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    Engine::new(EngineOptions { compiler: Compiler::Child(program), ..place.options() }).unwrap()
-}
-
 #[test]
 fn a_compiler_that_dies_is_told_from_a_module_that_is_wrong() {
     let place = Place::new();
@@ -165,15 +155,15 @@ fn a_compiler_that_dies_is_told_from_a_module_that_is_wrong() {
         ("kill -KILL $$", "was killed"),
         ("kill -SEGV $$", "crashed the compiler"),
     ] {
-        let fault = with_compiler(&place, script).load(&name("guest")).unwrap_err();
+        let fault = place.with_compiler(script).load(&name("guest")).unwrap_err();
         assert!(matches!(fault, LoadFault::CompileLimit { .. }), "{script}: {fault}");
         assert!(fault.to_string().contains(told), "{script}: {fault}");
     }
-    let fault = with_compiler(&place, "echo no good >&2; exit 3").load(&name("guest")).unwrap_err();
+    let fault = place.with_compiler("echo no good >&2; exit 3").load(&name("guest")).unwrap_err();
     assert_eq!(fault, LoadFault::Invalid { why: "no good".to_owned() });
     for script in ["echo odd >&2; exit 7", "true", "exec head -c 20000000 /dev/zero", "echo not an artefact"]
     {
-        let fault = with_compiler(&place, script).load(&name("guest")).unwrap_err();
+        let fault = place.with_compiler(script).load(&name("guest")).unwrap_err();
         assert!(
             matches!(fault, LoadFault::Host { .. } | LoadFault::CompileLimit { .. }),
             "{script}: {fault}"
@@ -188,7 +178,7 @@ fn a_compiler_that_dies_is_told_from_a_module_that_is_wrong() {
 fn a_compiler_that_hangs_is_ended() {
     let place = Place::new();
     place.install("guest", &guest("honest"));
-    let engine = with_compiler(&place, "exec sleep 1000");
+    let engine = place.with_compiler("exec sleep 1000");
     let start = Instant::now();
     let fault = engine.load(&name("guest")).unwrap_err();
     assert!(fault.to_string().contains("was not done after 12 s"), "{fault}");

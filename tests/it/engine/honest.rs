@@ -151,7 +151,7 @@ fn many_threads_may_call_at_once() {
 
 #[test]
 fn an_engine_that_ends_leaves_no_thread_behind() {
-    let threads = || fs::read_dir("/proc/self/task").unwrap().filter(is_epoch_thread).count();
+    let threads = || fs::read_dir("/proc/self/task").unwrap().filter(is_engines_thread).count();
     let wait = |what: &str, reached: &dyn Fn(usize) -> bool| {
         let start = Instant::now();
         while !reached(threads()) {
@@ -166,8 +166,8 @@ fn an_engine_that_ends_leaves_no_thread_behind() {
     wait("none is left but those of other tests", &|count| count < 64);
 }
 
-fn is_epoch_thread(task: &std::io::Result<fs::DirEntry>) -> bool {
+fn is_engines_thread(task: &std::io::Result<fs::DirEntry>) -> bool {
     let comm = task.as_ref().map(|task| fs::read_to_string(task.path().join("comm")));
     // A thread may end while it is looked at.
-    matches!(comm, Ok(Ok(comm)) if comm.trim() == "wasm-epoch")
+    matches!(comm, Ok(Ok(comm)) if comm.trim() == "start-workers")
 }

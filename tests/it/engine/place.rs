@@ -1,7 +1,8 @@
 //! A directory with modules, an engine over it, and inputs to call it with.
 
 use cl_revenue_ops::engine::{
-    Allocation, COMPILE_SUBCOMMAND, Compiler, Engine, EngineOptions, LoadFault, Module, StrategyFault,
+    Allocation, COMPILE_SUBCOMMAND, Compiler, Engine, EngineOptions, LoadFault, Module, Place as Site,
+    StrategyFault,
 };
 use cl_revenue_ops::model::flow::FlowClass;
 use cl_revenue_ops::model::strategy::{
@@ -9,6 +10,7 @@ use cl_revenue_ops::model::strategy::{
 };
 use cl_revenue_ops::model::{Msat, Opener, Ppm, StrategyName, UnixTime};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -79,7 +81,9 @@ impl Place {
 
     pub fn options(&self) -> EngineOptions {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_cl-revenue-ops"));
-        EngineOptions { compiler: Compiler::Child(program), ..EngineOptions::in_dir(&self.0).unwrap() }
+        let site = Site::Worker { program: program.clone(), or_here: false };
+        let options = EngineOptions::in_dir(&self.0).unwrap();
+        EngineOptions { compiler: Compiler::Child(program), place: site, ..options }
     }
 
     pub fn engine(&self) -> Engine {
@@ -89,6 +93,32 @@ impl Place {
     /// Compiles without a child: for what is not about compiling.
     pub fn quick_engine(&self) -> Engine {
         Engine::new(EngineOptions { compiler: Compiler::InProcess, ..self.options() }).unwrap()
+    }
+
+    /// An engine whose compiler is a shell script.
+    pub fn with_compiler(&self, script: &str) -> Engine {
+        let compiler = Compiler::Child(self.script("compiler", script));
+        Engine::new(EngineOptions { compiler, ..self.options() }).unwrap()
+    }
+
+    /// An engine whose worker is a shell script.
+    pub fn with_worker(&self, script: &str, or_here: bool) -> Engine {
+        let site = Site::Worker { program: self.script("worker", script), or_here };
+        Engine::new(EngineOptions { place: site, compiler: Compiler::InProcess, ..self.options() }).unwrap()
+    }
+
+    /// An engine that runs calls in this process.
+    pub fn engine_here(&self) -> Engine {
+        let options = self.options();
+        Engine::new(EngineOptions { place: Site::InProcess, compiler: Compiler::InProcess, ..options })
+            .unwrap()
+    }
+
+    fn script(&self, name: &str, script: &str) -> PathBuf {
+        let program = self.path(name);
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        program
     }
 
     pub fn on_demand(&self) -> Engine {

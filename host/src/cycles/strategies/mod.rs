@@ -6,7 +6,7 @@ pub use roster::Roster;
 
 use super::Services;
 use super::fee::ModuleCall;
-use crate::engine::{Engine, Evaluator, LoadFault, Module};
+use crate::engine::{Engine, Evaluator, LoadFault, Module, NO_WORKER};
 use crate::model::module::{Decides, InstalledModule, ModuleEvent, Stage};
 use crate::model::{Channel, Digest, Policy, StrategyName, UnixTime};
 use crate::store::modules::{self, Fault, ModuleFaults};
@@ -182,6 +182,7 @@ pub(super) fn note_call(
     match (result, digest) {
         (Ok(()), Some(digest)) => modules::ok(tx, &digest)?,
         (Ok(()), None) | (Err((QUARANTINED, _)), _) => {}
+        (Err((NO_WORKER, text)), _) => tracing::warn!("strategy '{strategy}' could not be asked: {text}"),
         (Err((code, text)), None) => tracing::warn!("strategy '{strategy}' is not used ({code}): {text}"),
         (Err((code, text)), Some(digest)) => {
             tracing::warn!("strategy '{strategy}' (module {digest}) failed ({code}): {text}");
@@ -219,6 +220,7 @@ pub(super) fn note_trial(
     trials::record(tx, run, cycle, now)?;
     let fault = run.fault.as_ref().map(|(code, text)| (code.as_str(), text.as_str()));
     if let Some((code, text)) = fault
+        && code != NO_WORKER
         && module.stage == Stage::Canary
     {
         take_back(tx, module, &format!("it failed ({code}): {text}"), now)?;

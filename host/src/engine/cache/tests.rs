@@ -46,7 +46,7 @@ fn what_is_put_is_found_again_by_the_next_start() {
     let place = Place::new("round");
     assert_eq!(place.open().get(KEY, MOST), None);
     place.open().put(KEY, b"machine code").unwrap();
-    assert_eq!(place.open().get(KEY, MOST).unwrap(), b"machine code");
+    assert_eq!(place.open().get(KEY, MOST).unwrap().bytes(), b"machine code");
     assert_eq!([mode(&place.artefact()), mode(&place.key_file()), mode(&place.0)], [0o600, 0o600, 0o700]);
     assert_eq!(fs::read_dir(place.0.join("cache")).unwrap().count(), 1, "no scratch file stays");
 }

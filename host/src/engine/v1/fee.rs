@@ -13,7 +13,11 @@ use wasmtime::component::InstancePre;
 
 /// What the engine's generator makes of the contract.
 pub(super) mod generated {
-    wasmtime::component::bindgen!({ path: "../wit/v1", world: "fee-strategy" });
+    wasmtime::component::bindgen!({
+        path: "../wit/v1",
+        world: "fee-strategy",
+        additional_derives: [serde::Serialize, serde::Deserialize],
+    });
 }
 
 const _: () = assert!(size_of::<wit::Proposal>() <= PROPOSAL_BYTES);

@@ -18,6 +18,7 @@ mod generated {
     wasmtime::component::bindgen!({
         path: "../wit/v1",
         world: "rebalance-strategy",
+        additional_derives: [serde::Serialize, serde::Deserialize],
         with: {
             "revenue-ops:strategy/types@1.0.0":
                 crate::engine::v1::fee::generated::revenue_ops::strategy::types,

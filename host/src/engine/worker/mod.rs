@@ -1,0 +1,34 @@
+//! Workers: processes that run the calls of strategies and can do nothing else.
+//!
+//! A worker is this program, started again. It shuts itself off from the
+//! system before it is given a module, serves that one module for the rest of
+//! its life, and speaks with the plugin over one socket. The plugin trusts
+//! nothing that comes out of it: sizes, times and contents are bounded on this
+//! side, and decisions are checked on this side.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `wire` | what the two say to each other |
+//! | `crew` | the plugin's workers: who is free, who died of what |
+//! | `away` | one module's calls through the crew |
+//! | `process` | one worker, seen from the plugin |
+//! | `inside` | what a worker does |
+//! | `seal` | what a worker gives up, and the calls it may still make |
+
+mod away;
+mod crew;
+mod inside;
+mod process;
+#[cfg(target_os = "linux")]
+mod seal;
+mod wire;
+
+pub(super) use away::{Away, Cargo};
+pub(super) use crew::Crew;
+pub use crew::{CrewStatus, Death, WorkerStatus};
+pub use inside::worker_main;
+
+/// The subcommand under which the program is a worker.
+pub const WORKER_SUBCOMMAND: &str = "strategy-worker";
+/// Carries address space and allocation to the worker.
+const SET_UP_VARIABLE: &str = "CL_REVENUE_OPS_WORKER";

@@ -1,0 +1,107 @@
+//! What plugin and worker say to each other: frames of a length and that many bytes.
+
+use crate::engine::fault::StrategyFault;
+use crate::engine::limits::LimitClass;
+use crate::engine::run::Cost;
+use crate::model::CycleKind;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io::{self, ErrorKind, Read};
+
+/// Bytes of a frame's length.
+const LENGTH_BYTES: usize = 8;
+/// The most that a worker takes in one frame, bytes: an artefact of the largest class, or an input
+/// with far more channels than a node can have.
+pub(super) const MOST_ORDER_BYTES: usize = 256 << 20;
+
+/// A worker's first word.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Hello {
+    /// Sealed and ready; with the fingerprints of the artefacts that it can run.
+    Ready([[u8; 32]; 2]),
+    /// It could not shut itself off, and says why.
+    Refused(String),
+}
+
+/// What a worker is told. Bytes that belong to an order follow it in the same frame.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    /// Take this component: its artefact follows.
+    Load(LimitClass),
+    /// Say what the component is.
+    Describe(CycleKind),
+    /// Decide about so many channels: the input in the contract's form follows.
+    Decide(CycleKind, u32),
+}
+
+/// The answer to an order to load: what is wrong with the artefact, if anything is.
+pub(super) type Taken = Result<(), String>;
+
+/// The answer to an order to decide.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Decided<Raw> {
+    pub(super) cost: Cost,
+    pub(super) answer: Result<Raw, StrategyFault>,
+}
+
+/// A frame under construction; it keeps its room for the next one.
+#[derive(Default)]
+pub(super) struct Outgoing(Vec<u8>);
+
+impl Outgoing {
+    /// An empty frame.
+    pub(super) fn begin(&mut self) -> &mut Outgoing {
+        self.0.clear();
+        self.0.extend_from_slice(&[0; LENGTH_BYTES]);
+        self
+    }
+
+    pub(super) fn value(&mut self, value: &impl Serialize) -> io::Result<&mut Outgoing> {
+        self.0 = postcard::to_extend(value, std::mem::take(&mut self.0)).map_err(io::Error::other)?;
+        Ok(self)
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Outgoing {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// The whole frame.
+    pub(super) fn end(&mut self) -> &[u8] {
+        let length = (self.0.len() - LENGTH_BYTES) as u64;
+        self.0[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
+        &self.0
+    }
+}
+
+/// Reads one frame of at most `most` bytes into `buffer`. False at the end of the stream.
+pub(super) fn read_frame(stream: &mut impl Read, buffer: &mut Vec<u8>, most: usize) -> io::Result<bool> {
+    let mut length = [0; LENGTH_BYTES];
+    match stream.read_exact(&mut length) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(false),
+        other => other?,
+    }
+    let length = u64::from_le_bytes(length);
+    if length > most as u64 {
+        let problem = format!("a message of {length} bytes; at most {most} are allowed");
+        return Err(io::Error::new(ErrorKind::InvalidData, problem));
+    }
+    buffer.resize(length as usize, 0);
+    stream.read_exact(buffer)?;
+    Ok(true)
+}
+
+/// The one value that `frame` holds.
+pub(super) fn value<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
+    let (value, rest) = head(frame)?;
+    if rest.is_empty() { Ok(value) } else { Err(nonsense("a message that is longer than what it says")) }
+}
+
+/// The value that `frame` begins with, and the bytes after it.
+pub(super) fn head<T: DeserializeOwned>(frame: &[u8]) -> io::Result<(T, &[u8])> {
+    postcard::take_from_bytes(frame).map_err(|_| nonsense("a message that makes no sense"))
+}
+
+fn nonsense(what: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, what)
+}
