@@ -5,6 +5,7 @@
 mod attacks;
 mod files;
 mod life;
+mod performance;
 mod quarantine;
 #[cfg(target_os = "linux")]
 mod worker;

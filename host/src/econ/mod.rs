@@ -1,5 +1,6 @@
 //! Pure arithmetic: data in, numbers and words out.
 
+pub mod canary;
 pub mod capacity;
 pub mod chain;
 pub mod classify;
@@ -7,4 +8,6 @@ pub mod closure;
 pub mod flow;
 pub mod networth;
 pub mod pairs;
+pub mod performance;
 pub mod pnl;
+pub mod student;

@@ -85,13 +85,14 @@ impl FromStr for Stage {
 /// When a canary is taken back.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CanaryBounds {
-    /// Revenue against the channels beside it, percent less than before.
+    /// Revenue below what was to be expected by what became of the channels beside it, percent.
     pub max_revenue_fall_pct: f64,
-    /// Share of its proposals that the guard refuses as nonsense, percent.
+    /// Share of its proposals that the guard refuses as out of place, in percent above that of the
+    /// channels beside it.
     pub max_refusals_pct: f64,
     /// Hours before its revenue is judged.
     pub min_hours: u32,
-    /// Forwards on either side before its revenue is judged.
+    /// Forwards of its channels before it began, and to be expected since, before its revenue is judged.
     pub min_forwards: u32,
 }
 

@@ -4,6 +4,7 @@ mod install;
 mod life;
 mod list;
 mod param;
+mod performance;
 mod push;
 mod show;
 mod sub;
@@ -23,8 +24,8 @@ pub(super) const COMMAND: Command = Command {
     name: "revenue-strategy",
     usage: "[action] [name] ...",
     description: "Installs strategy modules, tries them beside the ones in force, puts them in force and takes them back: \
-                  list, show, verify, install, shadow, canary, activate, rollback, remove, set-param, clear-quarantine; \
-                  trust (list, add, remove): whose signatures let modules in; push (begin, chunk, commit, abort, list): \
+                  list, show, performance, verify, install, shadow, canary, activate, rollback, remove, set-param, \
+                  clear-quarantine; trust (list, add, remove): whose signatures let modules in; push (begin, chunk, commit, abort, list): \
                   signed modules in chunks.",
     run: Run::Ready(|services, params| Box::pin(run(services, params))),
 };
@@ -39,6 +40,7 @@ static MENU: Menu = Menu {
             doc: "Built-in strategies, installed modules, files in the strategies directory, and faults.",
         },
         show::FORM,
+        performance::FORM,
         install::VERIFY,
         install::INSTALL,
         life::SHADOW,
@@ -74,6 +76,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let services = &services;
     match form.action {
         "show" => show::run(services, &args).await,
+        "performance" => performance::run(services, &args).await,
         "verify" => install::verify(services, &args).await,
         "install" => install::install(services, &args).await,
         "shadow" => life::shadow(services, &args).await,

@@ -121,11 +121,13 @@ pub(super) fn note_version(tx: &Transaction<'_>, digest: Digest, version: &str, 
     Ok(())
 }
 
-/// The versions of all modules that were ever used.
+/// The versions of all modules that are installed or were ever used.
 pub fn versions(conn: &Connection) -> Result<HashMap<Digest, String>> {
-    conn.prepare_cached("SELECT digest, version FROM module_versions")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect()
+    conn.prepare_cached(
+        "SELECT digest, version FROM installed_modules UNION ALL SELECT digest, version FROM module_versions",
+    )?
+    .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+    .collect()
 }
 
 #[cfg(test)]

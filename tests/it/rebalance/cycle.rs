@@ -2,7 +2,7 @@
 
 use super::place::{configure, debug, node, node_with, payments, routes, settled, start};
 use crate::acts::set_policy;
-use crate::support::DEADLINE;
+use crate::support::{DEADLINE, Stage, wait_until};
 use lab::market::{Acceptance, DemandSpec};
 use lab::node::RouteCost;
 use serde_json::{Value, json};
@@ -57,7 +57,24 @@ async fn a_channel_that_sells_is_filled_when_the_route_is_cheap() {
         !paid.is_empty() && paid.iter().all(|payment| payment.job.to_string() == stage.scid(0)),
         "{paid:?}"
     );
+    booked_to_its_evaluator(&stage).await;
     stage.end().await;
+}
+
+/// What the payments moved and cost stands with the module that proposed them, and on the channel's.
+async fn booked_to_its_evaluator(stage: &Stage) {
+    wait_until(DEADLINE, async || {
+        let found = stage.success("revenue-strategy", json!(["performance"])).await;
+        let evaluator = &found["evaluators"][0];
+        let spent = json!(super::place::spent_msat(stage));
+        let is_booked =
+            evaluator["rebalance_cost_msat"] == spent && found["total"]["rebalance_cost_msat"] == spent;
+        let is_named = evaluator["evaluator"] == "rebalance-ev"
+            && evaluator["digest"].as_str().is_some_and(|digest| digest.len() == 64)
+            && evaluator["version"].is_string();
+        if is_booked && is_named { Ok(()) } else { Err(json!([spent, found])) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

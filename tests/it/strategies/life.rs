@@ -83,6 +83,15 @@ async fn a_module_goes_from_shadow_to_canary_to_active_and_back() {
     assert_eq!(decided_by(&stage, 2).await, json!(new));
     assert_ne!(decided_by(&stage, 0).await, json!(new));
 
+    let booked = show(&stage, &new).await["performance"][0].clone();
+    assert_eq!(
+        (&booked["strategy"], &booked["channels_in_force"]),
+        (&json!("dynamic"), &json!(1)),
+        "{booked}"
+    );
+    let (verdict, other) = (&booked["compared"]["verdict"], &booked["compared"]["with"]);
+    assert_eq!((verdict, &other["module"]), (&json!("not enough data"), &Value::Null), "{booked}");
+
     // In force, also after a restart.
     let answer = strategy(&stage, &["activate", "guest"]).await;
     assert_eq!((&answer["stage"], &answer["stands_for"]), (&json!("active"), &json!("dynamic")), "{answer}");
@@ -91,6 +100,8 @@ async fn a_module_goes_from_shadow_to_canary_to_active_and_back() {
     cycle(&stage).await;
     stage.until_within(0, 55, 100).await;
     assert_eq!(decided_by(&stage, 0).await, json!(new));
+    let booked = strategy(&stage, &["performance", "guest"]).await["modules"][0].clone();
+    assert_eq!((&booked["module"], &booked["channels_in_force"]), (&json!("guest"), &json!(4)), "{booked}");
     assert!(refusal(&stage, &["remove", "guest"]).await.contains("decides for 'dynamic'"));
     assert!(refusal(&stage, &["shadow", "guest"]).await.contains("its own shadow"));
 

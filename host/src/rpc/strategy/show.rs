@@ -1,6 +1,7 @@
 //! Everything that is known of the modules of one name.
 
 use super::life::brief;
+use super::performance::{DEFAULT_DAYS, Performance};
 use super::{name, unchanged};
 use crate::cycles::Services;
 use crate::model::module::{Canary, Decides, InstalledModule, ModuleEvent};
@@ -18,8 +19,8 @@ use serde_json::{Value, json};
 pub(super) const FORM: Form = Form {
     action: "show",
     params: &[super::NAME],
-    doc: "The modules of a name: digest, version, signers, parameters, fuel and time used, faults, peers, trials, and \
-          every step of their lives.",
+    doc: "The modules of a name: digest, version, signers, parameters, fuel and time used, faults, peers, trials, what \
+          they brought, and every step of their lives.",
 };
 
 /// Most steps that are shown.
@@ -40,6 +41,7 @@ struct Page {
     events: Vec<ModuleEvent>,
     set: Vec<(String, ParamValue)>,
     policies: Vec<Policy>,
+    performance: Performance,
 }
 
 pub(super) async fn run(services: &Services, args: &Args) -> CommandResult {
@@ -61,7 +63,8 @@ pub(super) async fn run(services: &Services, args: &Args) -> CommandResult {
 }
 
 async fn page(services: &Services, name: &StrategyName) -> Result<Page> {
-    let (name, since) = (name.clone(), services.now().minus(USE_S));
+    let (name, now) = (name.clone(), services.now());
+    let since = now.minus(USE_S);
     services
         .store
         .read(move |conn| {
@@ -81,6 +84,7 @@ async fn page(services: &Services, name: &StrategyName) -> Result<Page> {
                 events: installed::events(conn, &name, MOST_EVENTS)?,
                 set: set.map(|(_, param, value)| (param, value)).collect(),
                 policies: policies::load_all(conn)?,
+                performance: Performance::read(conn, now, DEFAULT_DAYS)?,
             })
         })
         .await
@@ -110,6 +114,10 @@ async fn module(services: &Services, known: &Known, page: &Page) -> Value {
     shown["use"] = usage_json(&known.usage);
     shown["faults"] = known.faults.as_ref().map_or(Value::Null, super::fault);
     shown["trial"] = if known.trial.runs > 0 { trial(known) } else { Value::Null };
+    shown["performance"] = match one.decides {
+        Decides::Fees => json!(page.performance.of_module(&one.digest)),
+        Decides::Rebalances => page.performance.of_evaluator(&one.digest),
+    };
     shown["canary"] = one.canary.as_ref().map_or(Value::Null, canary);
     shown
 }

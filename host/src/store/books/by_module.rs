@@ -133,7 +133,7 @@ pub(super) fn all(conn: &Connection, owners: &Owners, since: UnixTime, now: Unix
         sums.pnl(module, filling.at).costs.book_rebalance(filling.fee, filling.imported);
     })?;
     add_time(&tenures, &places, now, &mut sums);
-    sums.modules.retain(|module| !module.days.is_empty());
+    sums.modules.retain(|module| module.to.is_none() || !module.days.is_empty());
     sums.modules.sort_by(|one, other| (&one.strategy, one.from).cmp(&(&other.strategy, other.from)));
     Ok(sums)
 }
@@ -206,11 +206,10 @@ fn add_time(tenures: &[Tenure], places: &[usize], now: UnixTime, sums: &mut ByMo
     let mut channels: HashSet<(usize, [u8; 32])> = HashSet::new();
     for (tenure, place) in tenures.iter().zip(places) {
         let (from, to) = (tenure.from.max(sums.from), tenure.to.unwrap_or(now).min(now));
-        if from >= to {
-            continue;
-        }
         let module = &mut sums.modules[*place];
-        module.channels += usize::from(channels.insert((*place, tenure.held.channel_id.0)));
+        if from < to || tenure.to.is_none() {
+            module.channels += usize::from(channels.insert((*place, tenure.held.channel_id.0)));
+        }
         for (day, seconds) in by_day(from, to) {
             let day = module.day(day);
             day.channel_s += seconds;

@@ -215,6 +215,10 @@ fn time_and_capacity_in_force_are_told_by_day() {
     assert_eq!(days, [(172_800, 86_400), (172_800, 86_400), (86_400, 86_400), (600, 600)]);
     assert_eq!(one.days[&UnixTime(START)].capacity_s, 3_000_000_000 * 86_400);
     assert_eq!(two.channel_s(), 87_000);
+    // What came into force in this very second is there.
+    let at_once = UnixTime(START + 2 * UnixTime::DAY);
+    let found = books::all(&tx).expect("books").by_module(&tx, UnixTime(START), at_once).expect("sums");
+    assert_eq!((found.modules.len(), found.modules[1].channels_now), (2, 1));
     // The window begins where it is asked to.
     let late = books::all(&tx).expect("books").by_module(&tx, UnixTime(now.0 - 100), now).expect("sums");
     assert_eq!(late.modules.iter().map(ModuleBooks::channel_s).collect::<Vec<_>>(), [100, 100]);
