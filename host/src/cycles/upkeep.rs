@@ -6,7 +6,7 @@ use crate::guard::upload::PATIENCE_S;
 use crate::model::UnixTime;
 use crate::node::Companion;
 use crate::store::policies::ChangeKind;
-use crate::store::{attempts, changes, cycles, flow, intervals, jobs, policies, states, uploads};
+use crate::store::{attempts, changes, cycles, flow, intervals, jobs, policies, states, trials, uploads};
 use anyhow::Result;
 
 /// How long decisions are kept; the latest of each channel stays for ever.
@@ -28,6 +28,7 @@ impl Services {
             .write(move |tx| {
                 cycles::prune(tx, now.minus(KEEP_DECISIONS_S))?;
                 attempts::prune(tx, now.minus(KEEP_DECISIONS_S))?;
+                trials::prune(tx, now.minus(KEEP_DECISIONS_S))?;
                 jobs::prune(tx, now.minus(KEEP_HISTORY_S))?;
                 intervals::prune(tx, now.minus(KEEP_HISTORY_S))?;
                 flow::prune_hours(tx, now.minus(KEEP_HOURS_S))?;
