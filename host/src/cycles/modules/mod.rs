@@ -4,6 +4,7 @@
 
 mod admit;
 mod canary;
+mod keep;
 mod stages;
 mod trials;
 

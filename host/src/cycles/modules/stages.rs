@@ -1,13 +1,12 @@
 //! The steps of a module's life that an operator takes.
 
+use super::keep::users;
 use super::{Refused, Wish, again, by_operator, moved, short};
 use crate::cycles::Services;
-use crate::guard::params;
 use crate::model::module::{Decides, InstalledModule, Stage};
-use crate::model::strategy::ParamValue;
-use crate::model::{Digest, StrategyName};
+use crate::model::{Digest, StrategyName, UnixTime};
 use crate::store::states::{self, Holder};
-use crate::store::{installed, policies, trials};
+use crate::store::{Transaction, installed, policies, trials};
 use anyhow::Result;
 
 impl Services {
@@ -64,40 +63,7 @@ impl Services {
             return Ok(Err(why));
         }
         let (before, now) = (self.digest_of(&place, module.decides).await, self.now());
-        self.store
-            .write(move |tx| {
-                let module = match again(tx, &module)? {
-                    Ok(module) => module,
-                    Err(why) => return Ok(Err(why)),
-                };
-                if module.stage == Stage::Active && module.stands_for == place {
-                    return Ok(Ok(module));
-                }
-                let live = Holder::Strategy(place.clone());
-                let in_force = |one: &InstalledModule| {
-                    one.stage == Stage::Active && one.stands_for == place && one.decides == module.decides
-                };
-                for old in installed::all(tx)?.into_iter().filter(in_force) {
-                    installed::put(tx, &moved(&old, Stage::Superseded, now))?;
-                    let detail =
-                        format!("by '{}' {} ({})", module.name, module.version, short(&module.digest));
-                    installed::note(tx, &by_operator(&old, "superseded", detail, now))?;
-                }
-                if let Some(before) = before {
-                    states::copy(tx, &live, &Holder::Module(before))?;
-                }
-                let own = Holder::Module(module.digest);
-                if states::has_any(tx, &own)? {
-                    states::hand_over(tx, &own, &live)?;
-                }
-                let active =
-                    InstalledModule { stands_for: place.clone(), ..moved(&module, Stage::Active, now) };
-                installed::put(tx, &active)?;
-                let detail = format!("from {} to decide for '{place}'", module.stage);
-                installed::note(tx, &by_operator(&module, "activate", detail, now))?;
-                Ok(Ok(active))
-            })
-            .await
+        self.store.write(move |tx| put_in_force(tx, &module, place, before, now)).await
     }
 
     /// Takes a module's last step back: ends its trial, or puts what was in force before it in force
@@ -127,27 +93,7 @@ impl Services {
             Some(previous) => Some(previous.digest),
             None => self.named_digest(&module.stands_for, module.decides).await,
         };
-        self.store
-            .write(move |tx| {
-                let ended = moved(&module, Stage::Verified, now);
-                installed::put(tx, &ended)?;
-                let live = Holder::Strategy(module.stands_for.clone());
-                states::hand_over(tx, &live, &Holder::Module(module.digest))?;
-                if let Some(before) = before {
-                    states::hand_over(tx, &Holder::Module(before), &live)?;
-                }
-                let back = previous.as_ref().map(|previous| moved(previous, Stage::Active, now));
-                if let Some(back) = &back {
-                    installed::put(tx, back)?;
-                }
-                let instead = back.as_ref().map_or_else(
-                    || format!("what '{}' was before", module.stands_for),
-                    |back| format!("'{}' {}", back.name, back.version),
-                );
-                installed::note(tx, &by_operator(&module, "rollback", format!("to {instead}"), now))?;
-                Ok(Ok((ended, back)))
-            })
-            .await
+        self.store.write(move |tx| put_back(tx, &module, previous.as_ref(), before, now)).await
     }
 
     async fn end_trial(&self, module: InstalledModule) -> Wish<InstalledModule> {
@@ -161,68 +107,6 @@ impl Services {
                     &by_operator(&module, "rollback", format!("the {} ended", module.stage), now),
                 )?;
                 Ok(Ok(ended))
-            })
-            .await
-    }
-
-    /// Forgets a module that decides nothing. Its bytes go unless a recorded cycle needs them.
-    pub async fn remove_module(&self, module: InstalledModule) -> Wish<InstalledModule> {
-        let now = self.now();
-        self.store
-            .write(move |tx| {
-                let module = match again(tx, &module)? {
-                    Ok(module) => module,
-                    Err(why) => return Ok(Err(why)),
-                };
-                if module.stage.is_trial() {
-                    let why = format!("'{}' is a {}: roll it back first", module.name, module.stage);
-                    return Ok(Err(why));
-                }
-                if module.stage == Stage::Active {
-                    let users = users(&policies::load_all(tx)?, &module);
-                    if users > 0 || module.stands_for.is_built_in() {
-                        return Ok(Err(in_use(&module, users)));
-                    }
-                }
-                installed::remove(tx, &module.name, &module.digest)?;
-                states::forget(tx, &Holder::Module(module.digest))?;
-                installed::note(tx, &by_operator(&module, "remove", format!("was {}", module.stage), now))?;
-                Ok(Ok(module))
-            })
-            .await
-    }
-
-    /// Sets one of a module's own parameters; without a value its default holds again.
-    pub async fn set_param(
-        &self,
-        module: InstalledModule,
-        param: String,
-        value: Option<String>,
-    ) -> Wish<ParamValue> {
-        let about = match self.describe_installed(&module).await {
-            Ok(about) => about,
-            Err(why) => return Ok(Err(why)),
-        };
-        let Some(spec) = about.params.iter().find(|spec| spec.name == param) else {
-            let names: Vec<&str> = about.params.iter().map(|spec| spec.name.as_str()).collect();
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            return Ok(Err(format!("'{}' has no parameter '{param}'; it has: {names}", module.name)));
-        };
-        let value = match value.as_deref().map(|text| params::read(spec, text)).transpose() {
-            Ok(value) => value,
-            Err(why) => return Ok(Err(why)),
-        };
-        let (now, default) = (self.now(), spec.default.clone());
-        self.store
-            .write(move |tx| {
-                match &value {
-                    Some(value) => installed::set_param(tx, &module.name, &param, value, now)?,
-                    None => drop(installed::reset_param(tx, &module.name, &param)?),
-                }
-                let told =
-                    value.as_ref().map_or_else(|| "its default".to_owned(), |value| format!("{value:?}"));
-                installed::note(tx, &by_operator(&module, "set-param", format!("{param} = {told}"), now))?;
-                Ok(Ok(value.unwrap_or(default)))
             })
             .await
     }
@@ -298,17 +182,66 @@ fn check_place(module: &InstalledModule, place: StrategyName) -> Result<Strategy
     Err(format!("'{}' ({}) cannot stand for '{place}': it may for {may}", module.name, module.decides.name()))
 }
 
-/// Policies that name what the module stands for.
-pub(super) fn users(policies: &[crate::model::Policy], module: &InstalledModule) -> usize {
-    let names = |policy: &&crate::model::Policy| match module.decides {
-        Decides::Fees => policy.strategy == module.stands_for,
-        Decides::Rebalances => policy.rebalance_strategy.as_ref() == Some(&module.stands_for),
+/// Makes a module the one in force for `place`. What was in force there is kept, with its memory.
+fn put_in_force(
+    tx: &Transaction<'_>,
+    module: &InstalledModule,
+    place: StrategyName,
+    before: Option<Digest>,
+    now: UnixTime,
+) -> Wish<InstalledModule> {
+    let module = match again(tx, module)? {
+        Ok(module) => module,
+        Err(why) => return Ok(Err(why)),
     };
-    policies.iter().filter(names).count()
+    if module.stage == Stage::Active && module.stands_for == place {
+        return Ok(Ok(module));
+    }
+    let in_force = |one: &InstalledModule| {
+        one.stage == Stage::Active && one.stands_for == place && one.decides == module.decides
+    };
+    for old in installed::all(tx)?.into_iter().filter(in_force) {
+        installed::put(tx, &moved(&old, Stage::Superseded, now))?;
+        let detail = format!("by '{}' {} ({})", module.name, module.version, short(&module.digest));
+        installed::note(tx, &by_operator(&old, "superseded", detail, now))?;
+    }
+    let (live, own) = (Holder::Strategy(place.clone()), Holder::Module(module.digest));
+    if let Some(before) = before {
+        states::copy(tx, &live, &Holder::Module(before))?;
+    }
+    if states::has_any(tx, &own)? {
+        states::hand_over(tx, &own, &live)?;
+    }
+    let active = InstalledModule { stands_for: place, ..moved(&module, Stage::Active, now) };
+    installed::put(tx, &active)?;
+    let detail = format!("from {} to decide for '{}'", module.stage, active.stands_for);
+    installed::note(tx, &by_operator(&module, "activate", detail, now))?;
+    Ok(Ok(active))
 }
 
-fn in_use(module: &InstalledModule, users: usize) -> Refused {
-    let InstalledModule { name, stands_for, .. } = module;
-    let peers = if users == 0 { String::new() } else { format!(", which {users} policies name") };
-    format!("'{name}' decides for '{stands_for}'{peers}: roll it back, or change the policies, first")
+/// Ends a module's time in force; `previous`, or whatever else decided before, has its memory back.
+fn put_back(
+    tx: &Transaction<'_>,
+    module: &InstalledModule,
+    previous: Option<&InstalledModule>,
+    before: Option<Digest>,
+    now: UnixTime,
+) -> Wish<(InstalledModule, Option<InstalledModule>)> {
+    let ended = moved(module, Stage::Verified, now);
+    installed::put(tx, &ended)?;
+    let live = Holder::Strategy(module.stands_for.clone());
+    states::hand_over(tx, &live, &Holder::Module(module.digest))?;
+    if let Some(before) = before {
+        states::hand_over(tx, &Holder::Module(before), &live)?;
+    }
+    let back = previous.map(|previous| moved(previous, Stage::Active, now));
+    if let Some(back) = &back {
+        installed::put(tx, back)?;
+    }
+    let instead = back.as_ref().map_or_else(
+        || format!("what '{}' was before", module.stands_for),
+        |back| format!("'{}' {}", back.name, back.version),
+    );
+    installed::note(tx, &by_operator(module, "rollback", format!("to {instead}"), now))?;
+    Ok(Ok((ended, back)))
 }
