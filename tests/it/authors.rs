@@ -4,6 +4,7 @@
 
 mod backtests;
 mod checks;
+mod histories;
 mod inspects;
 mod makes;
 mod runs;

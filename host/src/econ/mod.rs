@@ -10,4 +10,4 @@ pub mod networth;
 pub mod pairs;
 pub mod performance;
 pub mod pnl;
-pub mod student;
+pub mod whatif;

@@ -30,6 +30,7 @@ pub mod modules;
 pub mod names;
 pub mod overrides;
 pub mod pairs;
+pub mod past;
 pub mod policies;
 pub mod rebalances;
 pub mod reservations;

@@ -112,6 +112,14 @@ pub(super) fn connect(
     Ok((writer, reader))
 }
 
+/// A reading connection to a file that is there, of this version's schema or an older one's.
+pub(super) fn connect_reader(path: &Path) -> Result<Connection, OpenError> {
+    inspect(path)?;
+    let reader = open_reader(path).map_err(|error| from_sqlite(path, error))?;
+    check_version(&reader, path)?;
+    Ok(reader)
+}
+
 /// Makes the directories (0700) and the file (0600) that are missing.
 fn create(path: &Path) -> Result<(), OpenError> {
     let io = |error: std::io::Error| OpenError::Io { path: path.to_owned(), why: error.to_string() };

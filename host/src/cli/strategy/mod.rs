@@ -6,9 +6,11 @@ mod bench;
 mod build;
 mod check;
 mod form;
+mod history;
 mod inspect;
 mod kind;
 mod new;
+mod plot;
 mod run;
 
 use std::process::ExitCode;
@@ -28,7 +30,8 @@ pub enum Command {
     Check(check::Options),
     /// Decide about snapshots given as JSON, with no node.
     Run(run::Options),
-    /// Compare strategies on simulated markets: earnings, changes of the fee, refusals; with a plot.
+    /// Compare strategies on simulated markets, or on the past of a node: earnings, changes of the fee,
+    /// refusals; with a plot.
     Backtest(backtest::Options),
 }
 

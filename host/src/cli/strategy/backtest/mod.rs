@@ -3,7 +3,6 @@
 
 mod book;
 mod market;
-mod plot;
 mod table;
 mod view;
 mod world;
@@ -13,8 +12,10 @@ use super::bench::{Bench, Source};
 use super::form::fee_host_params;
 use super::inspect::class;
 use super::kind::{Candidate, WorldName};
+use super::plot::{Panel, Picture};
 use crate::cli::print;
 use crate::engine::Module;
+use crate::model::StrategyName;
 use crate::model::strategy::ParamValue;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::PathBuf;
@@ -27,12 +28,19 @@ pub struct Options {
     /// `.wasm` files, or names of built-in strategies that set fees.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Instead of a market: the past of a node, from its plugin's database, as its journal and its
+    /// stretches of constant rate tell it.
+    #[arg(long, value_name = "DATABASE", conflicts_with_all = ["market", "seed"])]
+    history: Option<PathBuf>,
+    /// With --history: the strategy whose channels are played; without it the one asked most often.
+    #[arg(long, value_name = "NAME", requires = "history")]
+    pub(super) strategy: Option<StrategyName>,
     /// What is simulated: six demand shapes of one channel each, or the 13 channels of the demo.
     #[arg(long, value_enum, default_value_t = market::Name::Shapes)]
     market: market::Name,
-    /// Simulated days.
+    /// Simulated days; with --history the latest days that are played.
     #[arg(long, default_value_t = 60)]
-    days: u32,
+    pub(super) days: u32,
     /// Where all chance comes from: the same seed brings the same senders to every strategy.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -41,20 +49,20 @@ pub struct Options {
     param: Vec<String>,
     /// Draw rates and earnings over time into this file.
     #[arg(long, value_name = "FILE")]
-    svg: Option<PathBuf>,
+    pub(super) svg: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Give them the limits of modules named in revenue-ops-interpreted-modules.
     #[arg(long)]
     interpreted: bool,
 }
 
 /// A strategy that takes part.
-struct Entrant {
-    label: String,
-    module: Arc<Module>,
-    params: Vec<(String, ParamValue)>,
+pub(super) struct Entrant {
+    pub label: String,
+    pub module: Arc<Module>,
+    pub params: Vec<(String, ParamValue)>,
 }
 
 /// Plays every market with every strategy; a fault makes the verdict bad.
@@ -62,6 +70,9 @@ pub(super) fn run(options: &Options) -> Result<Verdict> {
     ensure!((1..=3_650).contains(&options.days), "--days {}: use 1 to 3650", options.days);
     let bench = Bench::new(class(options.interpreted))?;
     let entrants = entrants(options, &bench)?;
+    if let Some(database) = &options.history {
+        return super::history::run(database, options, &entrants, &bench.engine);
+    }
     let mut games = Vec::new();
     for stage in market::stages(options.market) {
         let mut outcomes = Vec::new();
@@ -72,8 +83,7 @@ pub(super) fn run(options: &Options) -> Result<Verdict> {
         games.push(table::Game { stage, outcomes });
     }
     if let Some(path) = &options.svg {
-        let title = format!("{} days, seed {}", options.days, options.seed);
-        std::fs::write(path, plot::draw(&title, options.days, &games))
+        std::fs::write(path, picture(options, &games).draw())
             .with_context(|| format!("writing {}", path.display()))?;
     }
     if options.json {
@@ -86,6 +96,30 @@ pub(super) fn run(options: &Options) -> Result<Verdict> {
     }
     let faults = games.iter().flat_map(|game| &game.outcomes).map(|outcome: &Outcome| outcome.faults.len());
     Ok(Verdict::from(faults.sum::<usize>() == 0))
+}
+
+fn picture(options: &Options, games: &[table::Game]) -> Picture {
+    let players = games.first().map_or(0, |game| game.outcomes.len());
+    let panels = games.iter().flat_map(|game| {
+        game.stage.channels.iter().enumerate().map(|(row, (_, name))| Panel {
+            name: name.clone(),
+            rates: game.outcomes.iter().map(|outcome| outcome.channels[row].rates.clone()).collect(),
+        })
+    });
+    let earned = |player: usize| {
+        let paths = || games.iter().flat_map(move |game| &game.outcomes[player].channels);
+        let days = paths().map(|path| path.days.len()).min().unwrap_or(0);
+        (0..days).map(|day| paths().map(|path| path.days[day] as f64 / 1_000.0).sum()).collect()
+    };
+    Picture {
+        title: format!("{} days, seed {}, simulated", options.days, options.seed),
+        seconds: u64::from(options.days) * 86_400,
+        players: games.first().map_or_else(Vec::new, |game| {
+            game.outcomes.iter().map(|outcome| outcome.player.clone()).collect()
+        }),
+        panels: panels.collect(),
+        earned: (0..players).map(earned).collect(),
+    }
 }
 
 /// Those that do not move come first: the best constant rate, by which the others are measured, and

@@ -1,0 +1,254 @@
+//! One strategy on the past: it is told what the strategy of then was told, with its own rates, verdicts
+//! and memory in place of that one's, and its proposals pass the plugin's guard.
+
+use super::History;
+use crate::cli::strategy::backtest::Entrant;
+use crate::config::Config;
+use crate::econ::whatif::{Range, earned};
+use crate::engine::Engine;
+use crate::guard::fee::{Case, History as Recent, Verdict, check};
+use crate::model::fee::{FeeProposal, Limit, Origin, Refusal};
+use crate::model::strategy::{ChannelRow, FeeInput, LastVerdict, StrategyProposal};
+use crate::model::{
+    Channel, ChannelId, ChannelState, Htlcs, NodeSnapshot, PeerId, Policy, Ppm, Scid, StrategyName, Tick,
+    UnixTime,
+};
+use anyhow::{Result, anyhow};
+use std::collections::{BTreeMap, HashMap};
+
+/// What came of it.
+pub(in crate::cli::strategy) struct Played {
+    pub label: String,
+    pub proposals: u32,
+    /// Proposals below the lowest fee of then.
+    pub below_floor: u32,
+    /// Proposals that a limit moved, by the limit's code.
+    pub limited: BTreeMap<&'static str, u32>,
+    /// Proposals that were refused, by the refusal's code.
+    pub refused: BTreeMap<&'static str, u32>,
+    pub faults: Vec<String>,
+    /// By channel: the rates from the instants on at which they were set.
+    pub rates: BTreeMap<u64, Vec<(UnixTime, Ppm)>>,
+    pub revenue: Range,
+}
+
+impl Played {
+    pub fn changes(&self) -> usize {
+        self.rates.values().map(|rates| rates.len().saturating_sub(1)).sum()
+    }
+}
+
+/// What the strategy has of one channel.
+struct Own {
+    fee: Ppm,
+    state: Vec<u8>,
+    verdict: LastVerdict,
+    proposed: Option<Ppm>,
+    /// When its rate changed, oldest first.
+    changes: Vec<UnixTime>,
+    from_congestion: bool,
+}
+
+struct Player<'a> {
+    entrant: &'a Entrant,
+    name: StrategyName,
+    config: Config,
+    own: HashMap<u64, Own>,
+    node_state: Vec<u8>,
+    played: Played,
+}
+
+pub(super) fn play(history: &History, entrant: &Entrant, engine: &Engine) -> Result<Played> {
+    let mut player = Player {
+        entrant,
+        name: "backtest".parse().map_err(|why: String| anyhow!(why))?,
+        config: Config::default(),
+        own: HashMap::new(),
+        node_state: Vec::new(),
+        played: Played {
+            label: entrant.label.clone(),
+            proposals: 0,
+            below_floor: 0,
+            limited: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            faults: Vec::new(),
+            rates: BTreeMap::new(),
+            revenue: Range::default(),
+        },
+    };
+    for (cycle, _) in &history.cycles {
+        if let Some(input) = history.input(*cycle)? {
+            player.cycle(input, engine);
+        }
+    }
+    let mut played = player.played;
+    for (pseudonym, channel) in &history.channels {
+        let path = played.rates.get(pseudonym).map_or(&[][..], Vec::as_slice);
+        for stretch in channel.stretches.values() {
+            played.revenue += earned(stretch, path);
+        }
+    }
+    Ok(played)
+}
+
+impl Player<'_> {
+    fn cycle(&mut self, mut input: FeeInput, engine: &Engine) {
+        let now = input.now;
+        for row in &mut input.channels {
+            self.put_own(row, now);
+        }
+        input.node_state = std::mem::take(&mut self.node_state);
+        input.params.retain(|(name, _)| name.starts_with("host."));
+        let given = self.entrant.params.iter().filter(|(name, _)| !name.starts_with("host."));
+        input.params.extend(given.cloned());
+        match engine.decide_fees(&self.entrant.module, &input) {
+            Ok(decision) => {
+                for wanted in &decision.proposals {
+                    self.judge(wanted, &input);
+                }
+                self.node_state = decision.node_state;
+                for (row, state) in input.channels.iter().zip(decision.states) {
+                    if let Some(own) = self.own.get_mut(&row.pseudonym) {
+                        own.state = state;
+                    }
+                }
+            }
+            Err(fault) => {
+                self.node_state = input.node_state;
+                self.played.faults.push(fault.to_string());
+            }
+        }
+    }
+
+    /// Puts what is this strategy's own into a row that was told to another.
+    fn put_own(&mut self, row: &mut ChannelRow, now: UnixTime) {
+        let rates = self.played.rates.entry(row.pseudonym).or_insert_with(|| vec![(now, row.fee)]);
+        let own = self.own.entry(row.pseudonym).or_insert_with(|| Own {
+            fee: row.fee,
+            state: Vec::new(),
+            verdict: LastVerdict::None,
+            proposed: None,
+            changes: Vec::new(),
+            from_congestion: false,
+        });
+        row.fee = own.fee;
+        row.state.clone_from(&own.state);
+        (row.last_verdict, row.last_proposed) = (own.verdict, own.proposed);
+        row.last_change = own.changes.last().copied().unwrap_or(rates[0].0);
+        row.updates_left = self.config.max_updates_per_day.saturating_sub(today(&own.changes, now));
+    }
+
+    fn judge(&mut self, wanted: &StrategyProposal, input: &FeeInput) {
+        let row = &input.channels[wanted.row];
+        let Some(own) = self.own.get_mut(&row.pseudonym) else { return };
+        let channel = channel(row, input);
+        let proposal = FeeProposal {
+            channel_id: channel.channel_id,
+            origin: Origin::Strategy(self.name.clone()),
+            fee: wanted.fee,
+            base_fee: wanted.base_fee,
+            htlc_max: wanted.htlc_max,
+            reason: wanted.reason.clone(),
+            factors: Vec::new(),
+        };
+        let config = Config { min_fee_ppm: row.min_fee.0, max_fee_ppm: row.max_fee.0, ..self.config.clone() };
+        let policy = Policy { strategy: self.name.clone(), ..Policy::default_for(channel.peer_id) };
+        let snapshot = snapshot(input);
+        let verdict = check(
+            proposal,
+            Case {
+                config: &config,
+                policy: &policy,
+                snapshot: &snapshot,
+                channel: &channel,
+                history: Recent {
+                    updates_today: today(&own.changes, input.now),
+                    fee_from_congestion: own.from_congestion,
+                    last_change: own.changes.last().copied(),
+                },
+                stands_in: true,
+            },
+        );
+        (own.verdict, own.proposed) = (word(&verdict), Some(wanted.fee));
+        if let Ok(approved) = &verdict.result
+            && approved.get().fee != own.fee
+        {
+            own.fee = approved.get().fee;
+            own.changes.push(input.now);
+            own.from_congestion = wanted.reason == "congestion";
+            self.played.rates.entry(row.pseudonym).or_default().push((input.now, own.fee));
+        }
+        self.count(&verdict);
+    }
+
+    fn count(&mut self, verdict: &Verdict) {
+        let played = &mut self.played;
+        played.proposals += 1;
+        for limit in &verdict.limits {
+            *played.limited.entry(limit.code()).or_default() += 1;
+            played.below_floor += u32::from(matches!(limit, Limit::MinFee(_) | Limit::ChainCost(_)));
+        }
+        if let Err(refusal) = &verdict.result {
+            *played.refused.entry(refusal.code()).or_default() += 1;
+        }
+    }
+}
+
+fn today(changes: &[UnixTime], now: UnixTime) -> u32 {
+    let today = changes.iter().rev().take_while(|at| now.since(**at) < UnixTime::DAY);
+    u32::try_from(today.count()).unwrap_or(u32::MAX)
+}
+
+/// What the strategy is told of its proposal in the next cycle.
+fn word(verdict: &Verdict) -> LastVerdict {
+    match &verdict.result {
+        Ok(_) if verdict.limits.is_empty() => LastVerdict::Published,
+        Ok(_) => LastVerdict::Limited,
+        Err(Refusal::Unchanged) => LastVerdict::Unchanged,
+        Err(Refusal::Suppressed { .. }) => LastVerdict::Suppressed,
+        Err(Refusal::RateLimited { .. }) => LastVerdict::RateLimited,
+        Err(_) => LastVerdict::Refused,
+    }
+}
+
+/// The row as the guard knows channels. Ids are not in the journal, and the guard needs none.
+fn channel(row: &ChannelRow, input: &FeeInput) -> Channel {
+    Channel {
+        channel_id: ChannelId([0; 32]),
+        scid: Some(Scid {
+            block: input.block_height.saturating_sub(row.age_blocks),
+            transaction: 1,
+            output: 0,
+        }),
+        alias_local: None,
+        peer_id: PeerId([2; 33]),
+        peer_connected: row.connected,
+        state: ChannelState::Normal,
+        opener: row.opener,
+        private: !row.public,
+        total: row.capacity,
+        to_us: row.local,
+        spendable: row.spendable,
+        receivable: row.receivable,
+        fee_base: row.base_fee,
+        fee_ppm: row.fee,
+        htlc_min: crate::model::Msat::ZERO,
+        htlc_max: row.htlc_max,
+        peer_fee_ppm: row.peer_fee,
+        htlcs: Htlcs { incoming: row.htlcs_in, outgoing: row.htlcs_out, slots: row.htlc_slots },
+        funding_txid: None,
+    }
+}
+
+/// The node of then. The row's own bounds have the chain's cost in them.
+fn snapshot(input: &FeeInput) -> NodeSnapshot {
+    NodeSnapshot {
+        tick: Tick { now: input.now, seed: input.seed },
+        node_id: PeerId([2; 33]),
+        network: String::new(),
+        blockheight: input.block_height,
+        not_synced: None,
+        feerate_perkb: None,
+        channels: Vec::new(),
+    }
+}
