@@ -7,6 +7,7 @@ mod checks;
 mod histories;
 mod inspects;
 mod makes;
+mod other_languages;
 mod runs;
 
 use serde_json::Value;
