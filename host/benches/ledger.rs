@@ -1,26 +1,32 @@
-//! Taking in a node's history of forwards, page by page as the node lists it, into a database on disk:
-//! how fast a first ingest is, and how little an idle poll costs.
+//! Taking in a node's history of forwards, of two years and in the order of its list, into a database on
+//! disk: how fast a first ingest is, and how little an idle poll costs.
 //!
 //! `LEDGER_BENCH_ROWS=10000000` takes in so many forwards of 10,000 channels once instead, and prints the
-//! time of each million and the most memory the process had.
+//! time of each million and the most memory the process had. `LEDGER_BENCH_CHANNELS` sets another number
+//! of channels, `LEDGER_BENCH_KEEP_DAYS` for how many days single forwards are kept: 3650 keeps all.
 
 #![allow(clippy::unwrap_used)]
 
+use cl_revenue_ops::cycles::forwards::STORED_AT_ONCE;
+use cl_revenue_ops::cycles::upkeep::KEEP_HOURS_S;
 use cl_revenue_ops::model::forward::{Forward, ForwardStatus};
 use cl_revenue_ops::model::{
     Channel, ChannelId, ChannelState, Htlcs, Msat, Opener, PeerId, Ppm, Scid, UnixTime,
 };
+use cl_revenue_ops::node::pages::PAGE;
+use cl_revenue_ops::store::forwards::Kept;
 use cl_revenue_ops::store::{Store, cursors, forwards, intervals, names};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// As many rows as the plugin asks the node for at once; each page is one transaction.
-const PAGE: u64 = cl_revenue_ops::node::pages::PAGE;
 const NOW: UnixTime = UnixTime(1_800_000_000);
 const LIFE_S: u64 = 730 * UnixTime::DAY;
 const CURSOR: &str = "forwards.created";
+/// Days for which single forwards are kept, as the plugin's settings have it, and with every one kept.
+const USUAL_DAYS: u64 = 90;
+const ALL_DAYS: u64 = 3_650;
 
 /// A node's history.
 #[derive(Clone, Copy)]
@@ -99,16 +105,18 @@ impl History {
         store
     }
 
-    /// Takes in the pages from `first` up to `end`, as `ingest_forwards` does.
-    fn take_in(self, runtime: &Runtime, store: &Store, first: u64, end: u64) {
-        for start in (first..end).step_by(PAGE as usize) {
-            let page: Vec<Forward> = (start..end.min(start + PAGE)).map(|n| self.forward(n)).collect();
+    /// Takes in the forwards from `first` up to `end`, as `ingest_forwards` does.
+    fn take_in(self, runtime: &Runtime, store: &Store, (first, end): (u64, u64), keep_days: u64) {
+        let kept = Kept { rows: NOW.minus(keep_days * UnixTime::DAY), hours: NOW.minus(KEEP_HOURS_S) };
+        for start in (first..end).step_by(STORED_AT_ONCE) {
+            let last = end.min(start + STORED_AT_ONCE as u64);
+            let part: Vec<Forward> = (start..last).map(|n| self.forward(n)).collect();
             let stored = store.write(move |tx| {
-                let stats = forwards::ingest(tx, &page)?;
-                cursors::set(tx, CURSOR, start + PAGE)?;
+                let stats = forwards::ingest_listed(tx, &part, last, kept)?;
+                cursors::set(tx, CURSOR, last)?;
                 Ok(stats.new)
             });
-            assert_eq!(runtime.block_on(stored).unwrap(), end.min(start + PAGE) - start);
+            assert_eq!(runtime.block_on(stored).unwrap(), last - start);
         }
     }
 }
@@ -140,22 +148,26 @@ fn ingest(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ledger, 1,000 channels");
     group.sample_size(10).measurement_time(Duration::from_secs(30));
     group.throughput(Throughput::Elements(USUAL.forwards));
-    group.bench_function("first ingest of 1,000,000 forwards", |bencher| {
-        let fresh = || {
-            let dir = Scratch::new();
-            (USUAL.store(&runtime, &dir), dir)
-        };
-        let run = |(store, dir): (Store, Scratch)| {
-            USUAL.take_in(&runtime, &store, 0, USUAL.forwards);
-            store.close().unwrap();
-            dir
-        };
-        bencher.iter_batched(fresh, run, BatchSize::PerIteration);
-    });
+    for (name, keep_days) in
+        [("first ingest of 1,000,000 forwards", USUAL_DAYS), ("the same, every single one kept", ALL_DAYS)]
+    {
+        group.bench_function(name, |bencher| {
+            let fresh = || {
+                let dir = Scratch::new();
+                (USUAL.store(&runtime, &dir), dir)
+            };
+            let run = |(store, dir): (Store, Scratch)| {
+                USUAL.take_in(&runtime, &store, (0, USUAL.forwards), keep_days);
+                store.close().unwrap();
+                dir
+            };
+            bencher.iter_batched(fresh, run, BatchSize::PerIteration);
+        });
+    }
     group.throughput(Throughput::Elements(1));
     let dir = Scratch::new();
     let store = USUAL.store(&runtime, &dir);
-    USUAL.take_in(&runtime, &store, 0, USUAL.forwards);
+    USUAL.take_in(&runtime, &store, (0, USUAL.forwards), ALL_DAYS);
     group.bench_function("a poll that finds nothing new", |bencher| {
         bencher.iter(|| {
             let cursor = runtime.block_on(store.read(|conn| Ok(cursors::get(conn, CURSOR)?))).unwrap();
@@ -183,14 +195,19 @@ fn peak_mib() -> u64 {
 
 fn linear(_: &mut Criterion) {
     const STEP: u64 = 1_000_000;
-    let Ok(rows) = std::env::var("LEDGER_BENCH_ROWS") else { return };
-    let history = History { channels: 10_000, forwards: rows.parse().unwrap() };
+    let set = |name, usual| std::env::var(name).map_or(usual, |number| number.parse().unwrap());
+    let forwards = set("LEDGER_BENCH_ROWS", 0);
+    let history = History { channels: set("LEDGER_BENCH_CHANNELS", 10_000), forwards };
+    let keep_days = set("LEDGER_BENCH_KEEP_DAYS", USUAL_DAYS);
+    if forwards == 0 {
+        return;
+    }
     let (runtime, dir) = (Runtime::new().unwrap(), Scratch::new());
     let store = history.store(&runtime, &dir);
     for first in (0..history.forwards).step_by(STEP as usize) {
         let start = Instant::now();
         let end = history.forwards.min(first + STEP);
-        history.take_in(&runtime, &store, first, end);
+        history.take_in(&runtime, &store, (first, end), keep_days);
         let seconds = start.elapsed().as_secs_f64();
         println!("forwards {first} to {end}: {seconds:.1} s, {:.0}/s", (end - first) as f64 / seconds);
     }

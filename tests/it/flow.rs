@@ -265,3 +265,29 @@ async fn flow_outlives_a_splice() {
     assert!(after["forward_count"].as_u64() > before["forward_count"].as_u64());
     stage.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_long_history_only_the_days_asked_for_are_kept_in_detail() {
+    let backstage = Stage::on(Flavour::V26_06).channels(4).option("forwards-keep-days", 30).build().await;
+    let now = backstage.lab.now_unix_s();
+    backstage.lab.with_node(|node| node.inject_forwards(4_500, now - 200.0 * 24.0 * HOUR_S, now - 60.0));
+    let mut stage = backstage.start().await;
+    for when in ["at first", "after a kill"] {
+        stage.until_ready().await;
+        wait_until(DEADLINE, async || {
+            let seen = (earned(&stage), stage.lab.with_node(|node| node.fees_collected_msat()) as i64);
+            if seen.0 == seen.1 { Ok(()) } else { Err(json!(format!("{when}: {seen:?}"))) }
+        })
+        .await;
+        let rows: i64 = of_store(&stage).values().map(|sum| sum.0).sum();
+        assert!((30 * 22..31 * 23).contains(&rows), "{when}: {rows} rows of 30 days, 22.5 a day");
+        stage.plugin.kill().await.unwrap();
+        stage.start_again().await;
+    }
+    // What had changed before the first reading is not listed once more, as changes.
+    let changes = |call: &lab::mischief::SeenCall| call.params["index"] == "updated";
+    let first = async || stage.lab.calls().into_iter().find(changes).ok_or_else(|| json!("no changes read"));
+    let first = wait_until(DEADLINE, first).await;
+    assert!(first.params["start"].as_u64() > Some(3_000), "{first:?}");
+    stage.end().await;
+}

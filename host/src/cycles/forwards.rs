@@ -1,13 +1,16 @@
 //! Keeping the forward store in step with the node: pages from where the last one ended,
-//! hastened by notifications, so that nothing is missed and nothing counted twice.
+//! hastened by notifications, so that nothing is missed and nothing counted twice. A first reading
+//! writes no rows and no sums by hour that the next upkeep would forget.
 
 use super::Services;
 use super::schedule::JobName;
+use super::upkeep::KEEP_HOURS_S;
 use crate::model::UnixTime;
 use crate::model::forward::Forward;
 use crate::node::ForwardRow;
 use crate::node::forwards::ForwardPage;
 use crate::node::pages::ListIndex;
+use crate::store::forwards::{IngestStats, Kept};
 use crate::store::{cursors, forwards};
 use anyhow::{Context, Result};
 
@@ -20,6 +23,13 @@ pub struct Ingested {
     pub changed: u64,
 }
 
+impl Ingested {
+    fn add(&mut self, stats: IngestStats) {
+        self.new += stats.new;
+        self.changed += stats.changed;
+    }
+}
+
 impl std::fmt::Display for Ingested {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} new forwards, {} changed", self.new, self.changed)
@@ -28,6 +38,29 @@ impl std::fmt::Display for Ingested {
 
 /// Rows forgotten in one transaction.
 const ROLLED_AT_ONCE: u32 = 5_000;
+
+/// Rows of the node's list that are stored in one transaction, as far as there are so many: what they
+/// add up to by day, month and channel is written once for all of them.
+pub const STORED_AT_ONCE: usize = 20_000;
+
+/// Consecutive rows of the node's list.
+struct Part {
+    forwards: Vec<Forward>,
+    /// The highest index seen; the next part starts behind it.
+    last_index: u64,
+    end: Result<End>,
+}
+
+/// Why a part ends where it does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// There are enough rows for one transaction.
+    Full,
+    /// Nothing is left behind it.
+    Last,
+    /// This lightningd cannot list pages.
+    NoPages,
+}
 
 /// The name of the position in the node's list.
 fn cursor_of(index: ListIndex) -> String {
@@ -39,32 +72,100 @@ impl Services {
     pub async fn ingest_forwards(&self) -> Result<Ingested> {
         let _turn = self.forwards_turn.lock().await;
         let mut total = Ingested::default();
+        self.start_at_the_end_of_changes().await?;
         for index in [ListIndex::Created, ListIndex::Updated] {
             if !self.ingest_pages(index, &mut total).await? {
                 let all = self.node.all_forwards().await.context("listforwards")?;
-                self.store_forwards(all, None, &mut total).await?;
+                let stats = self.store.write(move |tx| Ok(forwards::ingest(tx, &all)?)).await?;
+                total.add(stats);
                 break;
             }
         }
         Ok(total)
     }
 
-    /// False when this lightningd cannot list pages.
+    /// Before the first reading: what had changed by then is read with the rows themselves, and the list
+    /// of changes need not be read from its beginning.
+    async fn start_at_the_end_of_changes(&self) -> Result<()> {
+        let created = cursor_of(ListIndex::Created);
+        if self.store.read(move |conn| Ok(cursors::get(conn, &created)?)).await?.is_some() {
+            return Ok(());
+        }
+        if let Some(changes) = self.node.forward_changes().await.context("wait")? {
+            let updated = cursor_of(ListIndex::Updated);
+            self.store.write(move |tx| Ok(cursors::set(tx, &updated, changes)?)).await?;
+        }
+        Ok(())
+    }
+
+    /// False when this lightningd cannot list pages. The next rows are read while the last are stored.
     async fn ingest_pages(&self, index: ListIndex, total: &mut Ingested) -> Result<bool> {
         let cursor = cursor_of(index);
-        let name = cursor.clone();
-        let mut after = self.store.read(move |conn| Ok(cursors::get(conn, &name)?)).await?.unwrap_or(0);
+        let mut after = self.store.read(move |conn| Ok(cursors::get(conn, &cursor)?)).await?.unwrap_or(0);
+        let mut part = self.read_part(index, after).await;
         loop {
-            let page = self.node.forwards_page(index, after).await.context("listforwards")?;
-            let Some(ForwardPage { forwards, last_index, is_last }) = page else { return Ok(false) };
-            if last_index > after {
-                self.store_forwards(forwards, Some((cursor.clone(), last_index)), total).await?;
+            let Part { forwards, last_index, end } = part;
+            let next = async {
+                match end {
+                    Ok(End::Full) => Some(self.read_part(index, last_index).await),
+                    Ok(End::Last | End::NoPages) | Err(_) => None,
+                }
+            };
+            let stored = async {
+                match last_index > after {
+                    true => self.store_part(index, forwards, last_index).await,
+                    false => Ok(IngestStats::default()),
+                }
+            };
+            let (stored, next) = tokio::join!(stored, next);
+            total.add(stored?);
+            match next {
+                Some(next) => (part, after) = (next, last_index),
+                None => return end.map(|end| end != End::NoPages),
             }
-            if is_last || last_index == after {
-                return Ok(true);
-            }
-            after = last_index;
         }
+    }
+
+    /// Reads pages from behind `after` on, as many as are stored at once. What was read before a failure
+    /// is kept.
+    async fn read_part(&self, index: ListIndex, after: u64) -> Part {
+        let (mut forwards, mut last_index) = (Vec::new(), after);
+        let end = loop {
+            let page = match self.node.forwards_page(index, last_index).await.context("listforwards") {
+                Ok(Some(page)) => page,
+                Ok(None) => break Ok(End::NoPages),
+                Err(error) => break Err(error),
+            };
+            let ForwardPage { forwards: rows, last_index: last, is_last } = page;
+            forwards.extend(rows);
+            let is_end = is_last || last == last_index;
+            last_index = last;
+            if is_end {
+                break Ok(End::Last);
+            }
+            if forwards.len() >= STORED_AT_ONCE {
+                break Ok(End::Full);
+            }
+        };
+        Part { forwards, last_index, end }
+    }
+
+    async fn store_part(&self, index: ListIndex, rows: Vec<Forward>, last: u64) -> Result<IngestStats> {
+        let now = self.now();
+        let kept = Kept {
+            rows: now.minus(self.config().forwards_keep_days * UnixTime::DAY),
+            hours: now.minus(KEEP_HOURS_S),
+        };
+        self.store
+            .write(move |tx| {
+                let stats = match index {
+                    ListIndex::Created => forwards::ingest_listed(tx, &rows, last, kept)?,
+                    ListIndex::Updated => forwards::ingest(tx, &rows)?,
+                };
+                cursors::set(tx, &cursor_of(index), last)?;
+                Ok(stats)
+            })
+            .await
     }
 
     /// Reads everything that is new, then forgets rows that are old enough.
@@ -98,35 +199,14 @@ impl Services {
         }
     }
 
-    async fn store_forwards(
-        &self,
-        rows: Vec<Forward>,
-        cursor: Option<(String, u64)>,
-        total: &mut Ingested,
-    ) -> Result<()> {
-        let stats = self
-            .store
-            .write(move |tx| {
-                let stats = forwards::ingest(tx, &rows)?;
-                if let Some((name, value)) = cursor {
-                    cursors::set(tx, &name, value)?;
-                }
-                Ok(stats)
-            })
-            .await?;
-        total.new += stats.new;
-        total.changed += stats.changed;
-        Ok(())
-    }
-
     /// Takes note of a `forward_event`. Where the node lists pages it only hastens the next
     /// reading; else its row is stored at once, and the next full list finds what was missed.
     pub async fn forward_event(&self, payload: &serde_json::Value) -> Result<()> {
         let Some(row) = ForwardRow::from_notification(payload) else { return Ok(()) };
         match self.node.lists_forwards_in_pages() {
             Some(false) => {
-                let forward = row.to_forward().into_iter().collect();
-                self.store_forwards(forward, None, &mut Ingested::default()).await
+                let Some(forward) = row.to_forward() else { return Ok(()) };
+                self.store.write(move |tx| Ok(forwards::ingest(tx, &[forward])?)).await.map(drop)
             }
             Some(true) | None => {
                 if row.is_resolved() {

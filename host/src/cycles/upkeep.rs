@@ -16,7 +16,7 @@ const KEEP_DECISIONS_S: u64 = 14 * UnixTime::DAY;
 const KEEP_HISTORY_S: u64 = 90 * UnixTime::DAY;
 
 /// How long hourly sums are kept: longer than the longest window of flow analysis.
-const KEEP_HOURS_S: u64 = 100 * UnixTime::DAY;
+pub const KEEP_HOURS_S: u64 = 100 * UnixTime::DAY;
 
 impl Services {
     /// One round of upkeep.

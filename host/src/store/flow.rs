@@ -2,7 +2,7 @@
 //! results of flow analysis.
 
 use super::adopt::IMPORTED_UNTIL;
-use super::forwards::{self, Delta};
+use super::forwards::{self, Delta, HOURS_SINCE};
 use super::sql::word;
 use super::window::{self, FOR_EVER, Kept, Part, Source};
 use super::{cursors, names};
@@ -188,9 +188,6 @@ pub(super) fn kept(conn: &Connection) -> Result<Kept> {
     let (rows, hours) = (since(forwards::ROLLED_UNTIL)?, since(HOURS_SINCE)?);
     Ok(Kept { rows: rows.max(imported), hours: hours.max(imported) })
 }
-
-/// Hours that began earlier are forgotten.
-const HOURS_SINCE: &str = "flow_hours.since";
 
 /// Sums over all time, per channel.
 pub fn totals(conn: &Connection) -> Result<HashMap<ChannelId, FlowTotals>> {

@@ -12,9 +12,9 @@ pub(super) const MONTH: u64 = 30 * UnixTime::DAY;
 /// Later than any forward: the end of a window that has none. Begins a month.
 pub(super) const FOR_EVER: UnixTime = UnixTime(97_764 * MONTH);
 
-/// What is still there in full: everything from these instants on, each of which begins a day.
+/// What is there in full: rows of forwards, and sums by hour, from these instants on. Each begins a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kept {
+pub struct Kept {
     pub rows: UnixTime,
     pub hours: UnixTime,
 }

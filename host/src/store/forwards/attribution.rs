@@ -2,8 +2,8 @@
 //! received. The first hour of an interval is left out, for senders still act
 //! on the rate before.
 
+use super::delta::Delta;
 use super::received_s;
-use super::sums::Delta;
 use crate::model::forward::Forward;
 use crate::model::{Scid, UnixTime};
 use crate::store::intervals::BURN_IN_S;
@@ -17,7 +17,7 @@ struct Span {
     end: Option<UnixTime>,
 }
 
-/// Gathers what a page adds to each interval.
+/// Gathers what forwards add to each interval.
 pub(super) struct Attribution<'tx> {
     /// No interval starts before this; `None` when there is none at all.
     earliest: Option<UnixTime>,

@@ -1,103 +1,32 @@
-//! Sums of a page, gathered in memory and written once per hour, day, month and channel name.
+//! Sums of forwards, gathered in memory and written once per hour, day, month and channel name.
 
+use super::delta::Delta;
 use super::received_s;
 use crate::model::forward::{Forward, ForwardStatus};
-use crate::model::{Msat, Scid, UnixTime};
+use crate::model::{Scid, UnixTime};
+use crate::store::cursors;
 use crate::store::sql::{int, opt_int};
 use crate::store::window::MONTH;
-use rusqlite::{Result, Transaction, params};
+use rusqlite::{Connection, Result, Transaction, params};
 use std::collections::HashMap;
-
-/// BOLT 4 `temporary_channel_failure`: what a node answers for want of balance.
-const TEMPORARY_CHANNEL_FAILURE: u32 = 0x1007;
-
-/// What forwards add to the sums of one channel name. Negative while a forward
-/// that ended in another way than first told is taken out again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::store) struct Delta {
-    pub in_msat: i64,
-    pub out_msat: i64,
-    pub in_count: i64,
-    pub out_count: i64,
-    pub earned_msat: i64,
-    pub sourced_msat: i64,
-    pub failed_liquidity: i64,
-    pub failed_downstream: i64,
-    pub failed_other: i64,
-}
-
-fn signed(amount: Msat) -> Result<i64> {
-    int(amount.0)
-}
-
-impl Delta {
-    /// What the forward adds to the channel it came in by.
-    fn incoming(forward: &Forward) -> Result<Delta> {
-        let mut delta = Delta::default();
-        match (forward.status, forward.out_channel) {
-            (ForwardStatus::Settled, _) => {
-                delta.in_msat = signed(forward.in_msat)?;
-                delta.in_count = 1;
-                delta.sourced_msat = signed(forward.fee_msat)?;
-            }
-            // Failed before a channel was chosen.
-            (ForwardStatus::LocalFailed | ForwardStatus::Failed, None) => delta.failed_other = 1,
-            _ => {}
-        }
-        Ok(delta)
-    }
-
-    /// What the forward adds to the channel it leaves, or should have left, by.
-    pub(super) fn outgoing(forward: &Forward) -> Result<Delta> {
-        let mut delta = Delta::default();
-        match (forward.status, forward.failcode) {
-            (ForwardStatus::Offered, _) => {}
-            (ForwardStatus::Settled, _) => {
-                delta.out_msat = signed(forward.out_msat)?;
-                delta.out_count = 1;
-                delta.earned_msat = signed(forward.fee_msat)?;
-            }
-            (ForwardStatus::Failed, _) => delta.failed_downstream = 1,
-            (ForwardStatus::LocalFailed, None | Some(TEMPORARY_CHANNEL_FAILURE)) => {
-                delta.failed_liquidity = 1
-            }
-            (ForwardStatus::LocalFailed, Some(_)) => delta.failed_other = 1,
-        }
-        Ok(delta)
-    }
-
-    /// Calls `each` with the names the forward counts for, and what it adds there.
-    pub fn of(forward: &Forward, mut each: impl FnMut(Scid, Delta)) -> Result<()> {
-        each(forward.in_channel, Delta::incoming(forward)?);
-        if let Some(out) = forward.out_channel {
-            each(out, Delta::outgoing(forward)?);
-        }
-        Ok(())
-    }
-
-    /// Adds `sign` times `other`.
-    pub fn add(&mut self, other: &Delta, sign: i64) {
-        self.in_msat += sign * other.in_msat;
-        self.out_msat += sign * other.out_msat;
-        self.in_count += sign * other.in_count;
-        self.out_count += sign * other.out_count;
-        self.earned_msat += sign * other.earned_msat;
-        self.sourced_msat += sign * other.sourced_msat;
-        self.failed_liquidity += sign * other.failed_liquidity;
-        self.failed_downstream += sign * other.failed_downstream;
-        self.failed_other += sign * other.failed_other;
-    }
-}
 
 /// Sums by start of a stretch of time, s, and channel name.
 type Stretches = HashMap<(u64, Scid), Delta>;
 
-/// The sums of one page.
-#[derive(Default)]
+/// Hours that began before this instant, s, are forgotten.
+pub(in crate::store) const HOURS_SINCE: &str = "flow_hours.since";
+
+/// The sums of one transaction.
 pub(super) struct Sums {
+    /// None of an hour that is forgotten.
     hours: Stretches,
+    days: Stretches,
     totals: HashMap<Scid, Total>,
     failures: HashMap<FailureKey, i64>,
+    /// Hours that began before this instant are not kept.
+    hours_since: UnixTime,
+    /// The newest hour that was left out.
+    newest_left_out: Option<u64>,
 }
 
 /// Start of the day, s; channel name; whether it failed here; failure code.
@@ -115,6 +44,7 @@ fn failure_key(forward: &Forward) -> Option<FailureKey> {
     Some((second - second % UnixTime::DAY, scid, is_local, forward.failcode.unwrap_or(0)))
 }
 
+/// Sums over all time, and when a forward last settled, s.
 #[derive(Default)]
 struct Total {
     delta: Delta,
@@ -122,19 +52,35 @@ struct Total {
     last_out: Option<u64>,
 }
 
-impl Sums {
-    pub fn add(&mut self, forward: &Forward) -> Result<()> {
-        self.put(forward, 1)?;
-        if forward.status == ForwardStatus::Settled {
-            let at = Some(received_s(forward));
-            let last_in = &mut self.totals.entry(forward.in_channel).or_default().last_in;
-            *last_in = at.max(*last_in);
-            if let Some(out) = forward.out_channel {
-                let last_out = &mut self.totals.entry(out).or_default().last_out;
-                *last_out = at.max(*last_out);
-            }
+impl Total {
+    /// Adds `sign` times what a forward received at `second` comes to.
+    fn add(&mut self, delta: &Delta, sign: i64, second: u64) {
+        self.delta.add(delta, sign);
+        if sign * delta.in_count > 0 {
+            self.last_in = self.last_in.max(Some(second));
         }
-        Ok(())
+        if sign * delta.out_count > 0 {
+            self.last_out = self.last_out.max(Some(second));
+        }
+    }
+}
+
+impl Sums {
+    /// Hours of the UTC days before `hours_from` are forgotten.
+    pub fn new(conn: &Connection, hours_from: UnixTime) -> Result<Sums> {
+        let since = UnixTime(cursors::get(conn, HOURS_SINCE)?.unwrap_or(0));
+        Ok(Sums {
+            hours: HashMap::new(),
+            days: HashMap::new(),
+            totals: HashMap::new(),
+            failures: HashMap::new(),
+            hours_since: since.max(hours_from.minus(hours_from.0 % UnixTime::DAY)),
+            newest_left_out: None,
+        })
+    }
+
+    pub fn add(&mut self, forward: &Forward) -> Result<()> {
+        self.put(forward, 1)
     }
 
     pub fn subtract(&mut self, forward: &Forward) -> Result<()> {
@@ -143,55 +89,81 @@ impl Sums {
 
     fn put(&mut self, forward: &Forward, sign: i64) -> Result<()> {
         let second = received_s(forward);
-        let hour = second - second % UnixTime::HOUR;
+        let (hour, day) = (second - second % UnixTime::HOUR, second - second % UnixTime::DAY);
+        let is_hour_kept = hour >= self.hours_since.0;
+        if !is_hour_kept {
+            self.newest_left_out = self.newest_left_out.max(Some(hour));
+        }
         if let Some(key) = failure_key(forward) {
             *self.failures.entry(key).or_default() += sign;
         }
         Delta::of(forward, |scid, delta| {
-            if delta != Delta::default() {
-                self.hours.entry((hour, scid)).or_default().add(&delta, sign);
-                self.totals.entry(scid).or_default().delta.add(&delta, sign);
+            if delta == Delta::default() {
+                return;
             }
+            if is_hour_kept {
+                self.hours.entry((hour, scid)).or_default().add(&delta, sign);
+            }
+            self.days.entry((day, scid)).or_default().add(&delta, sign);
+            self.totals.entry(scid).or_default().add(&delta, sign, second);
         })
     }
 
-    /// Adds the page's sums to those in the database, in the order of their
-    /// keys, which touches each page of the file once.
+    /// Adds the sums to those in the database, in the order of their keys, which
+    /// touches each page of the file once.
     pub fn store(self, tx: &Transaction<'_>) -> Result<()> {
-        let days = by_longer(&self.hours, UnixTime::DAY);
-        let months = by_longer(&days, MONTH);
+        let months = by_month(&self.days);
         put_stretches(tx, "flow_hours", "hour_s", self.hours)?;
-        put_stretches(tx, "flow_days", "day_s", days)?;
+        put_stretches(tx, "flow_days", "day_s", self.days)?;
         put_stretches(tx, "flow_months", "month_s", months)?;
         put_failures(tx, self.failures)?;
-        let mut upsert = tx.prepare_cached(UPSERT_TOTAL)?;
-        for (scid, Total { delta: sum, last_in, last_out }) in self.totals {
-            upsert.execute(params![
-                scid,
-                sum.in_msat,
-                sum.out_msat,
-                sum.in_count,
-                sum.out_count,
-                sum.earned_msat,
-                sum.sourced_msat,
-                sum.failed_liquidity,
-                sum.failed_downstream,
-                sum.failed_other,
-                opt_int(last_in)?,
-                opt_int(last_out)?
-            ])?;
+        put_totals(tx, self.totals)?;
+        match self.newest_left_out {
+            Some(hour) => forget_hours(tx, UnixTime(hour + UnixTime::HOUR)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
-/// The same sums by longer stretches of so many seconds.
-fn by_longer(sums: &Stretches, length: u64) -> Stretches {
-    let mut longer = Stretches::new();
-    for ((start, scid), sum) in sums {
-        longer.entry((start - start % length, *scid)).or_default().add(sum, 1);
+fn put_totals(tx: &Transaction<'_>, totals: HashMap<Scid, Total>) -> Result<()> {
+    let mut upsert = tx.prepare_cached(UPSERT_TOTAL)?;
+    let mut totals: Vec<_> = totals.into_iter().collect();
+    totals.sort_unstable_by_key(|(scid, _)| *scid);
+    for (scid, Total { delta: sum, last_in, last_out }) in totals {
+        upsert.execute(params![
+            scid,
+            sum.in_msat,
+            sum.out_msat,
+            sum.in_count,
+            sum.out_count,
+            sum.earned_msat,
+            sum.sourced_msat,
+            sum.failed_liquidity,
+            sum.failed_downstream,
+            sum.failed_other,
+            opt_int(last_in)?,
+            opt_int(last_out)?
+        ])?;
     }
-    longer
+    Ok(())
+}
+
+/// Notes that hours of the UTC days before the end of `before`'s are not all there any more.
+fn forget_hours(tx: &Transaction<'_>, before: UnixTime) -> Result<()> {
+    let since = before.0.div_ceil(UnixTime::DAY) * UnixTime::DAY;
+    match cursors::get(tx, HOURS_SINCE)? {
+        Some(known) if known >= since => Ok(()),
+        _ => cursors::set(tx, HOURS_SINCE, since),
+    }
+}
+
+/// The same sums by month.
+fn by_month(days: &Stretches) -> Stretches {
+    let mut months = Stretches::new();
+    for ((day, scid), sum) in days {
+        months.entry((day - day % MONTH, *scid)).or_default().add(sum, 1);
+    }
+    months
 }
 
 /// Adds sums of hours, days or months to the table of such.

@@ -9,7 +9,7 @@ fn all_sums(conn: &Connection) -> Vec<String> {
         .flat_map(|table| {
             let mut select = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).expect("a table");
             let columns = select.column_count();
-            let row = |row: &Row<'_>| {
+            let row = |row: &rusqlite::Row<'_>| {
                 (0..columns).map(|at| row.get::<_, Option<i64>>(at)).collect::<Result<Vec<_>>>()
             };
             let rows =
@@ -94,4 +94,43 @@ fn a_window_whose_rows_are_gone_begins_with_its_day() {
     let window =
         flow::sums_between(&tx, UnixTime(day + 36_000), UnixTime(day + 41 * UnixTime::DAY)).expect("sums");
     assert_eq!((window.from, window.settled), (UnixTime(day), 4));
+}
+
+#[test]
+fn a_first_reading_writes_nothing_that_would_be_forgotten_at_once() {
+    let day = START - START % UnixTime::DAY;
+    let at_day = |id: u64, status| {
+        let received_ms = (day + id * UnixTime::DAY + 60) * 1000;
+        Forward { received_ms, ..forward(id, status) }
+    };
+    let listed: Vec<Forward> = (0..10)
+        .map(|id| at_day(id, if id == 1 { ForwardStatus::Offered } else { ForwardStatus::Settled }))
+        .collect();
+    let kept =
+        Kept { rows: UnixTime(day + 6 * UnixTime::DAY + 5), hours: UnixTime(day + 4 * UnixTime::DAY + 5) };
+    let (mut conn, mut whole) = (memory(), memory());
+    let (tx, whole) = (conn.transaction().expect("one"), whole.transaction().expect("one"));
+    observe(&tx);
+    assert_eq!(ingest_listed(&tx, &listed, 9, kept), Ok(IngestStats { new: 10, changed: 0 }));
+    ingest(&whole, &listed).expect("stored");
+    assert_eq!(all_sums(&tx), all_sums(&whole));
+    assert_eq!(count(&tx), Ok(5), "four whole days, and the one in flight");
+    let hours: Vec<UnixTime> = tx
+        .prepare("SELECT DISTINCT hour_s FROM flow_hours ORDER BY 1")
+        .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
+        .expect("hours");
+    assert_eq!(hours.first(), Some(&UnixTime(day + 4 * UnixTime::DAY)));
+
+    // Told again in any form it counts no more; what ends since, and what is new, does.
+    let sums = all_sums(&tx);
+    for again in [&listed[..3], &listed[4..], &listed] {
+        assert_eq!(ingest(&tx, again), Ok(IngestStats::default()));
+        assert_eq!(ingest_listed(&tx, again, 9, kept), Ok(IngestStats::default()));
+    }
+    assert_eq!(all_sums(&tx), sums);
+    assert_eq!(ingest(&tx, &[at_day(1, ForwardStatus::Settled)]), Ok(IngestStats { new: 0, changed: 1 }));
+    let late = Forward { in_htlc_id: 77, created_index: Some(10), ..at_day(0, ForwardStatus::Settled) };
+    let late = [late];
+    assert_eq!(ingest_listed(&tx, &late, 10, kept), Ok(IngestStats { new: 1, changed: 0 }));
+    assert_eq!(ingest(&tx, &late), Ok(IngestStats::default()));
 }
