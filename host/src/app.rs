@@ -239,6 +239,7 @@ async fn start_up(
                         JobName::Accounts => services.accounts_round().await,
                         JobName::Rebalance => services.rebalance_cycle(trigger).await,
                         JobName::RebalanceJobs => services.rebalance_jobs().await,
+                        JobName::Sling => services.sling_round().await,
                         JobName::Policies => services.sweep_policies().await,
                         JobName::Upkeep => services.upkeep().await,
                     }

@@ -74,6 +74,12 @@ impl Setup {
         self
     }
 
+    /// Lets time stand still on the node until a test moves it.
+    pub fn standing(mut self) -> Setup {
+        self.config.manual = true;
+        self
+    }
+
     /// The other plugins on the node.
     pub fn extras(mut self, extras: &[Extra]) -> Setup {
         self.config.extras = extras.to_vec();

@@ -236,7 +236,7 @@ async fn slow_companions_hold_up_neither_status_nor_fees() {
     fix(&stage, 0, 345).await;
     stage.until_fee(0, 345).await;
     // These two ask the companions themselves.
-    const ASKERS: [&str; 2] = ["accounts", "rebalance_jobs"];
+    const ASKERS: [&str; 2] = ["accounts", "sling"];
     let runs = |status: &Value| {
         let others =
             status["jobs"].as_object().unwrap().iter().filter(|(name, _)| !ASKERS.contains(&name.as_str()));

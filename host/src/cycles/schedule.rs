@@ -24,8 +24,10 @@ pub enum JobName {
     Accounts,
     /// Looks for rebalances that are worth their cost.
     Rebalance,
-    /// Hands rebalances to sling, ends and books them.
+    /// Books what rebalances cost, and settles them.
     RebalanceJobs,
+    /// Hands rebalances to sling, and ends them. May wait for sling, so others don't wait for it.
+    Sling,
     /// Ends policies whose time is over.
     Policies,
     /// Looks for companions, forgets what is old.
@@ -34,12 +36,13 @@ pub enum JobName {
 
 impl JobName {
     /// All of them.
-    pub const ALL: [JobName; 9] = [
+    pub const ALL: [JobName; 10] = [
         Self::Forwards,
         Self::Flow,
         Self::Fees,
         Self::Rebalance,
         Self::RebalanceJobs,
+        Self::Sling,
         Self::Ledger,
         Self::Accounts,
         Self::Policies,
@@ -56,6 +59,7 @@ impl JobName {
             JobName::Accounts => "accounts",
             JobName::Rebalance => "rebalance",
             JobName::RebalanceJobs => "rebalance_jobs",
+            JobName::Sling => "sling",
             JobName::Policies => "policies",
             JobName::Upkeep => "upkeep",
         }
@@ -68,7 +72,7 @@ impl JobName {
             JobName::Flow => config.flow_interval,
             JobName::Fees => config.fee_interval,
             JobName::Rebalance => config.rebalance_interval,
-            JobName::RebalanceJobs => 30,
+            JobName::RebalanceJobs | JobName::Sling => 30,
             JobName::Policies => 5,
             JobName::Upkeep => 60,
         }
@@ -92,7 +96,7 @@ impl JobName {
             JobName::Accounts => 600,
             JobName::Flow => 10,
             JobName::Fees => 60,
-            JobName::RebalanceJobs => 5,
+            JobName::RebalanceJobs | JobName::Sling => 5,
             JobName::Rebalance => 120,
         }
     }

@@ -11,7 +11,7 @@ use super::Approved;
 use crate::config::Config;
 use crate::model::job::{JobId, StartRebalance};
 use crate::model::refusal::{End, Holder, RebalanceRefusal as Refusal, Room};
-use crate::model::{ChannelId, Msat, PeerId, Ppm, UnixTime};
+use crate::model::{ChannelId, Msat, PeerId, UnixTime};
 
 /// The span over which costs count, seconds.
 pub const WINDOW_S: u64 = UnixTime::DAY;
@@ -214,14 +214,6 @@ pub fn room_for(channel: &ChannelId, peer_id: &PeerId, config: &Config, ledger: 
     left(budget, &|_, _| true)
         .min(left(share(budget, config.rebalance_channel_share), &|to, _| to == channel))
         .min(left(share(budget, config.rebalance_peer_share), &|_, peer| peer == peer_id))
-}
-
-/// The most that a job paying up to `max_fee`, in payments of `chunk` or less, may move so that
-/// its worst case keeps within `room`: one payment more than the amount counts.
-pub fn affordable(room: Msat, max_fee: Ppm, chunk: Msat) -> Msat {
-    let most = u128::from(room.0) * 1_000_000 / u128::from(max_fee.0.max(1));
-    let most = Msat(u64::try_from(most).unwrap_or(u64::MAX));
-    if most.0 / 2 >= chunk.0 { most - chunk } else { Msat(most.0 / 2) }
 }
 
 /// The whole budget and what is taken of it, for answers and evaluators.

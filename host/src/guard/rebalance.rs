@@ -1,6 +1,7 @@
 //! Limits of one rebalance: the node's state, the channels' states and policies, pauses after
 //! earlier jobs, amounts and rates. What all jobs may cost together is in [`super::budget`].
 
+mod drain;
 mod ends;
 
 pub use ends::{drain_most, fill_most, may_drain, may_fill, wait};
@@ -10,7 +11,8 @@ use crate::config::Config;
 use crate::model::job::{JobEnd, JobOrigin, Past, RebalanceProposal, StartRebalance};
 use crate::model::refusal::{End, Holder, RebalanceRefusal as Refusal};
 use crate::model::{Channel, ChannelId, Msat, NodeSnapshot, PeerId, Policy, Ppm, SignedMsat};
-use ends::{MOST_KEPT, gives};
+use drain::{Payments, wanted};
+use ends::{gives, keeps};
 use std::collections::HashMap;
 
 /// Everything that a verdict depends on, besides the proposal.
@@ -25,6 +27,8 @@ pub struct Case<'a> {
     pub busy: &'a HashMap<ChannelId, Holder>,
     /// Why sling cannot be used now.
     pub no_rebalancer: Option<&'a str>,
+    /// sling leaves a channel alone that has more HTLCs than this.
+    pub most_htlcs: u64,
     /// Confirmed funds on the chain that nothing else holds, or why they are not known.
     pub wallet: &'a Result<Msat, String>,
 }
@@ -91,25 +95,24 @@ fn judge(
     let by_operator = matches!(proposal.origin, JobOrigin::Operator { .. });
     let keep_share = if by_operator { 0.0 } else { config.low_liquidity_threshold.min(0.99) };
     let least = Msat::from_sats(if by_operator { 1 } else { config.rebalance_min_amount });
-    let mut sources = sources(proposal, least.min(proposal.amount), keep_share, case, limits)?;
-    let Cut { amount, payment } = match by_operator {
-        true => operators_cut(proposal.amount, to, &sources, config)?,
-        false => evaluators_cut(proposal.amount, to, &mut sources, config)?,
-    };
-    if amount < proposal.amount {
-        limits.push(format!("{} sat in payments of {} sat", amount.sats(), payment.sats()));
-    }
+    let sources = sources(proposal, least.min(proposal.amount), keep_share, case, limits)?;
     let max_fee = rate(proposal, config, limits)?;
-    let fleet = worth(proposal, to, amount, case)?;
+    let want = Want { amount: proposal.amount, max_fee, keep_share, to, case };
+    let cut = if by_operator { operators_cut(want, sources)? } else { evaluators_cut(want, sources)? };
+    if cut.amount < proposal.amount {
+        limits.push(format!("{} sat in payments of {} sat", cut.amount.sats(), cut.payment.sats()));
+    }
+    let fleet = worth(proposal, to, cut.amount, case)?;
     Ok(Approved(StartRebalance {
         to: end(to),
-        from: sources.into_iter().map(|(channel, _)| end(channel)).collect(),
-        amount,
-        payment,
+        from: cut.sources.into_iter().map(end).collect(),
+        amount: cut.amount,
+        payment: cut.payment,
+        most_payments: cut.most_payments,
         max_fee,
         max_hops: u32::try_from(config.sling_max_hops).unwrap_or(u32::MAX),
-        keep_share,
-        keep_most: if by_operator { Msat::ZERO } else { MOST_KEPT },
+        keep_share: drain::SHARE,
+        keep_most: cut.level,
         time_limit_s: config.sling_job_timeout_seconds,
         origin: proposal.origin.clone(),
         fleet,
@@ -163,21 +166,55 @@ fn source<'a>(id: &ChannelId, least: Msat, keep_share: f64, case: Case<'a>) -> R
     Ok((channel, has))
 }
 
+/// What is to be cut into payments.
+#[derive(Clone, Copy)]
+struct Want<'a> {
+    amount: Msat,
+    max_fee: Ppm,
+    keep_share: f64,
+    to: &'a Channel,
+    case: Case<'a>,
+}
+
+impl<'a> Want<'a> {
+    fn payments(self, size: Msat) -> Payments {
+        Payments { size, max_fee: self.max_fee, htlcs: self.case.most_htlcs }
+    }
+
+    /// What all of these sources keep at least.
+    fn lowest(self, sources: &[&Channel]) -> Msat {
+        sources.iter().map(|source| keeps(source.total, self.keep_share)).max().unwrap_or_default()
+    }
+
+    /// `count` payments or fewer from these sources, none of which gives more than it takes.
+    fn cut(self, size: Msat, count: u64, mut sources: Vec<&'a Channel>) -> Cut<'a> {
+        let payments = self.payments(size);
+        let lowest = self.lowest(&sources);
+        let enough = wanted(count, sources.len());
+        let level = payments.drain(&sources, lowest, enough).level;
+        sources.retain(|source| payments.made_by(source, level) > 0);
+        let drain = payments.drain(&sources, lowest, enough);
+        let amount = Msat(size.0.saturating_mul(count.min(drain.makes)));
+        Cut { amount, payment: size, sources, level: drain.level, most_payments: drain.most }
+    }
+}
+
 /// How a job is cut into payments.
-struct Cut {
+struct Cut<'a> {
     amount: Msat,
     payment: Msat,
+    sources: Vec<&'a Channel>,
+    /// What the sources keep.
+    level: Msat,
+    /// Payments that can settle at most.
+    most_payments: u64,
 }
 
 /// A person's amount is taken as it is, in equal payments, or refused.
-fn operators_cut(
-    wanted: Msat,
-    to: &Channel,
-    sources: &[Source<'_>],
-    config: &Config,
-) -> Result<Cut, Refusal> {
+fn operators_cut<'a>(want: Want<'a>, sources: Vec<Source<'a>>) -> Result<Cut<'a>, Refusal> {
+    let (wanted, config) = (want.amount, want.case.config);
     let gives = sources.iter().fold(0u64, |sum, (_, gives)| sum.saturating_add(gives.0));
-    let most = Msat(gives).min(fill_most(to, config));
+    let most = Msat(gives).min(fill_most(want.to, config));
     if wanted > most {
         return Err(Refusal::TooLarge { wanted, most });
     }
@@ -186,29 +223,37 @@ fn operators_cut(
     if payment == Msat::ZERO {
         return Err(Refusal::TooSmall { fits: wanted, least: Msat::from_sats(1) });
     }
-    Ok(Cut { amount: Msat(payment.0 * count), payment })
+    let cut = want.cut(payment, count, sources.into_iter().map(|(channel, _)| channel).collect());
+    if cut.amount.0 < payment.0 * count {
+        return Err(Refusal::TooLarge { wanted, most: cut.amount });
+    }
+    Ok(cut)
 }
 
+/// A job has this many payments or more, if each is still as large as the smallest job: what may
+/// settle besides the amount is counted in payments.
+const PAYMENTS: u64 = 8;
+
 /// As much of an evaluator's amount as fits, in payments that the best source can give. Sources
-/// that cannot give one are dropped.
-fn evaluators_cut(
-    wanted: Msat,
-    to: &Channel,
-    sources: &mut Vec<Source<'_>>,
-    config: &Config,
-) -> Result<Cut, Refusal> {
+/// that cannot give one, or that are not needed, are dropped.
+fn evaluators_cut<'a>(want: Want<'a>, mut sources: Vec<Source<'a>>) -> Result<Cut<'a>, Refusal> {
+    let config = want.case.config;
     let best = sources.first().map_or(Msat::ZERO, |(_, gives)| *gives);
     let chunk = Msat::from_sats(config.sling_chunk_size_sats);
-    let payment = whole_sats(wanted.min(chunk).min(best).min(fill_most(to, config)));
     let least = Msat::from_sats(config.rebalance_min_amount);
+    let most = want.amount.min(fill_most(want.to, config));
+    let payment = whole_sats(most.min(chunk).min(best).min(Msat(most.0 / PAYMENTS).max(least)));
     if payment == Msat::ZERO {
         return Err(Refusal::TooSmall { fits: payment, least });
     }
     sources.retain(|(_, gives)| *gives >= payment);
-    let given = sources.iter().fold(0u64, |sum, (_, gives)| sum.saturating_add(gives.0 / payment.0));
-    let count = (wanted.min(fill_most(to, config)).0 / payment.0).min(given);
-    let amount = Msat(payment.0 * count);
-    if amount < least { Err(Refusal::TooSmall { fits: amount, least }) } else { Ok(Cut { amount, payment }) }
+    let payments = want.payments(payment);
+    let makes = |(source, _): &Source<'_>| payments.made_by(source, keeps(source.total, want.keep_share));
+    let makes: Vec<u64> = sources.iter().map(makes).collect();
+    let count = most.0 / payment.0;
+    sources.truncate(payments.sources_for(count, &makes));
+    let cut = want.cut(payment, count, sources.into_iter().map(|(channel, _)| channel).collect());
+    if cut.amount < least { Err(Refusal::TooSmall { fits: cut.amount, least }) } else { Ok(cut) }
 }
 
 /// An evaluator's rate is moved to the highest allowed one, an operator's refused.

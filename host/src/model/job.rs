@@ -79,6 +79,9 @@ pub struct StartRebalance {
     pub amount: Msat,
     /// One payment, whole satoshis.
     pub payment: Msat,
+    /// Payments that can settle at most, sling alone: more than the amount takes, since sling
+    /// does not count one that settles late, and sends another for it.
+    pub most_payments: u64,
     /// The highest rate of each payment.
     pub max_fee: Ppm,
     pub max_hops: u32,
@@ -94,12 +97,11 @@ pub struct StartRebalance {
 }
 
 impl StartRebalance {
-    /// The most that the whole job can cost: the highest rate on all of it and on one payment
-    /// more, rounded up. sling counts a payment that outlasts its patience as failed and sends
-    /// another; the first may yet settle.
+    /// The most that the whole job can cost: the highest rate on every payment that can settle,
+    /// rounded up.
     pub fn worst_cost(&self) -> Msat {
-        let most = u128::from(self.amount.0) + u128::from(self.payment.0);
-        let cost = (most * u128::from(self.max_fee.0)).div_ceil(1_000_000);
+        let most = u128::from(self.payment.0) * u128::from(self.most_payments);
+        let cost = most.saturating_mul(u128::from(self.max_fee.0)).div_ceil(1_000_000);
         Msat(u64::try_from(cost).unwrap_or(u64::MAX))
     }
 
@@ -147,9 +149,10 @@ words! {
         /// All of it arrived.
         Done = "done",
         Deadline = "deadline",
-        /// A payment took so long that sling would soon give up on it and send another, and
-        /// what is reserved covers one such.
+        /// A payment took so long that sling would soon give up on it and send another.
         LatePayment = "late_payment",
+        /// An option of sling's was changed, so that it may pay more than was reserved.
+        OptionChanged = "sling_option_changed",
         /// sling refused it.
         Refused = "refused",
         /// sling's answer was lost: it may work on it.

@@ -131,15 +131,17 @@ pub struct EvaluatedRebalance {
 }
 
 impl EvaluatedRebalance {
-    /// The most that the whole job can cost, rounded up: what has to be reserved.
-    pub fn worst_cost(&self) -> Msat {
+    /// What it costs at its highest rate, rounded up. More is reserved for the job that the guard
+    /// makes of it, since payments may settle that sling does not count.
+    pub fn cost_at_most(&self) -> Msat {
         let product = u128::from(self.amount.0) * u128::from(self.max_fee.0);
         Msat(u64::try_from(product.div_ceil(1_000_000)).unwrap_or(u64::MAX))
     }
 
-    /// Expected gain per satoshi reserved; a job that costs nothing is counted as reserving one msat.
+    /// Expected gain per satoshi that it costs at most; a job that costs nothing counts as costing
+    /// one msat.
     pub fn value_per_sat(&self) -> f64 {
-        self.value.0 as f64 / self.worst_cost().0.max(1) as f64
+        self.value.0 as f64 / self.cost_at_most().0.max(1) as f64
     }
 }
 
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_case_is_rounded_up_and_never_wraps() {
+    fn the_highest_cost_is_rounded_up_and_never_wraps() {
         let job = |amount, max_fee| EvaluatedRebalance {
             to: 0,
             from: vec![1],
@@ -191,7 +193,7 @@ mod tests {
             (1_000_001, 1_000, 1_001),
             (u64::MAX, u32::MAX, u64::MAX),
         ] {
-            assert_eq!(job(amount, max_fee).worst_cost(), Msat(worst), "{max_fee} ppm of {amount}");
+            assert_eq!(job(amount, max_fee).cost_at_most(), Msat(worst), "{max_fee} ppm of {amount}");
         }
         assert!((job(50_000_000, 1_000).value_per_sat() - 1.0).abs() < 1e-12);
         assert!((job(50_000_000, 0).value_per_sat() - 50_000.0).abs() < 1e-9);

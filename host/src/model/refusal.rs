@@ -176,9 +176,15 @@ impl RebalanceRefusal {
         }
     }
 
-    /// Whether a smaller amount might pass.
-    pub const fn is_about_money(&self) -> bool {
-        matches!(self, Self::Budget(_) | Self::FleetBudget(_) | Self::ChannelBudget(_) | Self::PeerBudget(_))
+    /// The limit on cost that refused, which a smaller amount might keep.
+    pub const fn room(&self) -> Option<Room> {
+        match self {
+            Self::Budget(room)
+            | Self::FleetBudget(room)
+            | Self::ChannelBudget(room)
+            | Self::PeerBudget(room) => Some(*room),
+            _ => None,
+        }
     }
 
     /// Whether `force` would have passed it.

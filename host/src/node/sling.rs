@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// The oldest version that offers `sling-once`.
 pub const OLDEST_MAJOR: u32 = 4;
 
+/// sling's limit on HTLCs in a channel that it uses.
+const MOST_HTLCS: &str = "sling-max-htlc-count";
+
 #[derive(Debug, Deserialize)]
 struct Version {
     version: String,
@@ -31,6 +34,17 @@ struct Version {
 struct Settings {
     #[serde(default)]
     candidates: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Configs {
+    #[serde(default)]
+    configs: BTreeMap<String, Setting>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Setting {
+    value_int: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,6 +89,13 @@ impl Node {
             Some(StoredJob { scid: scid.parse().ok()?, candidates })
         };
         Ok(answer.into_iter().filter_map(job).collect())
+    }
+
+    /// With more HTLCs than this sling leaves a channel alone. lightningd tells it.
+    pub async fn sling_most_htlcs(&self) -> Result<u64, CallError> {
+        let answer: Configs = self.call(Group::Read, "listconfigs", json!({ "config": MOST_HTLCS })).await?;
+        let told = answer.configs.get(MOST_HTLCS).and_then(|config| config.value_int);
+        told.ok_or_else(|| CallError::Broken(format!("listconfigs does not tell {MOST_HTLCS}")))
     }
 
     /// What sling is doing on each channel it has a task for, in its own words: a finished job's
@@ -144,10 +165,11 @@ mod tests {
             from: vec![end(2), end(3)],
             amount: Msat::from_sats(1_000_000),
             payment: Msat::from_sats(500_000),
+            most_payments: 8,
             max_fee: Ppm(700),
             max_hops: 5,
-            keep_share: 0.2,
-            keep_most: Msat::from_sats(2_000_000),
+            keep_share: 0.999_999,
+            keep_most: Msat::from_sats(2_000_001),
             time_limit_s: 7_200,
             origin: JobOrigin::Operator { force: false },
             fleet: false,
@@ -157,8 +179,8 @@ mod tests {
             once(&start),
             json!({
                 "scid": "1x1x0", "direction": "pull", "amount": 500_000, "onceamount": 1_000_000, "maxppm": 700,
-                "maxhops": 5, "candidates": ["2x1x0", "3x1x0"], "depleteuptopercent": 0.2,
-                "depleteuptoamount": 2_000_000, "paralleljobs": 1,
+                "maxhops": 5, "candidates": ["2x1x0", "3x1x0"], "depleteuptopercent": 0.999_999,
+                "depleteuptoamount": 2_000_001, "paralleljobs": 1,
             })
         );
     }

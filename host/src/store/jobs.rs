@@ -33,9 +33,9 @@ pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime)
     let id = tx
         .prepare_cached(
             "INSERT INTO rebalance_jobs (state, evaluator, forced, to_channel, to_scid, to_peer, amount_msat,
-                 payment_msat, max_ppm, max_hops, keep_share, keep_most_msat, reserved_msat, fleet, value_msat,
-                 reserved_at_s, deadline_s, evaluator_digest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                 payment_msat, most_payments, max_ppm, max_hops, keep_share, keep_most_msat, reserved_msat, fleet,
+                 value_msat, reserved_at_s, deadline_s, evaluator_digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .insert(params![
             JobState::Reserved.name(),
@@ -46,6 +46,7 @@ pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime)
             start.to.peer_id,
             start.amount,
             start.payment,
+            int(start.most_payments)?,
             start.max_fee,
             start.max_hops,
             start.keep_share,
@@ -171,6 +172,7 @@ fn read(row: &Row<'_>) -> Result<Job> {
             from: Vec::new(),
             amount: row.get("amount_msat")?,
             payment: row.get("payment_msat")?,
+            most_payments: row.get::<_, Unsigned>("most_payments")?.0,
             max_fee: row.get("max_ppm")?,
             max_hops: row.get("max_hops")?,
             keep_share: row.get("keep_share")?,

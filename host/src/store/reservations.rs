@@ -112,7 +112,7 @@ pub fn undecided(conn: &Connection, job: &Job) -> Result<u64> {
 /// reservation covers.
 fn assume_undecided(tx: &Transaction<'_>, job: &Job) -> Result<()> {
     let (start, most) = (&job.start, job.start.max_fee.fee(Msat::ZERO, job.start.payment));
-    let covered = (start.amount + start.payment).saturating_sub(job.moved).0 / start.payment.0.max(1);
+    let covered = start.most_payments.saturating_sub(job.moved.0 / start.payment.0.max(1));
     tx.prepare_cached(&format!(
         "UPDATE rebalances SET job_id = ?1 WHERE (payment_hash, groupid, partid) IN
              (SELECT payment_hash, groupid, partid FROM rebalances WHERE {UNDECIDED}

@@ -140,7 +140,7 @@ fn the_built_in_evaluator_buys_what_sells_and_says_why_not() {
         assert!((1..=5).contains(&decision.proposals.len()), "{:?}", decision.not_filled);
         for job in &decision.proposals {
             assert!(job.to % 2 == 0 && job.from.iter().all(|row| row % 2 == 1), "{job:?}");
-            assert!(job.value > SignedMsat::ZERO && job.worst_cost() <= input.channels[job.to].budget_left);
+            assert!(job.value > SignedMsat::ZERO && job.cost_at_most() <= input.channels[job.to].budget_left);
             assert_eq!(job.reason, "sale");
         }
         assert_eq!(decision.proposals.len() + decision.not_filled.len(), 50, "a word on every channel");

@@ -1,6 +1,8 @@
 //! `revenue-rebalance`, `revenue-rebalance-debug` and `revenue-clear-reservations`.
 
-use super::place::{ask, debug, node, node_on, payments, routes, settled, sling_is_clean, spent_msat, start};
+use super::place::{
+    ask, configure, debug, node, node_on, payments, routes, settled, sling_is_clean, spent_msat, start,
+};
 use crate::acts::set_policy;
 use crate::support::fields;
 use lab::node::{RouteCost, SlingVersion};
@@ -117,13 +119,16 @@ async fn what_cannot_be_is_one_sentence_and_moves_nothing() {
 async fn two_jobs_share_no_channel_and_the_budget_holds_them_all() {
     let stage = start(node().option("daily-budget-sats", 1_000)).await;
     routes(&stage, RouteCost::None);
-    // 1,000 ppm of 2 x 200,000 sat are 400 sat at worst.
+    configure(&stage, "rebalance_channel_share", json!(1)).await;
+    configure(&stage, "sling_chunk_size_sats", json!(50_000)).await;
+    // 1,000 ppm of 11 x 50,000 sat are 550 sat at worst.
     let first = ask(&stage, 1, 0, 200_000, json!({"max_fee_sats": 200})).await;
-    assert_eq!((&first["status"], &first["reserved_msat"]), (&json!("pending"), &json!(400_000)), "{first}");
+    assert_eq!((&first["status"], &first["reserved_msat"]), (&json!("pending"), &json!(550_000)), "{first}");
+    assert_eq!(first["candidate"]["max_budget_msat"], first["reserved_msat"], "one figure for one thing");
     for (from, to, amount, fee, expect) in [
         (2, 0, 1_000, 1, "is used by job"),
         (1, 3, 1_000, 1, "is used by job"),
-        (2, 3, 250_000, 250, ""),
+        (2, 3, 100_000, 100, ""),
         (2, 3, 1_000, 1, "is used by job"),
     ] {
         let answer = ask(&stage, from, to, amount, json!({"max_fee_sats": fee, "force": true})).await;
@@ -131,10 +136,10 @@ async fn two_jobs_share_no_channel_and_the_budget_holds_them_all() {
         assert!(why.contains(expect) && why.is_empty() == expect.is_empty(), "{from} -> {to}: {answer}");
     }
     let money = debug(&stage).await["capital_controls"].clone();
-    assert_eq!((&money["daily_reserved_sats"], &money["budget_remaining_sats"]), (&json!(900), &json!(100)));
+    assert_eq!((&money["daily_reserved_sats"], &money["budget_remaining_sats"]), (&json!(950), &json!(50)));
     let kept = stage.success("revenue-clear-reservations", json!({})).await;
     assert_eq!((&kept["cleared_count"], &kept["kept_count"]), (&json!(0), &json!(2)), "{kept}");
-    assert_eq!(kept["budget_available"], 100);
+    assert_eq!(kept["budget_available"], 50);
     stage.end().await;
 }
 

@@ -5,7 +5,7 @@ use super::place::{
     ask, configure, debug, node, payments, settled, sling_is_clean, spent_msat, start, until_job,
 };
 use crate::support::{DEADLINE, Stage, wait_until};
-use lab::node::{Fate, PaymentEnd};
+use lab::node::{Fate, PaymentEnd, RouteCost};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -69,6 +69,71 @@ async fn a_payment_that_settled_while_nobody_watched_is_booked() {
     stage.start_again().await;
     let job = settled(&stage).await;
     assert_eq!((&job["status"], &job["fee_msat"]), (&json!("success"), &json!(120_015)), "{job}");
+    stage.end().await;
+}
+
+/// The fates of a job's next payments: this many reach us, and complete long after sling gave up on them.
+fn late(stage: &Stage, count: usize) {
+    let late = std::iter::repeat_n(Fate::Settle { after_s: 1_000.0 }, count);
+    stage.lab.with_node(|node| node.sling_mut().routes.fates.extend(late));
+}
+
+/// Starts a job of four payments at 1,500 ppm, of which so many will be late, and kills the plugin over
+/// the first.
+async fn dead_over_late_payments(count: usize) -> (Stage, Value) {
+    let stage = start(node().standing().rate(2.0)).await;
+    super::place::routes(&stage, RouteCost::Fixed { base_msat: 0, ppm: 1_500 });
+    late(&stage, count);
+    let answer = super::faults::four_payments(&stage).await;
+    wait_until(DEADLINE, async || match payments(&stage).len() {
+        0 => Err(json!("no payment yet")),
+        _ => Ok(()),
+    })
+    .await;
+    stage.plugin.kill().await.unwrap();
+    (stage, answer)
+}
+
+/// After the restart of a plugin that was dead: nothing of the job is left, and what it spent was
+/// reserved.
+async fn settled_within(stage: &mut Stage, reserved: &Value, spent: u64) -> Value {
+    assert_eq!(spent_msat(stage), spent);
+    stage.start_again().await;
+    within_budget(stage, 5_000_000).await;
+    until_job(stage, |job| job["state"] == "stopped").await;
+    within_budget(stage, 5_000_000).await;
+    stage.success("revenue-clear-reservations", json!({})).await;
+    let money = within_budget(stage, 5_000_000).await;
+    assert_eq!((&money["daily_spent_msat"], &money["daily_reserved_msat"]), (&json!(spent), &json!(0)));
+    assert!(spent <= reserved.as_u64().unwrap(), "{spent} of {reserved}");
+    sling_is_clean(stage);
+    settled(stage).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_that_settle_late_while_the_plugin_is_dead_were_reserved_for() {
+    let (mut stage, answer) = dead_over_late_payments(2).await;
+    // sling gives up on two payments after 120 s each, sends four more that it sees settle, and is done.
+    stage.lab.advance_by(300.0).unwrap();
+    let seen: Vec<bool> = payments(&stage).iter().map(|payment| payment.in_stats).collect();
+    assert_eq!(seen, [false, false, true, true, true, true]);
+    assert_eq!(spent_msat(&stage), 4 * 75_000, "two are still under way");
+    stage.lab.advance_by(1_000.0).unwrap();
+    let job = settled_within(&mut stage, &answer["reserved_msat"], 6 * 75_000).await;
+    assert_eq!((&job["status"], &job["moved_msat"]), (&json!("success"), &json!(300_000_000)), "{job}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sling_whose_payments_are_all_late_stops_within_the_reservation() {
+    let (mut stage, answer) = dead_over_late_payments(1_000).await;
+    stage.lab.advance_by(10.0 * 3_600.0).unwrap();
+    let count = payments(&stage).len();
+    assert!((9..=11).contains(&count), "{count} payments");
+    assert!(payments(&stage).iter().all(|payment| payment.end == PaymentEnd::Settled && !payment.in_stats));
+    let tasks = stage.lab.with_node(|node| node.sling().tasks());
+    assert!(tasks.iter().all(|task| task.active), "it goes on for ever, and pays nothing: {tasks:?}");
+    settled_within(&mut stage, &answer["reserved_msat"], 75_000 * count as u64).await;
     stage.end().await;
 }
 

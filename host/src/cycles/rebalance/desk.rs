@@ -68,8 +68,6 @@ impl SlingState {
 pub struct Desk {
     /// Reserved, not yet handed over.
     pub(super) queue: tokio::sync::Mutex<Vec<Reserved>>,
-    /// Those who speak to sling take turns.
-    pub(super) sling_turn: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
 }
 
@@ -78,6 +76,9 @@ struct Inner {
     handed_over: HashSet<JobId>,
     sling: SlingState,
     operators_jobs: Vec<StoredJob>,
+    most_htlcs: u64,
+    /// sling may pay more for running jobs than was reserved for them.
+    loosened: bool,
     looked_at: Option<UnixTime>,
     /// When the sums per pair of channels were read, and they.
     pairs: Option<(UnixTime, Arc<Pairs>)>,
@@ -103,6 +104,22 @@ impl Desk {
         let inner = self.inner();
         let ends = |job: &StoredJob| std::iter::once(job.scid).chain(job.candidates.clone());
         inner.operators_jobs.iter().flat_map(ends).collect()
+    }
+
+    /// HTLCs with which sling still uses a channel, by the last look.
+    pub(super) fn most_htlcs(&self) -> u64 {
+        self.inner().most_htlcs
+    }
+
+    /// Whether sling's options have since let more payments settle than was reserved for; once.
+    pub(super) fn take_loosened(&self) -> bool {
+        std::mem::take(&mut self.inner().loosened)
+    }
+
+    fn note_look(&self, operators_jobs: Vec<StoredJob>, most_htlcs: u64, at: UnixTime) {
+        let mut inner = self.inner();
+        inner.loosened |= inner.looked_at.is_some() && most_htlcs > inner.most_htlcs;
+        (inner.operators_jobs, inner.most_htlcs, inner.looked_at) = (operators_jobs, most_htlcs, Some(at));
     }
 
     pub(super) fn hand_over(&self, job: JobId) {
@@ -133,8 +150,8 @@ impl Desk {
 }
 
 impl Services {
-    /// Looks whether sling is there, which version it is (once, and again after it was away), and
-    /// which jobs the operator gave it. Waits as long as sling takes.
+    /// Looks whether sling is there, which version it is (once, and again after it was away), which
+    /// jobs the operator gave it, and how many HTLCs it puts up with. Waits as long as sling takes.
     pub(super) async fn look_at_sling(&self) {
         if !self.has_companion(Companion::Sling) {
             let looked = self.health().companions.is_some();
@@ -149,12 +166,11 @@ impl Services {
         self.desk.note_sling(state);
         if usable {
             match self.node.sling_stored_jobs().await {
-                Ok(jobs) => {
-                    let mut inner = self.desk.inner();
-                    inner.operators_jobs = jobs;
-                    inner.looked_at = Some(self.now());
-                }
                 Err(error) => self.desk.note_sling(silence(error)),
+                Ok(jobs) => match self.node.sling_most_htlcs().await {
+                    Ok(most_htlcs) => self.desk.note_look(jobs, most_htlcs, self.now()),
+                    Err(error) => self.desk.note_sling(SlingState::Silent(error.to_string())),
+                },
             }
         }
     }

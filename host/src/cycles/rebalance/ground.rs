@@ -7,11 +7,14 @@ use crate::cycles::Services;
 use crate::guard::budget::{self, Held, Ledger};
 use crate::guard::rebalance::{Case, Verdict, check, node_ready};
 use crate::model::job::{JobOrigin, RebalanceProposal};
-use crate::model::refusal::{Holder, RebalanceRefusal as Refusal};
-use crate::model::{Channel, ChannelId, Msat, NodeSnapshot, Ppm, SignedMsat};
+use crate::model::refusal::Holder;
+use crate::model::{Channel, ChannelId, Msat, NodeSnapshot, SignedMsat};
 use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// How often an amount is made smaller until its worst case fits.
+const SMALLER_TRIES: usize = 6;
 
 /// Everything that judging depends on, read at one moment.
 pub(super) struct Ground {
@@ -20,6 +23,7 @@ pub(super) struct Ground {
     pub facts: Arc<Facts>,
     pub busy: HashMap<ChannelId, Holder>,
     pub no_rebalancer: Option<String>,
+    pub most_htlcs: u64,
     pub wallet: Result<Msat, String>,
 }
 
@@ -32,6 +36,7 @@ impl Ground {
             past: &self.facts.past,
             busy: &self.busy,
             no_rebalancer: self.no_rebalancer.as_deref(),
+            most_htlcs: self.most_htlcs,
             wallet: &self.wallet,
         }
     }
@@ -64,15 +69,8 @@ impl Ground {
         let name = |id: &ChannelId| self.channel(id).map_or_else(|| id.to_string(), Channel::name);
         let sources = proposal.from.iter().map(name).collect();
         let mut verdict = self.verdict(proposal.clone(), ledger);
-        if verdict.result.as_ref().is_err_and(Refusal::is_about_money)
-            && let Some(smaller) = self.smaller(&proposal, &to, ledger)
-        {
-            let amount = smaller.amount;
-            let again = self.verdict(smaller, ledger);
-            if again.result.is_ok() {
-                verdict = again;
-                verdict.limits.insert(0, format!("{} sat are what the budget leaves", amount.sats()));
-            }
+        if let Some(smaller) = self.smaller(&proposal, &verdict, ledger) {
+            verdict = smaller;
         }
         if let Ok(approved) = &verdict.result {
             ledger.held.push(Held::by(approved.get(), Holder::SameCycle));
@@ -90,22 +88,34 @@ impl Ground {
         verdict
     }
 
-    /// The proposal of an evaluator, as much of it as its share of the budget affords.
-    fn smaller(
-        &self,
-        proposal: &RebalanceProposal,
-        to: &Channel,
-        ledger: &Ledger,
-    ) -> Option<RebalanceProposal> {
+    /// The verdict on as much of an evaluator's proposal as the limits on cost leave. What a job
+    /// reserves falls more slowly than its amount, so it takes several tries.
+    fn smaller(&self, proposal: &RebalanceProposal, verdict: &Verdict, ledger: &Ledger) -> Option<Verdict> {
         let JobOrigin::Evaluator { .. } = proposal.origin else { return None };
-        let room = budget::room_for(&to.channel_id, &to.peer_id, &self.config, ledger);
-        let chunk = Msat::from_sats(self.config.sling_chunk_size_sats);
-        let max_fee = proposal.max_fee.min(Ppm(self.config.rebalance_max_ppm));
-        let amount = budget::affordable(room, max_fee, chunk).min(proposal.amount);
-        let share = amount.share_of(proposal.amount);
-        let scaled = |value: SignedMsat| SignedMsat((value.0 as f64 * share) as i64);
-        Some(RebalanceProposal { amount, value: proposal.value.map(scaled), ..proposal.clone() })
+        let mut refused = verdict.result.as_ref().err()?.clone();
+        let mut amount = proposal.amount;
+        for _ in 0..SMALLER_TRIES {
+            let room = refused.room()?;
+            let fits = u128::from(amount.0) * u128::from(room.left().0) / u128::from(room.needed.0.max(1));
+            amount = amount.min(Msat(u64::try_from(fits).unwrap_or(u64::MAX)));
+            let mut verdict = self.verdict(with_amount(proposal, amount), ledger);
+            match verdict.result {
+                Err(refusal) => refused = refusal,
+                Ok(_) => {
+                    verdict.limits.insert(0, format!("{} sat are what the budget leaves", amount.sats()));
+                    return Some(verdict);
+                }
+            }
+        }
+        None
     }
+}
+
+/// A part of what an evaluator wants, worth as much less.
+fn with_amount(proposal: &RebalanceProposal, amount: Msat) -> RebalanceProposal {
+    let share = amount.share_of(proposal.amount);
+    let scaled = |value: SignedMsat| SignedMsat((value.0 as f64 * share) as i64);
+    RebalanceProposal { amount, value: proposal.value.map(scaled), ..proposal.clone() }
 }
 
 impl Services {
@@ -128,6 +138,7 @@ impl Services {
             facts,
             busy,
             no_rebalancer: self.desk.sling().problem(),
+            most_htlcs: self.desk.most_htlcs(),
             wallet: wallet.map_err(|error| format!("listfunds: {error}")),
             snapshot,
         })

@@ -1,4 +1,4 @@
-//! From the books to sling and back: handing jobs over, watching them, ending them.
+//! From the books to sling: handing jobs over, watching them, ending them.
 //!
 //! All of it may be repeated after a crash of this plugin, of sling or of lightningd: what is done
 //! next follows from the books and from what sling says it has. A job that this process did not
@@ -7,6 +7,7 @@
 use super::SlingState;
 use super::desk::silence;
 use crate::cycles::Services;
+use crate::cycles::schedule::JobName;
 use crate::guard::budget::Reserved;
 use crate::model::UnixTime;
 use crate::model::job::{Job, JobId, JobState, StopReason};
@@ -17,30 +18,25 @@ use anyhow::Result;
 
 /// A payment that is under way for this long, seconds, ends its job: sling gives up on it after 120 s
 /// (`sling-timeoutpay`), does not count it if it settles after that, and would send another in its
-/// place. What is reserved covers one such. Ending the job keeps it at one, for this is looked at
-/// every 30 s.
+/// place. What is reserved covers several such; ending the job keeps it cheap.
 const LATE_S: u64 = 60;
 
 impl Services {
-    /// One round: hands over what is reserved, ends what is to end, books what has ended.
-    pub async fn rebalance_jobs(&self) -> Result<String> {
-        let _turn = self.desk.sling_turn.lock().await;
+    /// One round with sling: hands over what is reserved, ends what is to end. Waits as long as
+    /// sling takes.
+    pub async fn sling_round(&self) -> Result<String> {
         self.look_at_sling().await;
         let handed_over = self.hand_over_jobs().await?;
-        let live = self.live_jobs().await?;
-        if live.is_empty() {
+        let live = self.live_jobs().await?.len();
+        if live == 0 {
             return Ok(format!("{handed_over} jobs handed over, none under way"));
-        }
-        if let Err(error) = self.book_payments().await {
-            tracing::warn!("watching jobs without their newest payments: {error:#}");
         }
         self.watch_jobs().await?;
         let ended = self.end_jobs().await?;
-        let settled = self.settle_jobs().await?;
-        Ok(format!(
-            "{handed_over} jobs handed over, {} under way, {ended} ended, {settled} settled",
-            live.len()
-        ))
+        if ended > 0 {
+            self.jobs.wake(JobName::RebalanceJobs);
+        }
+        Ok(format!("{handed_over} jobs handed over, {live} under way, {ended} ended"))
     }
 
     /// Gives sling what is reserved for. Jobs in the books that are reserved but not in this
@@ -104,6 +100,7 @@ impl Services {
 
     /// Ends jobs that are done, late, or forgotten by sling.
     async fn watch_jobs(&self) -> Result<()> {
+        let loosened = self.desk.take_loosened();
         let running: Vec<Job> =
             self.live_jobs().await?.into_iter().filter(|job| job.state == JobState::Running).collect();
         if running.is_empty() {
@@ -127,6 +124,8 @@ impl Services {
                 Some(StopReason::SlingRestarted)
             } else if self.has_arrived(&job).await? {
                 Some(StopReason::Done)
+            } else if loosened {
+                Some(StopReason::OptionChanged)
             } else if is_late(&pending, &job, self.now()) {
                 Some(StopReason::LatePayment)
             } else {

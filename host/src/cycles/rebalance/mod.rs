@@ -1,10 +1,10 @@
-//! The rebalance cycle, in two passes.
+//! The rebalance cycle.
 //!
-//! *Settle* ([`Services::rebalance_jobs`]) hands reserved jobs to sling, ends those whose time is
-//! over, and books what they really cost from the node's own payments. *Plan*
-//! ([`Services::rebalance_cycle`]) looks for new ones: snapshot and facts in, proposals through the
-//! guard, the worst case of each into the books. Only the first pass speaks to sling at length, so
-//! that nothing else waits for it.
+//! *Plan* ([`Services::rebalance_cycle`]) looks for new jobs: snapshot and facts in, proposals through
+//! the guard, the worst case of each into the books. *Settle* ([`Services::rebalance_jobs`]) books what
+//! jobs really cost from the node's own payments. Between them stands sling
+//! ([`Services::sling_round`]): jobs are handed over and ended there. That round alone speaks to sling
+//! at length, so that nothing else waits for it.
 //!
 //! [`Services::plan_rebalances`] decides without acting; [`Services::apply_rebalances`] acts on a
 //! plan.
@@ -67,7 +67,7 @@ impl Services {
             });
         }
         if plan.judged.iter().any(|judged| matches!(judged.done, Some(Done::Reserved(_)))) {
-            self.jobs.wake(JobName::RebalanceJobs);
+            self.jobs.wake(JobName::Sling);
         }
     }
 

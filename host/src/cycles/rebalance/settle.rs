@@ -21,6 +21,22 @@ pub struct Cleared {
 }
 
 impl Services {
+    /// One round with the books: what payments cost, and which jobs are over. Asks lightningd alone, so
+    /// that no silence of sling's holds it up.
+    pub async fn rebalance_jobs(&self) -> Result<String> {
+        let live = self.live_jobs().await?;
+        if live.is_empty() {
+            return Ok("no job under way".to_owned());
+        }
+        self.book_payments().await?;
+        // Whether all of a job has arrived is for those to see who end it.
+        if live.iter().any(|job| job.state == JobState::Running) {
+            self.jobs.wake(JobName::Sling);
+        }
+        let settled = self.settle_jobs().await?;
+        Ok(format!("{} jobs under way, {settled} settled", live.len() - settled))
+    }
+
     /// Reads the payments that completed since the last time, and gives them to the jobs that made
     /// them.
     pub(super) async fn book_payments(&self) -> Result<()> {

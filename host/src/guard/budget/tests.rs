@@ -17,6 +17,7 @@ fn job(to: u8, from: u8, worst: u64) -> StartRebalance {
         from: vec![end(from)],
         amount: Msat::from_sats(worst * 500),
         payment: Msat::from_sats(worst * 500),
+        most_payments: 2,
         max_fee: Ppm(1_000),
         max_hops: 5,
         keep_share: 0.2,
@@ -123,20 +124,6 @@ fn nothing_is_so_large_that_it_wraps() {
         code(&start, &config(), &Ledger { spent: vec![spent(1, false, 1)], ..Ledger::default() }),
         "budget"
     );
-}
-
-#[test]
-fn what_is_affordable_fits_with_its_spare_payment() {
-    for (room, ppm, chunk) in
-        [(2_500_000, 1_000, 500_000_000), (700_000, 1_000, 500_000_000), (1, 1, 1), (0, 9, 5)]
-    {
-        let amount = affordable(Msat(room), Ppm(ppm), Msat(chunk));
-        let payment = chunk.min(amount.0);
-        let worst = (u128::from(amount.0 + payment) * u128::from(ppm)).div_ceil(1_000_000);
-        assert!(worst <= u128::from(room), "{worst} of {room}");
-    }
-    assert_eq!(affordable(Msat(2_500_000), Ppm(1_000), Msat(500_000_000)), Msat(2_000_000_000));
-    assert_eq!(affordable(Msat(700_000), Ppm(1_000), Msat(500_000_000)), Msat(350_000_000));
 }
 
 /// Books that cannot be read, or not be written.

@@ -1,16 +1,17 @@
 //! The two ends of a rebalance: which channels may be filled and drained, and how far.
 
 use super::Case;
+use super::drain::SPARE;
 use crate::config::Config;
 use crate::model::job::Past;
 use crate::model::refusal::{End, RebalanceRefusal as Refusal};
 use crate::model::{Channel, ChannelState, Msat, Ppm, RebalanceMode, UnixTime};
 
-/// sling takes from a channel only while more than 10,000 sat are there besides the payment.
-const LEAST_LEFT: Msat = Msat::from_sats(10_001);
+/// sling takes from a channel only while more than this is there besides the payment.
+const LEAST_LEFT: Msat = Msat(SPARE.0 + 1_000);
 
 /// What a source keeps at most, however large it is.
-pub(super) const MOST_KEPT: Msat = Msat::from_sats(2_000_000);
+const MOST_KEPT: Msat = Msat::from_sats(2_000_000);
 
 /// The pause after the first failure, seconds; it doubles with each further one.
 const BACK_OFF_S: u64 = 600;
@@ -105,6 +106,6 @@ pub(super) fn gives(channel: &Channel, keep_share: f64, config: &Config) -> Msat
 }
 
 /// What a channel keeps: a share of its capacity, but no more than [`MOST_KEPT`].
-fn keeps(capacity: Msat, share: f64) -> Msat {
+pub(super) fn keeps(capacity: Msat, share: f64) -> Msat {
     Msat((capacity.0 as f64 * share) as u64).min(MOST_KEPT)
 }

@@ -13,7 +13,7 @@ fn id(n: u8) -> ChannelId {
 }
 
 /// Channel `n` of 2,000,000 sat with this much on our side.
-fn channel(n: u8, local_sats: u64) -> Channel {
+pub(super) fn channel(n: u8, local_sats: u64) -> Channel {
     Channel {
         channel_id: id(n),
         scid: Some(Scid { block: 700_000 + u32::from(n), transaction: 1, output: 0 }),
@@ -77,6 +77,7 @@ impl World {
             past: &self.past,
             busy: &self.busy,
             no_rebalancer: self.no_rebalancer.as_deref(),
+            most_htlcs: 5,
             wallet: &self.wallet,
         }
     }
@@ -122,10 +123,12 @@ fn an_amount_is_cut_into_payments_that_every_source_can_give() {
     let world = world();
     let verdict = world.judge(by_evaluator());
     let start = verdict.result.expect("approved").get().clone();
-    assert_eq!((start.amount.sats(), start.payment.sats()), (1_000_000, 500_000));
+    assert_eq!((start.amount.sats(), start.payment.sats()), (1_000_000, 125_000));
     assert_eq!(start.from.len(), 2);
-    // 500 ppm of 1,500,000 sat: one payment more than the amount.
-    assert_eq!(start.worst_cost(), Msat(750_000));
+    // Half as much again from two sources, and from each the payments that may be under way at once
+    // and one unseen.
+    assert_eq!(start.most_payments, 8 + 4 + 2 * (5 + 1));
+    assert_eq!(start.worst_cost(), Msat(1_500_000), "500 ppm of 24 payments");
 }
 
 #[test]
@@ -322,8 +325,9 @@ proptest! {
             let together: Msat = start.from.iter().map(most).sum();
             prop_assert!(start.amount <= together);
             let per_payment = Ppm(start.max_fee.0).fee(Msat::ZERO, start.payment);
-            let payments = start.amount.0 / start.payment.0 + 1;
-            prop_assert!(start.worst_cost().0 >= per_payment.0 * payments);
+            prop_assert!(start.most_payments > start.amount.0 / start.payment.0 + 5);
+            prop_assert!(start.worst_cost().0 >= per_payment.0 * start.most_payments);
+            prop_assert_eq!(start.keep_most.0 % 1_000, 0, "sling takes whole satoshis");
         }
     }
 }
