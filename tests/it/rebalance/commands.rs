@@ -180,7 +180,7 @@ async fn without_a_sling_that_can_be_trusted_nothing_is_moved() {
     stage.until_ready().await;
     stage.until_status(|status| status["rebalancer"]["state"] == "unsupported").await;
     let why = ask(&stage, 1, 0, 1_000, json!({})).await["error"].as_str().unwrap().to_owned();
-    assert!(why.contains("v4.0 or later is needed"), "{why}");
+    assert!(why.contains("sling v3.0.6 is too old, and v4.0 or later is needed"), "{why}");
     assert!(stage.degraded("rebalancing").await.expect("degraded").contains("cannot be reserved"));
     stage.end().await;
 }

@@ -34,8 +34,8 @@ impl SlingState {
             SlingState::Unknown => Some("sling has not been looked at yet; try again in a moment".to_owned()),
             SlingState::Absent => Some("sling is not there".to_owned()),
             SlingState::Unsupported(version) => Some(format!(
-                "sling {version} has no jobs with a total, so their worst case cannot be reserved: v{}.0 or later is \
-                 needed",
+                "sling {version} is too old, and v{}.0 or later is needed: without sling-once a job has no total amount, \
+                 so its worst case cannot be reserved",
                 sling::OLDEST_MAJOR
             )),
             SlingState::Silent(why) => Some(format!("sling does not answer: {why}")),
