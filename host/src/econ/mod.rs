@@ -10,4 +10,5 @@ pub mod networth;
 pub mod pairs;
 pub mod performance;
 pub mod pnl;
+pub mod student;
 pub mod whatif;

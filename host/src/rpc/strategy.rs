@@ -24,8 +24,8 @@ pub(super) const COMMAND: Command = Command {
     name: "revenue-strategy",
     usage: "[action] [name] ...",
     description: "Installs strategy modules, tries them beside the ones in force, puts them in force and takes them back: \
-                  list, show, performance, verify, install, shadow, canary, activate, rollback, remove, set-param, \
-                  clear-quarantine; trust (list, add, remove): whose signatures let modules in; push (begin, chunk, commit, abort, list): \
+                  list, show, performance, verify, install, shadow, canary, activate, rollback, remove, set-param, clear-quarantine; \
+                  trust (list, add, remove): whose signatures let modules in; push (begin, chunk, commit, abort, list): \
                   signed modules in chunks.",
     run: Run::Ready(|services, params| Box::pin(run(services, params))),
 };
