@@ -9,6 +9,7 @@ mod inspects;
 mod makes;
 mod other_languages;
 mod runs;
+mod signs;
 
 use serde_json::Value;
 use std::fs;

@@ -3,9 +3,11 @@
 //! when it reads as JSON, and text otherwise.
 
 use anyhow::{Context, Result, bail};
+use cln_rpc::ClnRpc;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::runtime::Runtime;
 
 /// How to call what.
 #[derive(clap::Args)]
@@ -31,18 +33,49 @@ pub async fn run(options: Options) -> Result<()> {
     let params = params(&options.params, options.keyword)?;
     let timeout = Duration::from_secs(options.timeout);
     let call = async {
-        let mut rpc = cln_rpc::ClnRpc::new(&options.socket)
-            .await
-            .with_context(|| format!("connecting to {}", options.socket.display()))?;
-        rpc.call_raw::<Value, Value>(&options.method, &params)
-            .await
-            .map_err(|error| anyhow::anyhow!("{error}"))
+        let mut rpc = connected(&options.socket).await?;
+        answer(&mut rpc, &options.method, &params).await
     };
-    let answer = tokio::time::timeout(timeout, call)
-        .await
-        .with_context(|| format!("no answer within {} s", options.timeout))??;
+    let answer = in_time(timeout, call).await?;
     super::print(&format!("{}\n", serde_json::to_string_pretty(&answer)?))?;
     Ok(())
+}
+
+async fn connected(socket: &Path) -> Result<ClnRpc> {
+    ClnRpc::new(socket).await.with_context(|| format!("connecting to {}", socket.display()))
+}
+
+async fn answer(rpc: &mut ClnRpc, method: &str, params: &Value) -> Result<Value> {
+    rpc.call_raw::<Value, Value>(method, params).await.map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+async fn in_time<T>(timeout: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+    let answer = tokio::time::timeout(timeout, call).await;
+    answer.with_context(|| format!("no answer within {} s", timeout.as_secs()))?
+}
+
+/// A connection for tools that call one method after another.
+pub struct Caller {
+    runtime: Runtime,
+    rpc: ClnRpc,
+}
+
+/// How long a tool waits for an answer: taking a module in includes compiling it.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+impl Caller {
+    /// Connects to the socket of a lightningd.
+    pub fn connect(socket: &Path) -> Result<Caller> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let rpc = runtime.block_on(in_time(PATIENCE, connected(socket)))?;
+        Ok(Caller { runtime, rpc })
+    }
+
+    /// Calls a method; an error of the node's is an error here.
+    pub fn call(&mut self, method: &str, params: &Value) -> Result<Value> {
+        let call = answer(&mut self.rpc, method, params);
+        self.runtime.block_on(in_time(PATIENCE, call)).context(method.to_owned())
+    }
 }
 
 fn params(words: &[String], keyword: bool) -> Result<Value> {

@@ -1,5 +1,5 @@
 //! `cl-revenue-ops strategy`: what an author needs to make a strategy, and what anybody needs to
-//! judge one. No node is asked, and nothing but what is named here is written.
+//! judge one. No node is asked but by `sign` and `push`, and nothing but what is named here is written.
 
 mod backtest;
 mod bench;
@@ -10,8 +10,13 @@ mod history;
 mod inspect;
 mod kind;
 mod new;
+mod node;
 mod plot;
+mod push;
 mod run;
+mod sigfile;
+mod sign;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -33,6 +38,12 @@ pub enum Command {
     /// Compare strategies on simulated markets, or on the past of a node: earnings, changes of the fee,
     /// refusals; with a plot.
     Backtest(backtest::Options),
+    /// Make a module's manifest, and have the author's node sign it.
+    Sign(sign::Options),
+    /// Say whether a node with these trusted signers would let a module in.
+    Verify(verify::Options),
+    /// Push a signed module to a node.
+    Push(push::Options),
 }
 
 /// Runs a tool; whether it found a fault is its exit code.
@@ -45,6 +56,9 @@ pub fn run(command: Command) -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Backtest(options) => backtest::run(&options),
+        Command::Sign(options) => sign::sign(&options),
+        Command::Verify(options) => verify::verify(&options),
+        Command::Push(options) => push::push(&options),
     };
     match done {
         Ok(Verdict::Good) => ExitCode::SUCCESS,

@@ -1,0 +1,78 @@
+//! `strategy verify`: whether a node with these trusted signers would let a module in. No node is asked.
+
+use super::Verdict;
+use super::bench::Source;
+use super::sigfile::SignatureFile;
+use crate::cli::print;
+use crate::clock::Clock;
+use crate::engine::{interfaces, names};
+use crate::guard::admission::{self, AdmissionRefusal, ModuleFacts, Terms};
+use crate::guard::{signature, upload};
+use crate::model::PeerId;
+use crate::model::manifest::Signature;
+use anyhow::Result;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// What to verify, for whom.
+#[derive(clap::Args)]
+pub struct Options {
+    /// The `.wasm` file.
+    file: PathBuf,
+    /// Its signatures; FILE.sig.json if nothing is said.
+    #[arg(long)]
+    sig: Option<PathBuf>,
+    /// A node id whose signature counts; may be given more than once. Without any, every signer counts.
+    #[arg(long = "signer", value_name = "NODE_ID")]
+    signers: Vec<PeerId>,
+    /// How many of them must have signed.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=9))]
+    signatures: u64,
+    /// The network of the node; that of the manifest if nothing is said.
+    #[arg(long)]
+    network: Option<String>,
+}
+
+/// Prints the manifest, each signature, and the verdict.
+pub(super) fn verify(options: &Options) -> Result<Verdict> {
+    let source = Source::open(&options.file)?;
+    let file = SignatureFile::read(&SignatureFile::place(&options.file, options.sig.as_deref()))?;
+    let all = || file.signatures.iter().map(|one| one.signer).collect();
+    let terms = Terms {
+        network: options.network.clone().unwrap_or_else(|| file.manifest.network.clone()),
+        trusted: if options.signers.is_empty() { all() } else { options.signers.iter().copied().collect() },
+        needed: usize::try_from(options.signatures).unwrap_or(usize::MAX),
+        now: Clock::for_network(&file.manifest.network)?.now(),
+        interfaces: interfaces(),
+        most_bytes: upload::MAX_BYTES,
+    };
+    let mut out = format!("{}\n", file.manifest);
+    for one in &file.signatures {
+        writeln!(out, "{}", line(&file, one, &terms))?;
+    }
+    let verdict = judge(&source, &file, &terms);
+    match &verdict {
+        Ok(signers) => writeln!(out, "ok      it may come in, signed by {signers}")?,
+        Err(why) => writeln!(out, "FAULT   {why}")?,
+    }
+    print(&out)?;
+    Ok(verdict.is_ok().into())
+}
+
+fn line(file: &SignatureFile, one: &Signature, terms: &Terms) -> String {
+    let counts = if terms.trusted.contains(&one.signer) { "" } else { " (does not count)" };
+    match signature::verify(&file.manifest.to_string(), &one.zbase, &one.signer) {
+        Ok(()) => format!("good    {}{counts}", one.signer),
+        Err(why) => format!("bad     {}{counts}: it {why}", one.signer),
+    }
+}
+
+/// How many signers let the module in, or why it stays out.
+fn judge(source: &Source, file: &SignatureFile, terms: &Terms) -> Result<String, AdmissionRefusal> {
+    let exports = names(&source.wasm).map(|names| names.exports).unwrap_or_default();
+    let facts = ModuleFacts { digest: source.digest, bytes: source.wasm.len() as u64, exports: &exports };
+    admission::fits(&file.manifest, &facts, None)?;
+    let (admission::Admission::New(signed) | admission::Admission::Again(signed, _)) =
+        admission::admit(&file.manifest, &file.signatures, terms, None)?;
+    Ok(signed.signers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+}
