@@ -10,6 +10,7 @@ mod makes;
 mod other_languages;
 mod runs;
 mod signs;
+mod whole;
 
 use serde_json::Value;
 use std::fs;

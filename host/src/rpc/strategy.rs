@@ -1,5 +1,6 @@
 //! `revenue-strategy`: the modules that decide, from the day they arrive to the day they go.
 
+mod canary;
 mod install;
 mod life;
 mod list;

@@ -11,6 +11,7 @@ pub mod adopt;
 pub mod attempts;
 pub mod books;
 pub mod books_state;
+pub mod canaries;
 pub mod changes;
 pub mod costs;
 pub mod cursors;

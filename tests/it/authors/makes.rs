@@ -11,7 +11,7 @@ fn target() -> String {
 }
 
 /// cargo without what the cargo that runs the tests says.
-fn clean(command: &mut Command) -> &mut Command {
+pub(super) fn clean(command: &mut Command) -> &mut Command {
     for (key, _) in std::env::vars() {
         if key.contains("RUSTFLAGS") || key.starts_with("CARGO_TARGET_") {
             command.env_remove(key);

@@ -174,6 +174,31 @@ async fn a_canary_that_fails_is_taken_back_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_is_refused_too_often_is_taken_back_with_the_figures() {
+    let stage = stage(&[50, 60, 70]).await;
+    let digest = take_in(&stage, "honest").await;
+    strategy(&stage, &["shadow", "guest"]).await;
+    strategy(&stage, &["canary", "guest", &format!("channels={}", stage.scid(0)), "max_refusals=20"]).await;
+    // So long a step passes the gossip gate each time, until the day's changes are used up.
+    strategy(&stage, &["set-param", "guest", "step", "300"]).await;
+    cycle(&stage).await;
+    let canary = show(&stage, &digest).await["canary"].clone();
+    assert_eq!(canary["judged"]["verdict"], "goes on", "{canary}");
+    assert!(canary["judged"]["revenue_not_judged_before"].as_str().unwrap().contains("24 hours"), "{canary}");
+    for _ in 0..30 {
+        if show(&stage, &digest).await["stage"] == "shadow" {
+            break;
+        }
+        cycle(&stage).await;
+    }
+    let page = strategy(&stage, &["show", "guest"]).await;
+    let last = &page["events"][0];
+    assert_eq!((&last["action"], &last["by"]), (&json!("return"), &json!("host")), "{page}");
+    assert!(last["detail"].as_str().unwrap().contains("the guard refused"), "{last}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn parameters_are_set_within_their_bounds_and_used() {
     let stage = stage(&[50, 60]).await;
     take_in(&stage, "honest").await;

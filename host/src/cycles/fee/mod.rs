@@ -77,6 +77,10 @@ impl Services {
         self.record_cycle(plan, outcomes, word, started.elapsed())
             .await
             .context("recording the fee cycle")?;
+        // The cycle is over and recorded; what fails here is tried again after the next.
+        if let Err(error) = self.judge_canaries().await {
+            tracing::warn!("the canaries were not judged: {error:#}");
+        }
         Ok(tally.to_string())
     }
 

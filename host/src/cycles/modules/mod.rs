@@ -7,6 +7,7 @@ mod canary;
 mod keep;
 mod stages;
 mod trials;
+mod watch;
 
 pub use admit::{Arrival, Installed, Verified};
 pub use canary::CanaryWish;

@@ -47,7 +47,7 @@ pub(super) async fn verify(services: &Services, args: &Args) -> CommandResult {
 pub(super) async fn install(services: &Services, args: &Args) -> CommandResult {
     let (wasm, path) = read(services, args.text("path")?).await.map_err(unchanged)?;
     if args.opt_bool("unsigned") != Some(true) {
-        let why = "no trusted key signed this module: say unsigned=true to take it all the same";
+        let why = "a module from a file comes without signatures: say unsigned=true to take it, or push it with them (cl-revenue-ops strategy push)";
         return Err(unchanged(why.to_owned()));
     }
     let arrival = Arrival {

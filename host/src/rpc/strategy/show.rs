@@ -2,9 +2,10 @@
 
 use super::life::brief;
 use super::performance::{DEFAULT_DAYS, Performance};
-use super::{name, unchanged};
+use super::{canary, name, unchanged};
 use crate::cycles::Services;
-use crate::model::module::{Canary, Decides, InstalledModule, ModuleEvent};
+use crate::econ::canary::Verdict;
+use crate::model::module::{Decides, InstalledModule, ModuleEvent};
 use crate::model::strategy::ParamValue;
 use crate::model::{Policy, StrategyName, UnixTime};
 use crate::rpc::CommandResult;
@@ -34,6 +35,7 @@ struct Known {
     usage: Usage,
     trial: TrialSums,
     latest: Vec<Difference>,
+    verdict: Option<Verdict>,
 }
 
 struct Page {
@@ -75,6 +77,7 @@ async fn page(services: &Services, name: &StrategyName) -> Result<Page> {
                     usage: usage::of(conn, &module.digest, since)?,
                     trial: trials::sums(conn, &module.digest, since)?,
                     latest: trials::latest(conn, &module.digest)?,
+                    verdict: canary::verdict(conn, &module, now)?,
                     module,
                 });
             }
@@ -118,7 +121,8 @@ async fn module(services: &Services, known: &Known, page: &Page) -> Value {
         Decides::Fees => json!(page.performance.of_module(&one.digest)),
         Decides::Rebalances => page.performance.of_evaluator(&one.digest),
     };
-    shown["canary"] = one.canary.as_ref().map_or(Value::Null, canary);
+    shown["canary"] =
+        one.canary.as_ref().map_or(Value::Null, |one| canary::shown(one, known.verdict.as_ref()));
     shown
 }
 
@@ -190,17 +194,6 @@ fn trial(known: &Known) -> Value {
         "fuel_per_channel": per(*fuel, *channels),
         "us_per_channel": per(*took_us, *channels),
         "latest_differences": latest.collect::<Vec<_>>(),
-    })
-}
-
-fn canary(canary: &Canary) -> Value {
-    json!({
-        "since": canary.since.0,
-        "channels": canary.channels.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "max_revenue_fall_pct": canary.bounds.max_revenue_fall_pct,
-        "max_refusals_pct": canary.bounds.max_refusals_pct,
-        "min_hours": canary.bounds.min_hours,
-        "min_forwards": canary.bounds.min_forwards,
     })
 }
 

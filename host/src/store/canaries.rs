@@ -1,0 +1,105 @@
+//! What is known of a canary: its channels' revenue and refusals, and those of the channels beside it.
+
+use super::flow::{self, FlowSums};
+use super::sql::Unsigned;
+use super::{tenures, trials};
+use crate::econ::canary::{Evidence, Group, Stretch};
+use crate::model::module::{Canary, InstalledModule};
+use crate::model::{ChannelId, Digest, UnixTime};
+use anyhow::Result;
+use rusqlite::{Connection, params};
+use std::collections::{HashMap, HashSet};
+
+/// The shortest stretch before a canary began that it is compared with.
+const LEAST_BEFORE_S: u64 = 7 * UnixTime::DAY;
+
+/// By channel.
+type Sums = HashMap<ChannelId, FlowSums>;
+
+/// What a canary that sets fees, and the other channels of the strategy that it stands for, did.
+pub fn evidence(
+    conn: &Connection,
+    module: &InstalledModule,
+    canary: &Canary,
+    now: UnixTime,
+) -> Result<Evidence> {
+    let ran = now.since(canary.since);
+    let begin = canary.since.minus(ran.max(LEAST_BEFORE_S));
+    let (all, since) = (flow::sums(conn, begin)?, flow::sums(conn, canary.since)?);
+    let own: HashSet<ChannelId> = canary.channels.iter().copied().collect();
+    let rest: HashSet<ChannelId> = tenures::all(conn)?
+        .into_iter()
+        .filter(|tenure| tenure.to.is_none() && tenure.held.strategy == module.stands_for)
+        .map(|tenure| tenure.held.channel_id)
+        .filter(|channel| !own.contains(channel))
+        .collect();
+    let lengths = (canary.since.since(begin), ran);
+    let words = words(conn, canary.since, &module.digest)?;
+    let group = |channels: &HashSet<ChannelId>, (proposals, refusals): (u64, u64)| Group {
+        channels: u32::try_from(channels.len()).unwrap_or(u32::MAX),
+        before: stretch(channels, lengths.0, &all, Some(&since)),
+        since: stretch(channels, lengths.1, &since, None),
+        proposals,
+        refusals,
+    };
+    let faults = trials::sums(conn, &module.digest, canary.since)?.faults;
+    Ok(Evidence {
+        canary: group(&own, words.0),
+        rest: group(&rest, words.1),
+        faults: u32::try_from(faults).unwrap_or(u32::MAX),
+    })
+}
+
+/// What channels did in a stretch: their sums since it began, less those since it ended.
+fn stretch(channels: &HashSet<ChannelId>, seconds: u64, begun: &Sums, ended: Option<&Sums>) -> Stretch {
+    let of = |sums: &Sums, channel: &ChannelId| sums.get(channel).copied().unwrap_or_default();
+    channels.iter().fold(Stretch { seconds, ..Stretch::default() }, |sum, channel| {
+        let from = of(begun, channel);
+        let less = ended.map(|ended| of(ended, channel)).unwrap_or_default();
+        Stretch {
+            seconds,
+            earned: sum.earned + from.earned.saturating_sub(less.earned),
+            forwards: sum.forwards + u64::from(from.out_count.saturating_sub(less.out_count)),
+        }
+    })
+}
+
+/// Proposals since an instant, and how many of them were refused as out of place: those of a module,
+/// and those of all others.
+fn words(conn: &Connection, since: UnixTime, digest: &Digest) -> Result<((u64, u64), (u64, u64))> {
+    let mut select = conn.prepare_cached(
+        "SELECT coalesce(d.digest = ?2, 0) AS own, count(d.proposed_ppm) AS proposals,
+             coalesce(sum(d.verdict IN ('rate_limited', 'policy_passive', 'out_of_bounds', 'absurd')), 0) AS refusals
+         FROM fee_cycles c JOIN fee_decisions d ON d.cycle_id = c.id
+         WHERE c.at_s >= ?1 AND c.trigger <> 'operator' GROUP BY own",
+    )?;
+    let rows = select.query_map(params![since, digest], |row| {
+        let count = |column: &str| row.get::<_, Unsigned>(column).map(|count| count.0);
+        Ok((row.get::<_, bool>("own")?, (count("proposals")?, count("refusals")?)))
+    })?;
+    let mut words = ((0, 0), (0, 0));
+    for row in rows {
+        let (own, counts) = row?;
+        *if own { &mut words.0 } else { &mut words.1 } = counts;
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Msat;
+
+    #[test]
+    fn a_stretch_before_is_what_came_since_its_beginning_less_what_came_after() {
+        let sums = |earned, out_count| FlowSums { earned: Msat(earned), out_count, ..FlowSums::default() };
+        let (one, two) = (ChannelId([1; 32]), ChannelId([2; 32]));
+        let all = HashMap::from([(one, sums(900, 9)), (two, sums(50, 5))]);
+        let since = HashMap::from([(one, sums(300, 2))]);
+        let channels = HashSet::from([one, two, ChannelId([3; 32])]);
+        let before = stretch(&channels, 60, &all, Some(&since));
+        assert_eq!((before.seconds, before.earned, before.forwards), (60, Msat(650), 12));
+        let after = stretch(&channels, 30, &since, None);
+        assert_eq!((after.seconds, after.earned, after.forwards), (30, Msat(300), 2));
+    }
+}
