@@ -215,6 +215,19 @@ impl Loader {
             .try_fold(0, |count, gone| Ok(count + usize::from(gone?)))
     }
 
+    /// Keeps a module that somebody is about to ask for: whoever tidies up leaves it alone.
+    pub(super) fn take_in(&self, wasm: &[u8]) -> std::io::Result<Digest> {
+        lock(&self.loaded).insert(Digest(Sha256::digest(wasm).into()));
+        self.vault.put(wasm)
+    }
+
+    /// Forgets a kept module that nobody is going to ask for.
+    pub(super) fn give_up(&self, digest: &Digest) -> std::io::Result<bool> {
+        let mut loaded = lock(&self.loaded);
+        loaded.remove(digest);
+        self.vault.remove(digest)
+    }
+
     /// Keeps a module that is about to decide: its calls can be made again whatever becomes of its
     /// file. Says why it cannot.
     fn keep(&self, candidate: &Candidate<'_>) -> Option<String> {

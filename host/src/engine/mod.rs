@@ -184,7 +184,7 @@ impl Engine {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&self, wasm: &[u8]) -> std::io::Result<Digest> {
-        self.0.loader.vault.put(wasm)
+        self.0.loader.take_in(wasm)
     }
 
     /// A kept module's bytes.
@@ -220,7 +220,7 @@ impl Engine {
     /// # Errors
     /// When it cannot be removed.
     pub fn discard(&self, digest: &Digest) -> std::io::Result<bool> {
-        self.0.loader.vault.remove(digest)
+        self.0.loader.give_up(digest)
     }
 
     /// Loads a kept module, which goes by `name`, as [`Engine::load`] does.
