@@ -6,4 +6,5 @@ mod commands;
 mod crash;
 mod cycle;
 mod faults;
+mod fleet;
 mod place;

@@ -13,8 +13,10 @@ use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How often an amount is made smaller until its worst case fits.
-const SMALLER_TRIES: usize = 6;
+/// How often an amount is made smaller until its worst case fits, and to which share each time at
+/// least, percent: it is cut into payments, so a small step may change nothing.
+const SMALLER_TRIES: usize = 8;
+const SMALLER_PERCENT: u64 = 80;
 
 /// Everything that judging depends on, read at one moment.
 pub(super) struct Ground {
@@ -97,7 +99,8 @@ impl Ground {
         for _ in 0..SMALLER_TRIES {
             let room = refused.room()?;
             let fits = u128::from(amount.0) * u128::from(room.left().0) / u128::from(room.needed.0.max(1));
-            amount = amount.min(Msat(u64::try_from(fits).unwrap_or(u64::MAX)));
+            let step = Msat(amount.0 / 100 * SMALLER_PERCENT);
+            amount = step.min(Msat(u64::try_from(fits).unwrap_or(u64::MAX)));
             let mut verdict = self.verdict(with_amount(proposal, amount), ledger);
             match verdict.result {
                 Err(refusal) => refused = refusal,
