@@ -71,7 +71,7 @@ impl<W: World> Module<W> {
     /// One call, and what it took. Whoever ran it, the answer is checked here.
     pub(super) fn decide(&self, input: &W::Input) -> (Result<W::Decision, StrategyFault>, Cost) {
         let lowered = W::lower(input, &self.description);
-        let (answer, cost) = self.seat.decide(&lowered, W::rows(input));
+        let (answer, cost) = self.seat.decide(lowered, W::rows(input));
         let decision = answer.and_then(|raw| {
             W::check(raw, input, &self.description, cost.fuel).map_err(|problem| StrategyFault {
                 fuel: Some(cost.fuel),

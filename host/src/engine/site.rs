@@ -135,9 +135,9 @@ impl Site {
 
 impl<W: World> Seat<W> {
     /// One call about `rows` channels.
-    pub(super) fn decide(&self, input: &W::Lowered, rows: usize) -> Answered<W::Raw> {
+    pub(super) fn decide(&self, input: W::Lowered, rows: usize) -> Answered<W::Raw> {
         match self {
-            Seat::Here(runner) => runner.decide(input, rows),
+            Seat::Here(runner) => runner.decide(&input, rows),
             Seat::Away(away) => away.decide::<W>(input, rows),
         }
     }

@@ -41,6 +41,9 @@ pub trait World: Adapter + Send + Sync + 'static {}
 impl World for Fees {}
 impl World for Rebalances {}
 
+/// Lists of bytes in an input and in an answer: the states of channels, and that of the node.
+pub(super) const BLOBS: usize = 2;
+
 /// How the components of a world are linked, called and understood.
 pub trait Adapter: Sized {
     /// What the host tells.
@@ -63,6 +66,10 @@ pub trait Adapter: Sized {
     /// Channels in an input: fuel and output are measured by them.
     fn rows(input: &Self::Input) -> usize;
     fn lower(input: &Self::Input, about: &Description) -> Self::Lowered;
+    /// The lists of bytes of an input.
+    fn input_blobs(input: &mut Self::Lowered) -> [&mut Vec<u8>; BLOBS];
+    /// The lists of bytes of an answer.
+    fn answer_blobs(raw: &mut Self::Raw) -> [&mut Vec<u8>; BLOBS];
     fn decide(
         instance: &Self::Instance,
         store: &mut Store<Budget>,

@@ -3,7 +3,7 @@
 use super::{base_fee, end, flow, lowered, msat, opener, params, signals, wit};
 use crate::engine::check::{self, RawDecision, RawProposal};
 use crate::engine::limits::{Budget, FACTOR_BYTES, PROPOSAL_BYTES};
-use crate::engine::world::{Adapter, Fees, Interface};
+use crate::engine::world::{Adapter, BLOBS, Fees, Interface};
 use crate::model::strategy::{ChannelRow, Description, FeeInput, FeeInterval, LastVerdict, StrategyDecision};
 use crate::model::{CycleKind, Ppm};
 use generated::exports::revenue_ops::strategy::fee::FeeDecision;
@@ -51,6 +51,14 @@ impl Adapter for Fees {
 
     fn lower(input: &FeeInput, about: &Description) -> wit::FeeInput {
         self::input(input, about)
+    }
+
+    fn input_blobs(input: &mut wit::FeeInput) -> [&mut Vec<u8>; BLOBS] {
+        [&mut input.states.bytes, &mut input.node_state]
+    }
+
+    fn answer_blobs(raw: &mut FeeDecision) -> [&mut Vec<u8>; BLOBS] {
+        [&mut raw.states.bytes, &mut raw.node_state]
     }
 
     fn decide(

@@ -3,7 +3,7 @@
 use super::{base_fee, end, flow, lowered, msat, opener, params, signals, wit};
 use crate::engine::check::rebalance::{self as check, RawDecision, RawProposal, RawRefusal};
 use crate::engine::limits::{Budget, PROPOSAL_BYTES};
-use crate::engine::world::{Adapter, Interface, Rebalances};
+use crate::engine::world::{Adapter, BLOBS, Interface, Rebalances};
 use crate::model::rebalance::{Attempt, RebalanceDecision, RebalanceInput, RebalanceRow};
 use crate::model::strategy::Description;
 use crate::model::{CycleKind, Ppm};
@@ -58,6 +58,14 @@ impl Adapter for Rebalances {
 
     fn lower(input: &RebalanceInput, about: &Description) -> types::RebalanceInput {
         self::input(input, about)
+    }
+
+    fn input_blobs(input: &mut types::RebalanceInput) -> [&mut Vec<u8>; BLOBS] {
+        [&mut input.states.bytes, &mut input.node_state]
+    }
+
+    fn answer_blobs(raw: &mut WitDecision) -> [&mut Vec<u8>; BLOBS] {
+        [&mut raw.states.bytes, &mut raw.node_state]
     }
 
     fn decide(

@@ -79,14 +79,16 @@ impl Away {
     }
 
     /// One call about `rows` channels.
-    pub(in crate::engine) fn decide<W: World>(&self, input: &W::Lowered, rows: usize) -> Answered<W::Raw> {
+    pub(in crate::engine) fn decide<W: World>(&self, mut input: W::Lowered, rows: usize) -> Answered<W::Raw> {
         let order = Order::Decide(W::CYCLE, u32::try_from(rows).unwrap_or(u32::MAX));
         let ask = |worker: &mut Process| {
-            // Numbers take up to a quarter more than the room that the worker's limit counts.
+            // The worker's limit counts what the guest hands over; here lengths come on top.
             let most = output_bytes(rows) * 2 + MOST_TEXT_BYTES;
-            let write = |out: &mut wire::Outgoing| out.value(&order)?.value(input).map(drop);
+            let write = |out: &mut wire::Outgoing| {
+                out.value(&order)?.blobs(W::input_blobs(&mut input)).value(&input).map(drop)
+            };
             let answer = worker.exchange(write, most, self.time())?;
-            wire::value::<Decided<W::Raw>>(answer)
+            decided::<W>(answer)
                 .and_then(|decided| self.believed(decided, rows))
                 .map_err(|error| worker.distrust(&error))
         };
@@ -139,6 +141,15 @@ impl Cargo {
     pub(super) fn is_the_same(&self, other: &Cargo) -> bool {
         self.class == other.class && self.digest == other.digest
     }
+}
+
+fn decided<W: World>(answer: &[u8]) -> io::Result<Decided<W::Raw>> {
+    let (blobs, rest) = wire::blobs(answer)?;
+    let mut decided = wire::value::<Decided<W::Raw>>(rest)?;
+    if let Ok(raw) = &mut decided.answer {
+        wire::restore(blobs, W::answer_blobs(raw));
+    }
+    Ok(decided)
 }
 
 /// A worker's word on how a call ended, as safe to show as one from this process.

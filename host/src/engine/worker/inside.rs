@@ -1,7 +1,9 @@
 //! What a worker does: shut itself off, take one component, run its calls.
 
 use super::SET_UP_VARIABLE;
-use super::wire::{Decided, Hello, MOST_ORDER_BYTES, Order, Outgoing, Taken, head, read_frame, value};
+use super::wire::{
+    Decided, Hello, MOST_ORDER_BYTES, Order, Outgoing, Taken, blobs, head, read_frame, restore, value,
+};
 use crate::engine::config::{self, Allocation, Space, Tier};
 use crate::engine::fault::{FaultKind, StrategyFault, printable};
 use crate::engine::gate::Gate;
@@ -139,12 +141,19 @@ fn decide<'a, W: World>(
     rows: u32,
     out: &'a mut Outgoing,
 ) -> io::Result<&'a mut Outgoing> {
-    let input = value::<W::Lowered>(input)?;
-    let (answer, cost) = match runner {
+    let (blobs, input) = blobs(input)?;
+    let mut input = value::<W::Lowered>(input)?;
+    restore(blobs, W::input_blobs(&mut input));
+    let (mut answer, cost) = match runner {
         Ok(runner) => runner.decide(&input, rows as usize),
         Err(why) => (Err(StrategyFault::new(FaultKind::BadOutput, &why)), Cost::default()),
     };
-    out.value(&Decided { cost, answer })
+    let mut none = [Vec::new(), Vec::new()];
+    match &mut answer {
+        Ok(raw) => out.blobs(W::answer_blobs(raw)),
+        Err(_) => out.blobs(none.each_mut()),
+    }
+    .value(&Decided { cost, answer })
 }
 
 #[cfg(target_os = "linux")]

@@ -8,7 +8,7 @@
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `wire` | what the two say to each other |
+//! | `wire`, `plain` | what the two say to each other, and as which bytes |
 //! | `crew` | the plugin's workers: who is free, who died of what |
 //! | `away` | one module's calls through the crew |
 //! | `process` | one worker, seen from the plugin |
@@ -18,6 +18,7 @@
 mod away;
 mod crew;
 mod inside;
+mod plain;
 mod process;
 #[cfg(target_os = "linux")]
 mod seal;

@@ -1,8 +1,10 @@
 //! What plugin and worker say to each other: frames of a length and that many bytes.
 
+use super::plain;
 use crate::engine::fault::StrategyFault;
 use crate::engine::limits::LimitClass;
 use crate::engine::run::Cost;
+use crate::engine::world::BLOBS;
 use crate::model::CycleKind;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -30,14 +32,14 @@ pub(super) enum Order {
     Load(LimitClass),
     /// Say what the component is.
     Describe(CycleKind),
-    /// Decide about so many channels: the input in the contract's form follows.
+    /// Decide about so many channels: the input in the contract's form follows, its blobs first.
     Decide(CycleKind, u32),
 }
 
 /// The answer to an order to load: what is wrong with the artefact, if anything is.
 pub(super) type Taken = Result<(), String>;
 
-/// The answer to an order to decide.
+/// The answer to an order to decide; the blobs of a decision come before it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Decided<Raw> {
     pub(super) cost: Cost,
@@ -57,8 +59,17 @@ impl Outgoing {
     }
 
     pub(super) fn value(&mut self, value: &impl Serialize) -> io::Result<&mut Outgoing> {
-        self.0 = postcard::to_extend(value, std::mem::take(&mut self.0)).map_err(io::Error::other)?;
+        plain::encode(value, &mut self.0).map_err(io::Error::other)?;
         Ok(self)
+    }
+
+    /// Lists of bytes, which are left empty: as parts of a value each byte would be handled by itself.
+    pub(super) fn blobs(&mut self, blobs: [&mut Vec<u8>; BLOBS]) -> &mut Outgoing {
+        for blob in blobs {
+            self.0.extend_from_slice(&(blob.len() as u64).to_le_bytes());
+            self.0.append(blob);
+        }
+        self
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Outgoing {
@@ -99,9 +110,30 @@ pub(super) fn value<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
 
 /// The value that `frame` begins with, and the bytes after it.
 pub(super) fn head<T: DeserializeOwned>(frame: &[u8]) -> io::Result<(T, &[u8])> {
-    postcard::take_from_bytes(frame).map_err(|_| nonsense("a message that makes no sense"))
+    plain::decode(frame).map_err(|problem| nonsense(&format!("a message that makes no sense: {problem}")))
+}
+
+/// The lists of bytes that `frame` begins with, put where they belong later, and the bytes after them.
+pub(super) fn blobs(mut frame: &[u8]) -> io::Result<([Vec<u8>; BLOBS], &[u8])> {
+    let mut blobs = [const { Vec::new() }; BLOBS];
+    for blob in &mut blobs {
+        let (length, rest) = head::<u64>(frame)?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let short = || nonsense("a message that is shorter than what it says");
+        let (bytes, rest) = rest.split_at_checked(length).ok_or_else(short)?;
+        *blob = bytes.to_vec();
+        frame = rest;
+    }
+    Ok((blobs, frame))
+}
+
+/// Puts lists of bytes where they belong.
+pub(super) fn restore(blobs: [Vec<u8>; BLOBS], places: [&mut Vec<u8>; BLOBS]) {
+    for (blob, place) in blobs.into_iter().zip(places) {
+        *place = blob;
+    }
 }
 
 fn nonsense(what: &str) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, what)
+    io::Error::new(ErrorKind::InvalidData, what.to_owned())
 }
