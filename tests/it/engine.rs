@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod bombs;
+pub mod bombs;
 mod cached;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod escape;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod attacks;
+mod bombs;
 mod files;
 mod life;
 mod performance;

@@ -96,6 +96,32 @@ fn another_world_is_refused_with_what_it_has() {
 }
 
 #[test]
+fn a_whole_component_of_another_version_of_the_contract_is_refused_by_its_version() {
+    let version = |version: &str| {
+        let mut wasm = guest("honest");
+        let old = b"revenue-ops:strategy/";
+        let mut at = 0;
+        while let Some(found) = wasm[at..].windows(old.len()).position(|window| window == old) {
+            at += found + old.len();
+            // The interface's name ends where its version begins.
+            let begin = at + wasm[at..].iter().position(|byte| *byte == b'@').unwrap() + 1;
+            wasm[begin..begin + version.len()].copy_from_slice(version.as_bytes());
+        }
+        wasm
+    };
+    assert_eq!(version("1.0.0"), guest("honest"));
+    for other in ["0.9.0", "1.1.0", "2.0.0", "9.9.9"] {
+        let fault = refuse(&version(other));
+        assert!(matches!(fault, LoadFault::WrongWorld { .. }), "{other}: {fault}");
+        let told = format!("version {other} of the interface");
+        assert!(
+            fault.to_string().contains(&told) && fault.to_string().contains("fee@1.0.0"),
+            "{other}: {fault}"
+        );
+    }
+}
+
+#[test]
 fn what_is_no_component_is_called_what_it_is() {
     let core = wat::parse_str("(module)").unwrap();
     for (bytes, found) in [

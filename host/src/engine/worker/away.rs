@@ -178,3 +178,7 @@ fn fault(lost: &Lost) -> StrategyFault {
 fn sentence(predicate: &str) -> String {
     format!("the worker process {predicate}")
 }
+
+#[cfg(test)]
+#[path = "away/tests.rs"]
+mod tests;

@@ -188,3 +188,7 @@ fn ended(status: ExitStatus) -> String {
         (None, None) => "ended".to_owned(),
     }
 }
+
+#[cfg(test)]
+#[path = "process/tests.rs"]
+mod tests;
