@@ -21,7 +21,7 @@ use std::time::Duration;
 const LOAD: Duration = Duration::from_secs(15);
 /// What an answer may take beyond the deadline that the worker itself keeps: a machine so busy that
 /// this is not enough gives no decision.
-const SLACK: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(10);
 /// The longest text of an answer, with what goes around it, bytes.
 const MOST_TEXT_BYTES: usize = 8 << 10;
 
