@@ -141,7 +141,7 @@ pub fn window_start(conn: &Connection, since: UnixTime) -> Result<UnixTime> {
     Ok(window::told(since, kept(conn)?))
 }
 
-/// Calls `each` with sums that cover everything from [`window_start`] on.
+/// Calls `each` once for each name, with its sums over everything from [`window_start`] on.
 pub(super) fn each_name_since(
     conn: &Connection,
     since: UnixTime,
@@ -150,7 +150,8 @@ pub(super) fn each_name_since(
     each_name_between(conn, since, FOR_EVER, each).map(drop)
 }
 
-/// Calls `each` with sums that cover the window, and returns the window that they are true for.
+/// Calls `each` once for each name, with its sums over the window, and returns the window that they are
+/// true for.
 pub(super) fn each_name_between(
     conn: &Connection,
     from: UnixTime,
@@ -159,25 +160,35 @@ pub(super) fn each_name_between(
 ) -> Result<(UnixTime, UnixTime)> {
     let kept = kept(conn)?;
     let (from, until) = (window::told(from, kept), window::told(until, kept));
-    for Part { source, from, until } in window::parts(from, until, kept) {
-        let (table, key) = match source {
-            Source::Rows => {
-                forwards::received_between(conn, from, until, |forward| Delta::of(&forward, &mut each))?;
-                continue;
-            }
-            Source::Hours => ("flow_hours", "hour_s"),
-            Source::Days => ("flow_days", "day_s"),
-            Source::Months => ("flow_months", "month_s"),
-        };
-        // Added up here: grouping in SQL would sort all rows by name first.
-        let mut select = conn
-            .prepare_cached(&format!("SELECT scid, {SUMS} FROM {table} WHERE {key} >= ?1 AND {key} < ?2"))?;
-        let mut rows = select.query([from, until])?;
-        while let Some(row) = rows.next()? {
-            each(row.get(0)?, read_delta(row)?);
-        }
+    let mut by_name: HashMap<Scid, Delta> = HashMap::new();
+    for part in window::parts(from, until, kept) {
+        add_part(conn, part, &mut by_name)?;
     }
+    by_name.retain(|_, delta| *delta != Delta::default());
+    by_name.into_iter().for_each(|(scid, delta)| each(scid, delta));
     Ok((from, until))
+}
+
+/// Adds what a part of a window holds. Added up here: grouping in SQL would sort all rows by name first.
+fn add_part(conn: &Connection, part: Part, by_name: &mut HashMap<Scid, Delta>) -> Result<()> {
+    let Part { source, from, until, sign } = part;
+    let mut put = |scid, delta: Delta| by_name.entry(scid).or_default().add(&delta, sign);
+    let (table, key) = match source {
+        Source::Rows => {
+            let add = |forward| Delta::of(&forward, &mut put);
+            return forwards::received_between(conn, from, until, add);
+        }
+        Source::Hours => ("flow_hours", "hour_s"),
+        Source::Days => ("flow_days", "day_s"),
+        Source::Months => ("flow_months", "month_s"),
+    };
+    let mut select =
+        conn.prepare_cached(&format!("SELECT scid, {SUMS} FROM {table} WHERE {key} >= ?1 AND {key} < ?2"))?;
+    let mut rows = select.query([from, until])?;
+    while let Some(row) = rows.next()? {
+        put(row.get(0)?, read_delta(row)?);
+    }
+    Ok(())
 }
 
 /// From when on rows and hours are there in full.

@@ -19,6 +19,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/11_trust.sql")),
     M::up(include_str!("migrations/12_tenures.sql")),
     M::up(include_str!("migrations/13_worst_case.sql")),
+    M::up(include_str!("migrations/14_rebalance_fees.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.

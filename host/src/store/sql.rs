@@ -3,7 +3,8 @@
 
 use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, SignedMsat, Txid, UnixTime};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
-use rusqlite::{Error, Result, Row};
+use rusqlite::{Error, Result, Row, RowIndex};
+use std::fmt::Display;
 
 /// SQLite's integers are signed: what does not fit is an error, never a wrap.
 pub(super) fn int(value: u64) -> Result<i64> {
@@ -104,10 +105,14 @@ impl FromSql for Scid {
     }
 }
 
-/// A column with one of a fixed set of words.
-pub(super) fn word<T>(row: &Row<'_>, column: &str, read: impl Fn(&str) -> Option<T>) -> Result<T> {
-    let text: String = row.get(column)?;
-    read(&text).ok_or_else(|| unreadable(row, column, format!("'{text}' is not a value of {column}")))
+/// A column, by name or position, with one of a fixed set of words.
+pub(super) fn word<T>(
+    row: &Row<'_>,
+    column: impl RowIndex + Copy + Display,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    read(text).ok_or_else(|| unreadable(row, column, format!("'{text}' is not a value of {column}")))
 }
 
 /// A column with JSON text.
@@ -121,8 +126,8 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::ToSqlConversionFailure(error.into()))
 }
 
-fn unreadable(row: &Row<'_>, column: &str, why: String) -> Error {
-    let index = row.as_ref().column_index(column).unwrap_or_default();
+fn unreadable(row: &Row<'_>, column: impl RowIndex, why: String) -> Error {
+    let index = column.idx(row.as_ref()).unwrap_or_default();
     Error::FromSqlConversionFailure(index, Type::Text, why.into())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Rows of forwards are kept for some time, sums by hour for some more, sums by day and by month for
 //! ever. A window takes whole months where it can, whole days and hours towards its ends, and rows for
-//! what is left.
+//! what is left. An end that takes in most of a month, day or hour is that sum less what lies outside.
 
 use crate::model::UnixTime;
 
@@ -55,6 +55,8 @@ pub(super) struct Part {
     pub source: Source,
     pub from: UnixTime,
     pub until: UnixTime,
+    /// 1: what lies in it is added, -1: it is taken off what others add.
+    pub sign: i64,
 }
 
 const fn floor(time: UnixTime, unit: u64) -> UnixTime {
@@ -82,31 +84,53 @@ pub(super) fn rounded(time: UnixTime, kept: Kept) -> UnixTime {
     if hour >= kept.hours { hour } else { floor(time, UnixTime::DAY) }
 }
 
-/// The parts of `[from, until)`, both of which [`told`] returned, in order.
+/// The parts of `[from, until)`, both of which [`told`] returned.
 pub(super) fn parts(from: UnixTime, until: UnixTime, kept: Kept) -> Vec<Part> {
-    let mut parts = Vec::new();
-    cover(&Source::LARGEST_FIRST, from, until, kept, &mut parts);
-    parts
+    let mut cover = Cover { kept, parts: Vec::new() };
+    cover.stretch(&Source::LARGEST_FIRST, from, until, 1);
+    cover.parts
 }
 
-/// Covers a stretch with the first source where whole sums of it fit, and its ends with the finer ones.
-fn cover(sources: &[Source], from: UnixTime, until: UnixTime, kept: Kept, parts: &mut Vec<Part>) {
-    let [source, finer @ ..] = sources else { return };
-    if from >= until {
-        return;
-    }
-    let (first, last) = (ceil(from, source.unit()), floor(until, source.unit()));
-    if first > last || !source.is_kept(from, kept) {
-        return cover(finer, from, until, kept, parts);
-    }
-    cover(finer, from, first, kept, parts);
-    push(*source, first, last, parts);
-    cover(finer, last, until, kept, parts);
+/// Gathers parts.
+struct Cover {
+    kept: Kept,
+    parts: Vec<Part>,
 }
 
-fn push(source: Source, from: UnixTime, until: UnixTime, parts: &mut Vec<Part>) {
-    if from < until {
-        parts.push(Part { source, from, until });
+impl Cover {
+    /// Covers a stretch with the first source where whole sums of it fit, and its ends with the finer ones.
+    fn stretch(&mut self, sources: &[Source], from: UnixTime, until: UnixTime, sign: i64) {
+        let [source, finer @ ..] = sources else { return };
+        if from >= until {
+            return;
+        }
+        let (first, last) = (ceil(from, source.unit()), floor(until, source.unit()));
+        if first > last || !source.is_kept(from, self.kept) {
+            return self.stretch(finer, from, until, sign);
+        }
+        let half = source.unit() / 2;
+        let first = match first.since(from) > half && source.is_kept(first.minus(source.unit()), self.kept) {
+            true => first.minus(source.unit()),
+            false => first,
+        };
+        let last = if until.since(last) > half { last.plus(source.unit()) } else { last };
+        self.between(finer, from, first, sign);
+        self.push(*source, first, last, sign);
+        self.between(finer, until, last, -sign);
+    }
+
+    /// Adds `[from, until)`, or takes `[until, from)` off.
+    fn between(&mut self, sources: &[Source], from: UnixTime, until: UnixTime, sign: i64) {
+        match from <= until {
+            true => self.stretch(sources, from, until, sign),
+            false => self.stretch(sources, until, from, -sign),
+        }
+    }
+
+    fn push(&mut self, source: Source, from: UnixTime, until: UnixTime, sign: i64) {
+        if from < until {
+            self.parts.push(Part { source, from, until, sign });
+        }
     }
 }
 
@@ -114,6 +138,7 @@ fn push(source: Source, from: UnixTime, until: UnixTime, parts: &mut Vec<Part>) 
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     const DAY: u64 = UnixTime::DAY;
     const HOUR: u64 = UnixTime::HOUR;
@@ -124,34 +149,45 @@ mod tests {
         use Source::{Days, Hours, Months, Rows};
         for (from, until, expected) in [
             (DAY, DAY, vec![]),
-            (DAY, 3 * DAY, vec![(Days, DAY, 3 * DAY)]),
-            (2 * DAY + HOUR, 3 * DAY, vec![(Hours, 2 * DAY + HOUR, 3 * DAY)]),
+            (DAY, 3 * DAY, vec![(Days, DAY, 3 * DAY, 1)]),
+            (2 * DAY + HOUR, 2 * DAY + 3 * HOUR, vec![(Hours, 2 * DAY + HOUR, 2 * DAY + 3 * HOUR, 1)]),
             (
-                6 * DAY + 10,
+                2 * DAY + HOUR,
+                3 * DAY,
+                vec![(Hours, 2 * DAY, 2 * DAY + HOUR, -1), (Days, 2 * DAY, 3 * DAY, 1)],
+            ),
+            (
+                6 * DAY + 14 * HOUR + 10,
                 8 * DAY + HOUR + 5,
                 vec![
-                    (Rows, 6 * DAY + 10, 6 * DAY + HOUR),
-                    (Hours, 6 * DAY + HOUR, 7 * DAY),
-                    (Days, 7 * DAY, 8 * DAY),
-                    (Hours, 8 * DAY, 8 * DAY + HOUR),
-                    (Rows, 8 * DAY + HOUR, 8 * DAY + HOUR + 5),
+                    (Rows, 6 * DAY + 14 * HOUR, 6 * DAY + 14 * HOUR + 10, -1),
+                    (Hours, 6 * DAY + 14 * HOUR, 7 * DAY, 1),
+                    (Days, 7 * DAY, 8 * DAY, 1),
+                    (Hours, 8 * DAY, 8 * DAY + HOUR, 1),
+                    (Rows, 8 * DAY + HOUR, 8 * DAY + HOUR + 5, 1),
                 ],
             ),
-            (6 * DAY + 10, 6 * DAY + 20, vec![(Rows, 6 * DAY + 10, 6 * DAY + 20)]),
-            (DAY, 2 * MONTH, vec![(Days, DAY, MONTH), (Months, MONTH, 2 * MONTH)]),
+            (6 * DAY + 10, 6 * DAY + 20, vec![(Rows, 6 * DAY + 10, 6 * DAY + 20, 1)]),
+            (20 * DAY, 2 * MONTH, vec![(Days, 20 * DAY, MONTH, 1), (Months, MONTH, 2 * MONTH, 1)]),
+            (DAY, 2 * MONTH, vec![(Days, 0, DAY, -1), (Months, 0, 2 * MONTH, 1)]),
             (
-                29 * DAY + 23 * HOUR + 60,
+                MONTH,
+                3 * MONTH - DAY,
+                vec![(Months, MONTH, 3 * MONTH, 1), (Days, 3 * MONTH - DAY, 3 * MONTH, -1)],
+            ),
+            (
+                29 * DAY + 23 * HOUR + 3_540,
                 3 * MONTH + DAY,
                 vec![
-                    (Rows, 29 * DAY + 23 * HOUR + 60, MONTH),
-                    (Months, MONTH, 3 * MONTH),
-                    (Days, 3 * MONTH, 3 * MONTH + DAY),
+                    (Rows, 29 * DAY + 23 * HOUR + 3_540, MONTH, 1),
+                    (Months, MONTH, 3 * MONTH, 1),
+                    (Days, 3 * MONTH, 3 * MONTH + DAY, 1),
                 ],
             ),
         ] {
             let found: Vec<_> = parts(UnixTime(from), UnixTime(until), kept)
                 .into_iter()
-                .map(|part| (part.source, part.from.0, part.until.0))
+                .map(|part| (part.source, part.from.0, part.until.0, part.sign))
                 .collect();
             assert_eq!(found, expected, "{from} to {until}");
         }
@@ -159,28 +195,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rounding_keeps_the_order_and_can_be_told(
-            rows in 0u64..80, hours in 0u64..80, one in 0u64..80 * DAY, other in 0u64..80 * DAY,
-        ) {
-            let kept = Kept { rows: UnixTime(rows * DAY), hours: UnixTime(hours * DAY) };
-            let (first, second) = (one.min(other), one.max(other));
-            let round = |time| rounded(UnixTime(time), kept);
-            prop_assert!(round(first) <= round(second));
-            prop_assert_eq!(told(round(one), kept), round(one));
-            prop_assert!(round(one).0 <= one && one < round(one).0 + DAY);
-        }
-
-        #[test]
-        fn parts_join_and_use_only_what_is_kept(
+        fn parts_add_up_to_the_window_and_use_only_what_is_kept(
             rows in 0u64..80, hours in 0u64..80, from in 0u64..80 * DAY, length in 0u64..100 * DAY,
         ) {
             let kept = Kept { rows: UnixTime(rows * DAY), hours: UnixTime(hours * DAY) };
             let (from, until) = (told(UnixTime(from), kept), told(UnixTime(from + length), kept));
-            let mut at = from;
+            // How often each second counts changes at these.
+            let mut steps: BTreeMap<u64, i64> = BTreeMap::new();
             for part in parts(from, until, kept) {
-                prop_assert_eq!(part.from, at);
                 prop_assert!(part.from < part.until);
-                at = part.until;
                 match part.source {
                     Source::Rows => prop_assert!(part.from >= kept.rows),
                     Source::Hours => prop_assert!(part.from >= kept.hours),
@@ -188,8 +211,28 @@ mod tests {
                 }
                 let unit = part.source.unit();
                 prop_assert_eq!((part.from.0 % unit, part.until.0 % unit), (0, 0));
+                *steps.entry(part.from.0).or_default() += part.sign;
+                *steps.entry(part.until.0).or_default() -= part.sign;
             }
-            prop_assert_eq!(at, until.max(from));
+            steps.retain(|_, step| *step != 0);
+            let window = BTreeMap::from([(from.0, 1), (until.0, -1)]);
+            prop_assert_eq!(steps, if from < until { window } else { BTreeMap::new() });
+        }
+
+        #[test]
+        fn no_end_reads_more_than_half_of_what_a_larger_sum_holds(
+            from in 0u64..80 * DAY, length in 0u64..100 * DAY,
+        ) {
+            let parts = parts(UnixTime(from), UnixTime(from + length), Kept::default());
+            for (source, larger) in [(Source::Days, MONTH), (Source::Hours, DAY), (Source::Rows, HOUR)] {
+                if length < 2 * larger {
+                    continue;
+                }
+                let all = parts.iter().filter(|part| part.source == source);
+                let longest = all.map(|part| part.until.since(part.from)).max().unwrap_or(0);
+
+                prop_assert!(longest <= larger / 2, "{source:?}: {longest} s");
+            }
         }
     }
 }

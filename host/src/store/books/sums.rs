@@ -99,11 +99,11 @@ pub(super) fn each_cost(conn: &Connection, since: UnixTime, mut each: impl FnMut
     let mut rows = select.query([since])?;
     while let Some(row) = rows.next()? {
         each(ChainCost {
-            channel_id: row.get("channel_id")?,
-            kind: word(row, "kind", CostKind::from_name)?,
-            source: word(row, "source", CostSource::from_name)?,
-            amount: SignedMsat(row.get("msat")?),
-            at: row.get("at_s")?,
+            channel_id: row.get(0)?,
+            kind: word(row, 1, CostKind::from_name)?,
+            source: word(row, 2, CostSource::from_name)?,
+            amount: row.get(3)?,
+            at: row.get(4)?,
         });
     }
     Ok(())
@@ -221,12 +221,9 @@ pub fn rebalance_costs(conn: &Connection, since: UnixTime) -> Result<HashMap<Cha
 pub(super) fn window(conn: &Connection, owners: &Owners, since: UnixTime) -> Result<Window> {
     let since = flow::window_start(conn, since)?;
     let mut window = Window { from: since, by_channel: HashMap::new(), elsewhere: Pnl::default() };
-    // By name first: there are far more rows than names.
-    let mut by_name: HashMap<Scid, Delta> = HashMap::new();
-    flow::each_name_since(conn, since, |scid, delta| by_name.entry(scid).or_default().add(&delta, 1))?;
-    for (scid, delta) in by_name {
+    flow::each_name_since(conn, since, |scid, delta| {
         window.books_of(owners.get(&scid)).traffic += traffic(delta);
-    }
+    })?;
     each_cost(conn, since, |cost| {
         window.books_of(Some(&cost.channel_id)).costs.book(cost.kind, cost.source, cost.amount);
     })?;
