@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     match std::env::args_os().nth(1) {
         Some(first) if first == engine::COMPILE_SUBCOMMAND => return engine::compile_child_main(),
         Some(first) if first == engine::WORKER_SUBCOMMAND => return engine::worker_main(),
+        Some(first) if first == engine::REPLAY_SUBCOMMAND => return engine::replay_child_main(),
         _ => {}
     }
     let arguments = Arguments::parse();

@@ -7,4 +7,4 @@ mod crash;
 mod cycle;
 mod faults;
 mod fleet;
-mod place;
+pub mod place;

@@ -1,5 +1,11 @@
 //! Calls of modules, written down so that they can be made again.
 
+mod compare;
+mod replay;
+
+pub use compare::{Difference, Judgement, compare};
+pub use replay::{Replayed, Wanted, pseudonyms};
+
 use super::Services;
 use crate::engine::{Module, StrategyFault, World};
 use crate::model::UnixTime;

@@ -55,6 +55,8 @@ pub struct Services {
     forwards_turn: tokio::sync::Mutex<()>,
     /// So do modules that come in, so that no lower version overtakes a higher one.
     admission_turn: tokio::sync::Mutex<()>,
+    /// So do replays.
+    replay_turn: tokio::sync::Mutex<()>,
     /// Rebalances on their way to sling.
     pub desk: rebalance::Desk,
     health: Mutex<Health>,
@@ -118,6 +120,7 @@ impl Services {
             fee_turn: tokio::sync::Mutex::default(),
             forwards_turn: tokio::sync::Mutex::default(),
             admission_turn: tokio::sync::Mutex::default(),
+            replay_turn: tokio::sync::Mutex::default(),
             desk: rebalance::Desk::default(),
             health: Mutex::default(),
         }

@@ -1,7 +1,9 @@
-//! The other side of `compile`: what the program does as `compile-module`.
+//! The other side of `compile`: what the program does as `compile-module`; and how a child of any
+//! kind limits itself.
 
-use super::compile::{EXIT_INVALID, JOB_VARIABLE, Job, in_process};
+use super::compile::{JOB_VARIABLE, Job, in_process};
 use super::config::{Space, Tier};
+use super::errand::EXIT_REFUSED;
 use super::limits::{LimitClass, Limits};
 use rlimit::Resource;
 use std::io::{self, Read, Write};
@@ -16,37 +18,44 @@ const WATCH: Duration = Duration::from_millis(250);
 /// Compiles the component on stdin to an artefact on stdout. Limits itself
 /// before it reads the first byte, and ends when its parent does.
 pub fn compile_child_main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Ended::Invalid(why)) => {
-            // The status says enough if even this cannot be written.
-            let _ = writeln!(io::stderr(), "{why}");
-            ExitCode::from(EXIT_INVALID)
-        }
-        Err(Ended::Broken(why)) => {
-            let _ = writeln!(io::stderr(), "{why}");
-            ExitCode::FAILURE
-        }
-    }
+    exit(run())
 }
 
-enum Ended {
-    Invalid(String),
+/// Why a child has no answer.
+pub(super) enum Ended {
+    /// What it was given is wrong.
+    Refused(String),
     Broken(String),
 }
 
+/// Says how it ended to whoever started it.
+pub(super) fn exit(ended: Result<(), Ended>) -> ExitCode {
+    let (why, status) = match ended {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Ended::Refused(why)) => (why, ExitCode::from(EXIT_REFUSED)),
+        Err(Ended::Broken(why)) => (why, ExitCode::FAILURE),
+    };
+    // The status says enough if even this cannot be written.
+    let _ = writeln!(io::stderr(), "{why}");
+    status
+}
+
+/// What a child could not do.
+pub(super) fn broken(what: &'static str) -> impl Fn(io::Error) -> Ended {
+    move |error| Ended::Broken(format!("{what}: {error}"))
+}
+
 fn run() -> Result<(), Ended> {
-    let broken = |what: &'static str| move |error: io::Error| Ended::Broken(format!("{what}: {error}"));
     let job = std::env::var(JOB_VARIABLE).unwrap_or_default();
     let Some((class, tier, space)) = parse(&job) else {
         return Err(Ended::Broken(format!("{JOB_VARIABLE} is not 'CLASS TIER SPACE': the plugin sets it")));
     };
     watch_parent().map_err(broken("cannot watch the parent"))?;
-    limit(class.limits()).map_err(broken("cannot limit itself"))?;
+    limit(class.limits(), 0).and_then(|()| forbid_processes()).map_err(broken("cannot limit itself"))?;
     let mut wasm = Vec::new();
     let most = class.limits().wasm_bytes as u64;
     io::stdin().lock().take(most).read_to_end(&mut wasm).map_err(broken("cannot read the module"))?;
-    let artefact = in_process(Job { wasm: &wasm, class, tier, space }).map_err(Ended::Invalid)?;
+    let artefact = in_process(Job { wasm: &wasm, class, tier, space }).map_err(Ended::Refused)?;
     let mut out = io::stdout().lock();
     out.write_all(&artefact).and_then(|()| out.flush()).map_err(broken("cannot write the artefact"))
 }
@@ -59,25 +68,27 @@ fn parse(job: &str) -> Option<(LimitClass, Tier, Space)> {
     Some((class, tier, space))
 }
 
-/// No more processor time and memory than the class has, no file written, no
-/// process started, no core dump. A limit that is lower already stays.
-fn limit(limits: &Limits) -> io::Result<()> {
-    let bounds = [
-        (Resource::CPU, limits.compile_cpu_s),
-        (Resource::AS, limits.compile_bytes),
-        (Resource::FSIZE, 0),
-        (Resource::CORE, 0),
-        (Resource::NPROC, 0),
-    ];
-    for (resource, most) in bounds {
-        let (soft, hard) = resource.get()?;
-        resource.set(most.min(soft), most.saturating_add(1).min(hard))?;
-    }
-    Ok(())
+/// No more processor time and memory than compiling may take in the class, and `more_cpu_s`; no
+/// file written, no core dump. A limit that is lower already stays.
+pub(super) fn limit(limits: &Limits, more_cpu_s: u64) -> io::Result<()> {
+    bound(Resource::CPU, limits.compile_cpu_s + more_cpu_s)?;
+    bound(Resource::AS, limits.compile_bytes)?;
+    bound(Resource::FSIZE, 0)?;
+    bound(Resource::CORE, 0)
+}
+
+/// No process, and no further thread.
+pub(super) fn forbid_processes() -> io::Result<()> {
+    bound(Resource::NPROC, 0)
+}
+
+fn bound(resource: Resource, most: u64) -> io::Result<()> {
+    let (soft, hard) = resource.get()?;
+    resource.set(most.min(soft), most.saturating_add(1).min(hard))
 }
 
 /// Ends this process when the one that started it is gone.
-fn watch_parent() -> io::Result<()> {
+pub(super) fn watch_parent() -> io::Result<()> {
     let parent = parent_id();
     let watch = move || {
         while parent_id() == parent {

@@ -5,6 +5,7 @@
 //! decided by our own limiter, and fuel rather than time ends a call.
 
 use super::limits::{CORE_INSTANCES, LimitClass, STACK_BYTES};
+use super::replay::Target;
 use rlimit::Resource;
 use sha2::{Digest as _, Sha256};
 use std::hash::{Hash, Hasher};
@@ -167,6 +168,17 @@ pub(super) fn reference(space: Space) -> wasmtime::Result<Engine> {
 /// The engine that compiles for the one that runs.
 pub(super) fn compiling(tier: Tier, space: Space) -> wasmtime::Result<Engine> {
     Engine::new(&settings(tier, space))
+}
+
+/// The engine that makes recorded calls again, which both compiles and runs: as the others, but for
+/// what its code is made into.
+pub(super) fn replaying(tier: Tier, target: Target) -> wasmtime::Result<Engine> {
+    let mut config = settings(tier, Space::Compact);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    if target == Target::Pulley {
+        config.target("pulley64")?;
+    }
+    Engine::new(&config)
 }
 
 /// A fingerprint of everything that an artefact depends on besides the

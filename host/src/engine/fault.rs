@@ -78,6 +78,35 @@ impl FaultKind {
     }
 }
 
+/// How a call that ended by a fault ends when it is made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// The same, at the same fuel.
+    Exactly,
+    /// The same by the same code of the same machine; else perhaps later, or otherwise.
+    Here,
+    /// Perhaps not by a fault at all.
+    Never,
+}
+
+/// How a call with a fault of this code ends when it is made again, anywhere.
+pub fn repeats(code: &str) -> Repeats {
+    let kind = FaultKind::ALL.into_iter().find(|kind| kind.code() == code);
+    match kind {
+        Some(
+            FaultKind::Trap
+            | FaultKind::OutOfFuel
+            | FaultKind::Memory
+            | FaultKind::OutputTooLarge
+            | FaultKind::BadOutput
+            | FaultKind::GuestError,
+        ) => Repeats::Exactly,
+        // How much a frame takes depends on the machine's code.
+        Some(FaultKind::Stack) => Repeats::Here,
+        Some(FaultKind::Deadline | FaultKind::WorkerDied | FaultKind::NoWorker) | None => Repeats::Never,
+    }
+}
+
 /// A call that gave no decision. Nothing of it may be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StrategyFault {

@@ -43,15 +43,22 @@ pub(super) struct Gate(Arc<Shared>);
 pub(super) struct Pass(Arc<Shared>);
 
 impl Gate {
+    /// A gate whose epochs are short: deadlines are met closely.
+    pub(super) fn new(engine: &Engine) -> std::io::Result<Gate> {
+        Gate::with_epoch(engine, EPOCH)
+    }
+
+    /// A gate behind which each epoch, and so each deadline, lasts longer.
+    ///
     /// Starts the thread that moves `engine`'s epoch on; it ends with the gate.
     /// That thread has begun when this returns: what a thread does to begin,
     /// a sealed process may not.
-    pub(super) fn new(engine: &Engine) -> std::io::Result<Gate> {
+    pub(super) fn with_epoch(engine: &Engine, epoch: Duration) -> std::io::Result<Gate> {
         let (shared, begun) = (Arc::new(Shared::default()), Arc::new(Barrier::new(2)));
         let (watched, engine, here) = (Arc::clone(&shared), engine.clone(), Arc::clone(&begun));
         let run = move || {
             here.wait();
-            tick(&watched, &engine);
+            tick(&watched, &engine, epoch);
         };
         thread::Builder::new().name("wasm-epoch".to_owned()).spawn(run)?;
         begun.wait();
@@ -98,7 +105,7 @@ impl Drop for Pass {
     }
 }
 
-fn tick(shared: &Shared, engine: &Engine) {
+fn tick(shared: &Shared, engine: &Engine, epoch: Duration) {
     loop {
         let mut state = shared.lock();
         state.idle = true;
@@ -110,7 +117,7 @@ fn tick(shared: &Shared, engine: &Engine) {
             return;
         }
         drop(state);
-        thread::sleep(EPOCH);
+        thread::sleep(epoch);
         engine.increment_epoch();
     }
 }

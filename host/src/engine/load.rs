@@ -68,7 +68,7 @@ pub(super) struct Loader {
     files: Files,
     pub(super) vault: Vault,
     cache: Cache,
-    compiler: Compiler,
+    pub(super) compiler: Compiler,
     interpreted: Mutex<BTreeSet<String>>,
     /// What this process has loaded, and may let decide at any time.
     loaded: Mutex<BTreeSet<Digest>>,

@@ -10,8 +10,9 @@
 //! |---|---|
 //! | `load`, `files` | from a name to a module, and when to look again |
 //! | `vault` | modules that are kept, by digest |
-//! | `transcribe` | calls written down, to be made again |
+//! | `transcribe`, `replay` | calls written down, and made again |
 //! | `imports` | what a component is, before it is compiled |
+//! | `errand` | work given to a process of its own |
 //! | `compile`, `child` | compiling strangers' code in a process that may die |
 //! | `cache` | artefacts on disk, authenticated |
 //! | `config`, `limits`, `gate` | the engine's settings, the limits, the clock |
@@ -26,6 +27,7 @@ mod child;
 mod compile;
 mod config;
 mod describe;
+mod errand;
 mod fault;
 mod files;
 mod gate;
@@ -34,6 +36,7 @@ mod limits;
 mod load;
 mod load_fault;
 mod module;
+mod replay;
 mod run;
 mod site;
 mod transcribe;
@@ -47,12 +50,13 @@ pub use check::MAX_PPM;
 pub use child::compile_child_main;
 pub use compile::{COMPILE_SUBCOMMAND, Compiler};
 pub use config::{Allocation, Tier};
-pub use fault::{FaultKind, NO_WORKER, StrategyFault};
+pub use fault::{FaultKind, NO_WORKER, Repeats, StrategyFault, repeats};
 pub use files::ModuleFile;
 pub use imports::{Names, names};
 pub use limits::{LimitClass, Limits};
 pub use load_fault::LoadFault;
 pub use module::{Module, Origin};
+pub use replay::{REPLAY_SUBCOMMAND, Recording, Replayer, Target, replay_child_main};
 pub use run::Cost;
 pub use site::{Place, PlaceStatus};
 pub use worker::{CrewStatus, Death, WORKER_SUBCOMMAND, WorkerStatus, worker_main};
@@ -84,6 +88,8 @@ pub struct EngineOptions {
     pub strategies_dir: PathBuf,
     /// Holds kept modules, `<sha256>.wasm`; created if absent.
     pub vault_dir: PathBuf,
+    /// Holds calls that were written into files; created if absent.
+    pub exports_dir: PathBuf,
     /// Holds compiled artefacts; created if absent. Nothing in it is trusted.
     pub cache_dir: PathBuf,
     /// Holds the 32 bytes that authenticate the artefacts; created if absent,
@@ -109,6 +115,7 @@ impl EngineOptions {
         Ok(EngineOptions {
             strategies_dir: dir.join("strategies"),
             vault_dir: dir.join("modules"),
+            exports_dir: dir.join("exports"),
             cache_dir: dir.join("cache"),
             key_file: dir.join("cache.key"),
             compiler: Compiler::Child(program.clone()),
@@ -132,6 +139,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     strategies_dir: PathBuf,
     loader: Loader,
+    exports: replay::Exports,
     site: Site,
 }
 
@@ -144,11 +152,12 @@ impl Engine {
     pub fn new(options: EngineOptions) -> anyhow::Result<Engine> {
         let files = files::Files::open(&options.strategies_dir)?;
         let vault = vault::Vault::open(&options.vault_dir)?;
+        let exports = replay::Exports::open(&options.exports_dir)?;
         let cache = cache::Cache::open(&options.cache_dir, &options.key_file)?;
         let (site, engine, space) = Site::open(options.place, options.allocation)?;
         let loader = Loader::new(engine, space, (files, vault), cache, options.compiler);
         loader.set_interpreted(options.interpreted);
-        Ok(Engine(Arc::new(Inner { strategies_dir: options.strategies_dir, loader, site })))
+        Ok(Engine(Arc::new(Inner { strategies_dir: options.strategies_dir, loader, exports, site })))
     }
 
     /// A strategy that the binary carries.

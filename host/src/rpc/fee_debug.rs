@@ -1,12 +1,13 @@
 //! `revenue-fee-debug`: why each fee is what it is, and what the next cycle would do.
 
 use super::args::{Args, Kind, Param};
+use super::strategy::how_to_replay;
 use super::{Command, CommandError, CommandResult, Run};
 use crate::cycles::Services;
 use crate::cycles::fee::{Held, Plan, Planned};
 use crate::cycles::schedule::Scope;
 use crate::model::fee::{Limit, Refusal, SetFee};
-use crate::model::{Channel, ChannelId};
+use crate::model::{Channel, ChannelId, CycleKind};
 use crate::store::decisions::{self, DecisionRow};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -132,6 +133,7 @@ fn limit(limit: &Limit) -> Value {
 fn last_decision(row: &DecisionRow) -> Value {
     json!({
         "cycle": row.cycle_id,
+        "replay": row.digest.map(|_| how_to_replay(CycleKind::Fee, row.cycle_id, row.strategy.as_str())),
         "at": row.at.0,
         "strategy": row.strategy.as_str(),
         "digest": row.digest.map(|digest| digest.to_string()),

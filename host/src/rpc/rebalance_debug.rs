@@ -2,13 +2,15 @@
 //! all that stands in the way.
 
 use super::args::{Args, Kind, Param};
+use super::strategy::how_to_replay;
 use super::{Command, CommandResult, Run, rebalance};
 use crate::cycles::Services;
 use crate::cycles::rebalance::{EvaluatorCall, Judged, Passed, RebalancePlan};
 use crate::guard::rebalance::wait;
 use crate::model::job::{Job, JobOutcome, Past};
-use crate::model::{Channel, ChannelId, ChannelName, UnixTime};
+use crate::model::{Channel, ChannelId, ChannelName, CycleKind, UnixTime};
 use crate::store::attempts::{self, AttemptedRow, Candidate};
+use crate::store::cycles::ModuleRun;
 use crate::store::{jobs, reservations};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -25,12 +27,18 @@ pub(super) const COMMAND: Command = Command {
 const PARAMS: &[Param] =
     &[Param::optional("channel_id", Kind::Channel, "A channel; without it, all of them.").or(&["scid"])];
 
+/// What the latest cycle considered, and whom it asked.
+struct LastCycle {
+    candidates: Vec<Candidate>,
+    calls: Vec<ModuleRun>,
+}
+
 /// What the answer shows from the store.
 struct Stored {
     live: Vec<Job>,
     ended: Vec<Job>,
     past: HashMap<ChannelId, Past>,
-    last_cycle: Option<(AttemptedRow, Vec<Candidate>)>,
+    last_cycle: Option<(AttemptedRow, LastCycle)>,
 }
 
 async fn stored(services: &Services) -> anyhow::Result<Stored> {
@@ -39,12 +47,18 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
         .store
         .read(move |conn| {
             let last = attempts::last(conn)?;
-            let candidates = last.as_ref().map(|row| attempts::candidates(conn, row.id)).transpose()?;
+            let of = |id| -> anyhow::Result<LastCycle> {
+                Ok(LastCycle {
+                    candidates: attempts::candidates(conn, id)?,
+                    calls: attempts::calls(conn, id)?,
+                })
+            };
+            let of_last = last.as_ref().map(|row| of(row.id)).transpose()?;
             Ok(Stored {
                 live: jobs::live(conn)?,
                 ended: jobs::settled_since(conn, since)?,
                 past: reservations::past(conn)?,
-                last_cycle: last.zip(candidates),
+                last_cycle: last.zip(of_last),
             })
         })
         .await
@@ -82,7 +96,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "rejection_reasons": rejections(&plan),
         "breakers": breakers(&plan, &stored.past),
         "jobs": stored.live.iter().map(rebalance::live_job).collect::<Vec<_>>(),
-        "last_cycle": stored.last_cycle.as_ref().map(|(row, candidates)| last_cycle(row, candidates)),
+        "last_cycle": stored.last_cycle.as_ref().map(|(row, of)| last_cycle(row, of)),
     }))
 }
 
@@ -254,7 +268,8 @@ fn breakers(plan: &RebalancePlan, past: &HashMap<ChannelId, Past>) -> Vec<Value>
     resting
 }
 
-fn last_cycle(row: &AttemptedRow, candidates: &[Candidate]) -> Value {
+fn last_cycle(row: &AttemptedRow, LastCycle { candidates, calls }: &LastCycle) -> Value {
+    let made = calls.iter().filter(|call| call.digest.is_some() && call.fallback.is_none());
     json!({
         "id": row.id,
         "at": row.at.0,
@@ -264,6 +279,7 @@ fn last_cycle(row: &AttemptedRow, candidates: &[Candidate]) -> Value {
         "refused": row.refused,
         "duration_ms": row.duration_ms,
         "note": row.note,
+        "replay": made.map(|call| how_to_replay(CycleKind::Rebalance, row.id, call.strategy.as_str())).collect::<Vec<_>>(),
         "candidates": candidates.iter().map(candidate).collect::<Vec<_>>(),
     })
 }

@@ -7,11 +7,13 @@ mod list;
 mod param;
 mod performance;
 mod push;
+mod replay;
 mod show;
 mod sub;
 mod trust;
 
 pub(super) use list::fault;
+pub(super) use replay::how as how_to_replay;
 
 use super::args::{Args, Form, Kind, Menu, Param};
 use super::{Command, CommandError, CommandResult, Run};
@@ -27,7 +29,7 @@ pub(super) const COMMAND: Command = Command {
     description: "Installs strategy modules, tries them beside the ones in force, puts them in force and takes them back: \
                   list, show, performance, verify, install, shadow, canary, activate, rollback, remove, set-param, clear-quarantine; \
                   trust (list, add, remove): whose signatures let modules in; push (begin, chunk, commit, abort, list): \
-                  signed modules in chunks.",
+                  signed modules in chunks; replay: has an earlier cycle decided again.",
     run: Run::Ready(|services, params| Box::pin(run(services, params))),
 };
 
@@ -53,6 +55,7 @@ static MENU: Menu = Menu {
         life::CLEAR_QUARANTINE,
         trust::FORM,
         push::FORM,
+        replay::FORM,
     ],
 };
 
@@ -87,6 +90,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "remove" => life::remove(services, &args).await,
         "set-param" => param::run(services, &args).await,
         "clear-quarantine" => life::clear_quarantine(services, &args).await,
+        "replay" => replay::run(services, &args).await,
         _ => list::run(services).await,
     }
 }

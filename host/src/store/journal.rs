@@ -110,7 +110,7 @@ fn against(raw: &[u8], base: &Base) -> Result<(Option<i64>, Vec<u8>)> {
 pub fn calls(
     conn: &Connection,
     kind: CycleKind,
-    cycle_id: i64,
+    cycle_id: u64,
     strategy: Option<&StrategyName>,
 ) -> Result<Vec<Kept>> {
     let mut select = conn.prepare_cached(
@@ -118,7 +118,7 @@ pub fn calls(
          FROM journal j LEFT JOIN journal b ON b.id = j.base_id
          WHERE j.kind = ?1 AND j.cycle_id = ?2 AND (?3 IS NULL OR j.strategy = ?3) ORDER BY j.strategy, j.id",
     )?;
-    let mut rows = select.query(params![kind.name(), cycle_id, strategy.map(StrategyName::as_str)])?;
+    let mut rows = select.query(params![kind.name(), int(cycle_id)?, strategy.map(StrategyName::as_str)])?;
     let mut calls = Vec::new();
     while let Some(row) = rows.next()? {
         calls.push(read(row)?);
@@ -163,6 +163,40 @@ fn read(row: &Row<'_>) -> Result<Kept> {
 
 fn unsigned(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
     row.get::<_, Unsigned>(column).map(|number| number.0)
+}
+
+/// What is known of a cycle besides its calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The latest cycle of the kind.
+    pub latest: Option<u64>,
+    /// How many modules it called, while that is remembered.
+    pub called: Option<u64>,
+    /// Strategies whose calls are kept.
+    pub kept: BTreeSet<StrategyName>,
+}
+
+/// What is known of a cycle besides its calls.
+pub fn written(conn: &Connection, kind: CycleKind, cycle_id: u64) -> Result<Written> {
+    let (cycles, calls) = match kind {
+        CycleKind::Fee => ("fee_cycles", "cycle_modules"),
+        CycleKind::Rebalance => ("rebalance_cycles", "rebalance_calls"),
+    };
+    let id = int(cycle_id)?;
+    let number = |sql: String, about: &[&dyn rusqlite::ToSql]| {
+        conn.prepare_cached(&sql)?.query_row(about, |row| Ok(row.get::<_, Option<Unsigned>>(0)?.map(|n| n.0)))
+    };
+    let remembered = conn.prepare_cached(&format!("SELECT 1 FROM {cycles} WHERE id = ?1"))?.exists([id])?;
+    let called = number(format!("SELECT count(*) FROM {calls} WHERE cycle_id = ?1"), &[&id])?;
+    let mut select =
+        conn.prepare_cached("SELECT DISTINCT strategy FROM journal WHERE kind = ?1 AND cycle_id = ?2")?;
+    let kept =
+        select.query_map(params![kind.name(), id], |row| word(row, "strategy", |text| text.parse().ok()))?;
+    Ok(Written {
+        latest: number(format!("SELECT max(id) FROM {cycles}"), &[])?,
+        called: called.filter(|_| remembered),
+        kept: kept.collect::<rusqlite::Result<_>>()?,
+    })
 }
 
 /// The modules whose calls are kept.

@@ -44,7 +44,7 @@ impl Past {
 
     /// The first call about fees that a strategy got in a cycle: that of the module in force.
     pub fn call(&self, cycle: i64, strategy: &StrategyName) -> Result<Option<Kept>> {
-        let calls = journal::calls(&self.0, CycleKind::Fee, cycle, Some(strategy))?;
+        let calls = journal::calls(&self.0, CycleKind::Fee, u64::try_from(cycle)?, Some(strategy))?;
         Ok(calls.into_iter().next())
     }
 }

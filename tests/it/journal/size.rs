@@ -21,7 +21,8 @@ async fn measure(channels: usize, cycles: i64) -> (u64, Duration) {
         let start = Instant::now();
         store.write(move |tx| journal::record(tx, cycle, UnixTime(1), &kept)).await.unwrap();
         took += start.elapsed();
-        let read = store.read(move |conn| journal::calls(conn, CycleKind::Fee, cycle, None)).await.unwrap();
+        let read =
+            store.read(move |conn| journal::calls(conn, CycleKind::Fee, cycle as u64, None)).await.unwrap();
         assert_eq!(read[0].transcript, transcript);
         node.step(decision.unwrap());
     }

@@ -13,6 +13,7 @@ mod new;
 mod node;
 mod plot;
 mod push;
+mod replay;
 mod run;
 mod sigfile;
 mod sign;
@@ -35,6 +36,8 @@ pub enum Command {
     Check(check::Options),
     /// Decide about snapshots given as JSON, with no node.
     Run(run::Options),
+    /// Make a call again that a plugin wrote down, and say whether it comes to the same.
+    Replay(replay::Options),
     /// Compare strategies on simulated markets, or on the past of a node: earnings, changes of the fee,
     /// refusals; with a plot.
     Backtest(backtest::Options),
@@ -55,6 +58,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Inspect(options) => inspect::inspect(&options),
         Command::Check(options) => check::run(&options),
         Command::Run(options) => run::run(&options),
+        Command::Replay(options) => replay::run(&options),
         Command::Backtest(options) => backtest::run(&options),
         Command::Sign(options) => sign::sign(&options),
         Command::Verify(options) => verify::verify(&options),

@@ -40,7 +40,7 @@ fn calls_come_back_and_like_ones_take_little_room() {
     record(&tx, 1, UnixTime(5), &failed).expect("kept");
     record(&tx, 1, UnixTime(5), &Transcript { kind: CycleKind::Fee, ..failed.clone() }).expect("kept");
     for n in [1, 2, 49, 50, 100] {
-        let kept = calls(&tx, CycleKind::Fee, i64::from(n), Some(&strategy("mine"))).expect("calls");
+        let kept = calls(&tx, CycleKind::Fee, u64::from(n), Some(&strategy("mine"))).expect("calls");
         assert_eq!(kept.len(), 1);
         assert_eq!(kept[0].transcript, call("mine", 1, n));
         assert_eq!(
@@ -77,7 +77,7 @@ fn the_oldest_go_first_and_what_stays_can_be_read() {
             .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
             .expect("numbers");
         for n in &left {
-            let kept = calls(&tx, CycleKind::Fee, *n, None).expect("readable");
+            let kept = calls(&tx, CycleKind::Fee, *n as u64, None).expect("readable");
             assert_eq!(kept[0].transcript, call("mine", 1, u32::try_from(*n).expect("small")));
         }
         left

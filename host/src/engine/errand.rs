@@ -1,0 +1,124 @@
+//! Work that is given to a process of its own: this program once more, which reads bytes, limits
+//! itself, and answers by bytes. Whatever becomes of it, it is gone when this is over.
+
+use super::fault::printable;
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Exit status of a child that refuses what it was given, as said on stderr.
+pub(super) const EXIT_REFUSED: u8 = 3;
+/// Longest message taken from a child, bytes.
+const MAX_MESSAGE: u64 = 2_000;
+
+/// What a child is to do.
+pub(super) struct Errand<'a> {
+    /// The program's subcommand.
+    pub(super) subcommand: &'static str,
+    /// A variable of its environment, which is empty otherwise.
+    pub(super) job: (&'static str, String),
+    /// What it reads from stdin.
+    pub(super) bytes: &'a [u8],
+    /// Longest answer, bytes.
+    pub(super) most: usize,
+    pub(super) patience: Duration,
+}
+
+/// Why there is no answer; the sentences are printable.
+pub(super) enum Failed {
+    /// It found what it was given to be wrong.
+    Refused(String),
+    /// It came upon a limit.
+    Limit(String),
+    /// It could not do its work.
+    Broken(String),
+}
+
+impl Errand<'_> {
+    /// Has `program` do it.
+    pub(super) fn run(self, program: &Path) -> Result<Vec<u8>, Failed> {
+        let deadline = Instant::now() + self.patience;
+        let not_run = |error: io::Error| Failed::Broken(format!("could not be run: {error}"));
+        let mut child = self.start(program).map_err(not_run)?;
+        let answer = self.converse(&mut child, deadline);
+        // It has ended, or has to now: either way it is not left behind.
+        let killed = child.kill();
+        let status = child.wait().map_err(not_run)?;
+        killed.map_err(not_run)?;
+        let Some(answer) = answer else {
+            return Err(Failed::Limit(format!("was not done after {} s", self.patience.as_secs())));
+        };
+        self.verdict(answer, status)
+    }
+
+    fn start(&self, program: &Path) -> io::Result<Child> {
+        Command::new(program)
+            .arg(self.subcommand)
+            .env_clear()
+            .env(self.job.0, &self.job.1)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    }
+
+    /// Hands the bytes over and takes the answer, each on a thread of its own so that neither side
+    /// can block the other; nothing after the deadline.
+    fn converse(&self, child: &mut Child, deadline: Instant) -> Option<Answer> {
+        let (mut stdin, mut stdout, stderr) =
+            (child.stdin.take()?, child.stdout.take()?, child.stderr.take()?);
+        let bytes = self.bytes.to_vec();
+        // A child that does not read says why by its status.
+        thread::spawn(move || io::Write::write_all(&mut stdin, &bytes));
+        let (sender, receiver) = mpsc::channel();
+        let most = self.most as u64 + 1;
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stdout.by_ref().take(most).read_to_end(&mut bytes).map(|_| bytes);
+            let mut message = Vec::new();
+            let told = stderr.take(MAX_MESSAGE).read_to_end(&mut message);
+            let bytes = read.and_then(|bytes| told.map(|_| bytes));
+            // Nobody waits any more after the deadline.
+            let _ = sender.send(Answer { bytes, message });
+        });
+        receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+    }
+
+    fn verdict(&self, answer: Answer, status: ExitStatus) -> Result<Vec<u8>, Failed> {
+        let bytes =
+            answer.bytes.map_err(|error| Failed::Broken(format!("could not be listened to: {error}")))?;
+        if bytes.len() > self.most {
+            return Err(Failed::Limit(format!("answered with more than {} bytes", self.most)));
+        }
+        let message = printable(String::from_utf8_lossy(&answer.message).trim(), 400);
+        match (status.code(), status.signal()) {
+            (Some(0), _) => Ok(bytes),
+            (Some(code), _) if code == i32::from(EXIT_REFUSED) => Err(Failed::Refused(message)),
+            (Some(code), _) => Err(Failed::Broken(format!("ended with status {code}: {message}"))),
+            (None, signal) => Err(Failed::Limit(died_of(signal))),
+        }
+    }
+}
+
+/// What a child wrote.
+struct Answer {
+    bytes: io::Result<Vec<u8>>,
+    message: Vec<u8>,
+}
+
+/// The signal's meaning for a process under resource limits (signal(7)).
+fn died_of(signal: Option<i32>) -> String {
+    match signal {
+        Some(24) => "used up its processor time".to_owned(),
+        Some(6) => "used up its memory".to_owned(),
+        Some(9) => "was killed: out of processor time or memory".to_owned(),
+        Some(11) => "crashed the compiler".to_owned(),
+        Some(other) => format!("ended by signal {other}"),
+        None => "ended without a status".to_owned(),
+    }
+}
