@@ -49,13 +49,13 @@ impl Scene {
     }
 }
 
-/// The template of `strategy new`, which also fails where an operator asks for the rate 4,999.
+/// The template of `strategy new`, which also fails where an operator asks for the rate 4,321.
 fn write_the_strategy(desk: &Desk) {
     desk.run(&["new", "evening"]).good();
     let path = desk.path("evening/src/lib.rs");
     let code = std::fs::read_to_string(&path).unwrap();
     let failing =
-        "let mut decision = Decision::new(input);\n        assert!(base < 4999.0, \"out of its depth\");";
+        "let mut decision = Decision::new(input);\n        assert!(base != 4321.0, \"out of its depth\");";
     let changed = code.replace("let mut decision = Decision::new(input);", failing);
     assert_ne!(code, changed);
     std::fs::write(path, changed).unwrap();
@@ -102,7 +102,7 @@ async fn from_an_empty_directory_to_a_rollback() {
     assert_eq!(scene.show().await["stage"], "active");
 
     // It fails: no fee moves, and after three faults the built-in strategy stands in for it.
-    scene.strategy(&["set-param", "evening", "base-ppm", "4999"]).await;
+    scene.strategy(&["set-param", "evening", "base-ppm", "4321"]).await;
     for _ in 0..3 {
         cycle(&scene.stage).await;
     }
