@@ -87,11 +87,14 @@ async fn from_an_empty_directory_to_a_rollback() {
     scene.until_fees([0; 4]).await;
     let shown = scene.show().await;
     assert_eq!((&shown["stage"], &shown["signers"]), (&json!("shadow"), &json!([author])), "{shown}");
-    assert_eq!(shown["trial"]["latest_differences"][0]["on_trial"], 10, "one step from 0 ppm: {shown}");
+    assert_eq!(
+        shown["trial"]["latest_differences"][0]["on_trial"], 40,
+        "one step from the lowest fee: {shown}"
+    );
 
     let second = scene.stage.scid(1);
     scene.strategy(&["canary", "evening", &format!("channels={second}")]).await;
-    scene.stage.until_within(1, 10, 200).await;
+    scene.stage.until_within(1, 40, 200).await;
     assert_eq!([0, 2, 3].map(|channel| scene.stage.fee(channel)), [0; 3]);
 
     scene.strategy(&["activate", "evening"]).await;
@@ -113,7 +116,7 @@ async fn from_an_empty_directory_to_a_rollback() {
     // Mended by its parameter and cleared it decides again, until it is taken back.
     scene.strategy(&["set-param", "evening", "base-ppm", "300"]).await;
     scene.strategy(&["clear-quarantine", "evening"]).await;
-    scene.stage.until_within(0, 10, 300).await;
+    scene.stage.until_within(0, 40, 300).await;
     scene.strategy(&["rollback", "evening"]).await;
     scene.until_fees([0; 4]).await;
     scene.strategy(&["remove", "evening"]).await;

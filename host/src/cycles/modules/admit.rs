@@ -6,7 +6,7 @@ use crate::engine::LoadFault;
 use crate::model::module::{Decides, InstalledModule, Stage};
 use crate::model::strategy::Description;
 use crate::model::{Digest, PeerId, StrategyName};
-use crate::store::installed;
+use crate::store::{Transaction, installed};
 use anyhow::{Context, Result};
 use sha2::{Digest as _, Sha256};
 
@@ -92,7 +92,7 @@ impl Services {
             .store
             .write(move |tx| {
                 if let Some(known) = installed::get(tx, &module.name, &module.digest)? {
-                    return Ok((known, true));
+                    return Ok((signed_meanwhile(tx, known, &module)?, true));
                 }
                 installed::put(tx, &module)?;
                 installed::note(tx, &event)?;
@@ -131,6 +131,23 @@ impl Services {
         }
         Ok(self_test.map(|self_test| Verified { name, digest, bytes, decides, description, self_test }))
     }
+}
+
+/// A module that is there already, with the signatures under which it came again.
+fn signed_meanwhile(
+    tx: &Transaction<'_>,
+    known: InstalledModule,
+    again: &InstalledModule,
+) -> Result<InstalledModule> {
+    if again.signers.is_empty() || again.signers == known.signers {
+        return Ok(known);
+    }
+    let (signers, manifest) = (again.signers.clone(), again.manifest.clone());
+    let signed = InstalledModule { signers, manifest, ..known };
+    installed::put(tx, &signed)?;
+    let detail = format!("{} trusted keys signed it", signed.signers.len());
+    installed::note(tx, &by_operator(&signed, "sign", detail, again.installed_at))?;
+    Ok(signed)
 }
 
 fn may_be_called(name: &StrategyName) -> Result<(), Refused> {
