@@ -4,6 +4,7 @@
 
 mod attacks;
 mod bombs;
+mod canaries;
 mod files;
 mod life;
 mod performance;

@@ -5,7 +5,7 @@ use super::sql::Unsigned;
 use super::{tenures, trials};
 use crate::econ::canary::{Evidence, Group, Stretch};
 use crate::model::module::{Canary, InstalledModule};
-use crate::model::{ChannelId, Digest, UnixTime};
+use crate::model::{ChannelId, UnixTime};
 use anyhow::Result;
 use rusqlite::{Connection, params};
 use std::collections::{HashMap, HashSet};
@@ -34,7 +34,7 @@ pub fn evidence(
         .filter(|channel| !own.contains(channel))
         .collect();
     let lengths = (canary.since.since(begin), ran);
-    let words = words(conn, canary.since, &module.digest)?;
+    let words = words(conn, canary.since, module)?;
     let group = |channels: &HashSet<ChannelId>, (proposals, refusals): (u64, u64)| Group {
         channels: u32::try_from(channels.len()).unwrap_or(u32::MAX),
         before: stretch(channels, lengths.0, &all, Some(&since)),
@@ -65,15 +65,15 @@ fn stretch(channels: &HashSet<ChannelId>, seconds: u64, begun: &Sums, ended: Opt
 }
 
 /// Proposals since an instant, and how many of them were refused as out of place: those of a module,
-/// and those of all others.
-fn words(conn: &Connection, since: UnixTime, digest: &Digest) -> Result<((u64, u64), (u64, u64))> {
+/// and those of the others that decide for the same strategy.
+fn words(conn: &Connection, since: UnixTime, module: &InstalledModule) -> Result<((u64, u64), (u64, u64))> {
     let mut select = conn.prepare_cached(
         "SELECT coalesce(d.digest = ?2, 0) AS own, count(d.proposed_ppm) AS proposals,
              coalesce(sum(d.verdict IN ('rate_limited', 'policy_passive', 'out_of_bounds', 'absurd')), 0) AS refusals
          FROM fee_cycles c JOIN fee_decisions d ON d.cycle_id = c.id
-         WHERE c.at_s >= ?1 AND c.trigger <> 'operator' GROUP BY own",
+         WHERE c.at_s >= ?1 AND d.strategy = ?3 AND c.trigger <> 'operator' GROUP BY own",
     )?;
-    let rows = select.query_map(params![since, digest], |row| {
+    let rows = select.query_map(params![since, module.digest, module.stands_for.as_str()], |row| {
         let count = |column: &str| row.get::<_, Unsigned>(column).map(|count| count.0);
         Ok((row.get::<_, bool>("own")?, (count("proposals")?, count("refusals")?)))
     })?;

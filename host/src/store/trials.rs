@@ -95,7 +95,7 @@ pub fn sums(conn: &Connection, digest: &Digest, since: UnixTime) -> Result<Trial
         "SELECT count(*) AS runs, min(at_s) AS first, max(at_s) AS last, coalesce(sum(channels), 0) AS channels,
              coalesce(sum(same), 0) AS same, coalesce(sum(differing), 0) AS differing,
              coalesce(sum(difference), 0) AS difference, coalesce(sum(refused), 0) AS refused,
-             count(fault_code) AS faults, coalesce(sum(fuel), 0) AS fuel, coalesce(sum(took_us), 0) AS took_us
+             coalesce(sum(fault_code <> 'no_worker'), 0) AS faults, coalesce(sum(fuel), 0) AS fuel, coalesce(sum(took_us), 0) AS took_us
          FROM trial_runs WHERE digest = ?1 AND at_s >= ?2",
     )?
     .query_row(params![digest, since], |row| {

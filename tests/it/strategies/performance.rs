@@ -8,12 +8,12 @@ use lab::market::{Acceptance, ChannelSpec, DemandSpec, Status};
 use lab::{Flavour, MarketSpec};
 use serde_json::{Value, json};
 
-const DAY_S: f64 = 86_400.0;
+pub(super) const DAY_S: f64 = 86_400.0;
 
-/// Two channels that sell steadily whatever they ask, and one that feeds both.
-fn busy() -> MarketSpec {
+/// Two channels that sell steadily up to this fee, ppm, and one that feeds both.
+pub(super) fn busy(cap: f64) -> MarketSpec {
     let channel = |n: usize| ChannelSpec::new(&format!("peer-{n}"), n).ppm(200).held();
-    let demand = |out: usize| DemandSpec::new(out, &[(2, 1.0)], 150.0, Acceptance::Capped { cap: 5_000.0 });
+    let demand = |out: usize| DemandSpec::new(out, &[(2, 1.0)], 150.0, Acceptance::Capped { cap });
     MarketSpec::new((0..3).map(channel).collect(), vec![demand(0), demand(1)])
 }
 
@@ -52,7 +52,7 @@ fn told(section: &Value) -> (u64, u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_module_has_what_its_channels_earned_while_it_was_in_force() {
     let honest = guest("honest");
-    let mut stage = Stage::on(Flavour::V26_06).spec(busy()).start().await;
+    let mut stage = Stage::on(Flavour::V26_06).spec(busy(5_000.0)).start().await;
     install(&stage, "guest", &honest);
     set_policy(&stage, 0, &["static", "fee_ppm=1000"]).await;
     stage.until_fee(0, 1_000).await;
