@@ -185,7 +185,7 @@ async fn jobs_show_when_they_ran_and_how_they_ended() {
     let stage = Stage::on(Flavour::V26_06).rate(60.0).start().await;
     let all_ran = |status: &Value| {
         let jobs = status["jobs"].as_object().unwrap();
-        jobs.len() == 9 && jobs.values().all(|job| job["runs"].as_u64() > Some(0) && job["running"] == false)
+        jobs.len() == 10 && jobs.values().all(|job| job["runs"].as_u64() > Some(0) && job["running"] == false)
     };
     let status = stage.until_status(all_ran).await;
     for (name, job) in status["jobs"].as_object().unwrap() {
