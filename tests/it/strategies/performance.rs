@@ -137,7 +137,7 @@ async fn sums_are_the_nodes(stage: &Stage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_that_rests_is_followed_by_whom_answers_instead() {
-    let stage = stage(&[50, 250]).await;
+    let mut stage = stage(&[50, 250]).await;
     let (honest, panics) = (guest("honest"), guest("panic"));
     install(&stage, "guest", &honest);
     for channel in [0, 1] {
@@ -146,6 +146,9 @@ async fn a_module_that_rests_is_followed_by_whom_answers_instead() {
     cycle(&stage).await;
     let found = performance(&stage, json!(["guest"])).await;
     assert_eq!(found["modules"][0]["channels_in_force"], 2, "{found}");
+    // A module that was in force for no second has no row.
+    stage.lab.advance_by(3_600.0).unwrap();
+    stage.restart().await;
     install(&stage, "guest", &panics);
     // A fault changes no fee: what was in force stays so.
     cycle(&stage).await;
