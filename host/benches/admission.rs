@@ -11,7 +11,6 @@ use cl_revenue_ops::model::{Digest, PeerId, UnixTime};
 use cl_revenue_ops::store::{Store, uploads};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lab::keys::NodeKey;
-use sha2::{Digest as _, Sha256};
 use std::hint::black_box;
 use tokio::runtime::Runtime;
 
@@ -25,7 +24,7 @@ fn manifest(wasm: &[u8]) -> Manifest {
         name: "mine".parse().expect("a name"),
         version: Version([1, 0, 0]),
         abi: ABI.to_owned(),
-        digest: Digest(Sha256::digest(wasm).into()),
+        digest: Digest::of(wasm),
         bytes: wasm.len() as u64,
         not_after: NOW,
     }
@@ -58,7 +57,7 @@ fn verifying(bench: &mut Criterion) {
     let exports = [ABI.to_owned()];
     bench.bench_function("verify/1-MiB", |bench| {
         bench.iter(|| {
-            let digest = Digest(Sha256::digest(black_box(&wasm)).into());
+            let digest = Digest::of(black_box(&wasm));
             fits(&manifest, &ModuleFacts { digest, bytes: MIB as u64, exports: &exports }, None)
                 .expect("it fits")
         });

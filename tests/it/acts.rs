@@ -4,6 +4,7 @@
 
 use crate::support::{DEADLINE, Stage, wait_until};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Has all fees looked at, and returns the cycle that did it.
@@ -89,4 +90,9 @@ pub fn install(stage: &Stage, name: &str, wasm: &[u8]) {
 pub fn fixture(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A module's digest as answers show it.
+pub fn digest(wasm: &[u8]) -> String {
+    Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect()
 }

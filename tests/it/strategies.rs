@@ -12,12 +12,12 @@ mod quarantine;
 #[cfg(target_os = "linux")]
 mod worker;
 
+use crate::acts::digest;
 use crate::engine::place::guest;
 use crate::support::Stage;
 use lab::market::ChannelSpec;
 use lab::{Flavour, MarketSpec};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// Channels of peers of their own, with these fees, ppm.
 fn market(fees: &[u32]) -> MarketSpec {
@@ -29,11 +29,6 @@ fn market(fees: &[u32]) -> MarketSpec {
 async fn stage(fees: &[u32]) -> Stage {
     guest("honest");
     Stage::on(Flavour::V26_06).spec(market(fees)).start().await
-}
-
-/// A module's digest as answers show it.
-fn digest(wasm: &[u8]) -> String {
-    Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A module's record in `revenue-status`.

@@ -6,6 +6,7 @@ mod pushes;
 mod refusals;
 mod signers;
 
+use crate::acts::digest;
 use crate::support::{Setup, Stage};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +14,6 @@ use cl_revenue_ops::engine::built_in_component;
 use lab::Flavour;
 use lab::keys::NodeKey;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const METHOD: &str = "revenue-strategy";
 const DAY: u64 = 86_400;
@@ -21,10 +21,6 @@ const DAY: u64 = 86_400;
 /// The author number `n`.
 fn author(n: u64) -> NodeKey {
     NodeKey::of_seed(n)
-}
-
-fn digest(wasm: &[u8]) -> String {
-    Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A component that needs no building.

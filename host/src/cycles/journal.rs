@@ -34,8 +34,8 @@ impl Services {
                 module.name
             );
         }
-        let (engine, strategy, module) = (self.engine.clone(), strategy.clone(), module.clone());
-        Ok(tokio::task::spawn_blocking(move || engine.transcribe(&strategy, &module, &input)).await?)
+        let (strategy, module) = (strategy.clone(), module.clone());
+        self.on_engine(move |engine| engine.transcribe(&strategy, &module, &input)).await
     }
 
     /// Forgets calls that are too old or too many, and modules that nothing needs any more.
@@ -45,15 +45,13 @@ impl Services {
         let most = config.journal_mb * 1_000_000;
         // In pieces, so that nobody waits long for the database.
         while self.store.write(move |tx| journal::prune(tx, before, most)).await? {}
-        let engine = self.engine.clone();
         // What is kept from here on is no candidate.
-        let mut unneeded: BTreeSet<Digest> =
-            tokio::task::spawn_blocking(move || engine.all_kept()).await??.into_iter().collect();
+        let kept = self.on_engine(crate::engine::Engine::all_kept).await??;
+        let mut unneeded: BTreeSet<Digest> = kept.into_iter().collect();
         for needed in self.store.read(needed_modules).await? {
             unneeded.remove(&needed);
         }
-        let engine = self.engine.clone();
-        tokio::task::spawn_blocking(move || engine.discard_all(&unneeded)).await??;
+        self.on_engine(move |engine| engine.discard_all(&unneeded)).await??;
         Ok(())
     }
 }

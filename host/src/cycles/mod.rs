@@ -18,9 +18,9 @@ pub mod upkeep;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::Engine;
+use crate::engine::{Engine, Fees, Rebalances};
 use crate::guard::policy::RateLimiter;
-use crate::model::module::Decides;
+use crate::model::CycleKind;
 use crate::model::{PeerId, StrategyName, UnixTime};
 use crate::node::clboss::ClbossStatus;
 use crate::node::write::Writer;
@@ -145,6 +145,15 @@ impl Services {
         note(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Has the engine do what may block for long, away from the async threads.
+    async fn on_engine<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let engine = self.engine.clone();
+        Ok(tokio::task::spawn_blocking(move || work(&engine)).await?)
+    }
+
     /// Sets the fees of these peers' channels within seconds.
     pub fn policy_changed(&self, peers: Vec<PeerId>) {
         self.next_visit.add(peers);
@@ -159,17 +168,23 @@ impl Services {
 
     /// Whether the strategy can be used; if not, one sentence why.
     pub async fn check_strategy(&self, name: &StrategyName) -> Result<(), String> {
-        if self.is_in_force(name, Decides::Fees).await {
+        if self.is_in_force(name, CycleKind::Fee).await {
             return Ok(());
         }
-        self.load_module(name).await.map(|_| ()).map_err(|fault| format!("strategy '{name}': {fault}"))
+        self.load_module::<Fees>(name)
+            .await
+            .map(|_| ())
+            .map_err(|fault| format!("strategy '{name}': {fault}"))
     }
 
     /// Whether the evaluator can be used; if not, one sentence why.
     pub async fn check_evaluator(&self, name: &StrategyName) -> Result<(), String> {
-        if self.is_in_force(name, Decides::Rebalances).await {
+        if self.is_in_force(name, CycleKind::Rebalance).await {
             return Ok(());
         }
-        self.load_evaluator(name).await.map(|_| ()).map_err(|fault| format!("evaluator '{name}': {fault}"))
+        self.load_module::<Rebalances>(name)
+            .await
+            .map(|_| ())
+            .map_err(|fault| format!("evaluator '{name}': {fault}"))
     }
 }

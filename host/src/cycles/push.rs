@@ -98,7 +98,7 @@ impl Services {
     async fn examine(&self, upload: &Upload, wasm: Vec<u8>) -> Result<Result<Vec<u8>, AdmissionRefusal>> {
         let manifest = upload.manifest.clone();
         let examined = tokio::task::spawn_blocking(move || {
-            let digest = Digest(Sha256::digest(&wasm).into());
+            let digest = Digest::of(&wasm);
             // What is no component exports nothing.
             let exports = engine::names(&wasm).map(|names| names.exports).unwrap_or_default();
             let facts = ModuleFacts { digest, bytes: wasm.len() as u64, exports: &exports };
@@ -108,16 +108,9 @@ impl Services {
     }
 
     async fn drop_upload(&self, found: Upload, why: AdmissionRefusal) -> Result<PushError> {
-        let dropped =
-            Upload { state: UploadState::Aborted, chunks: 0, bytes: 0, touched_at: self.now(), ..found };
-        let stored = dropped.clone();
-        tracing::warn!("an upload of '{}' is dropped: {why}", stored.manifest.name);
-        self.store
-            .write(move |tx| {
-                uploads::drop_chunks(tx, &stored.id)?;
-                Ok(uploads::put(tx, &stored)?)
-            })
-            .await?;
+        let now = self.now();
+        tracing::warn!("an upload of '{}' is dropped: {why}", found.manifest.name);
+        let dropped = self.store.write(move |tx| give_up(tx, found, now)).await?;
         Ok(PushError::Dropped(why, Box::new(dropped)))
     }
 }
@@ -210,13 +203,16 @@ fn abort(tx: &Transaction<'_>, id: UploadId, now: UnixTime) -> Result<(Upload, b
     match state {
         UploadState::Received => bail!(refused(UploadRefusal::Ended(state), found)),
         UploadState::Expired | UploadState::Aborted => Ok((Upload { state, ..found }, false)),
-        UploadState::Open => {
-            let ended = Upload { state: UploadState::Aborted, chunks: 0, bytes: 0, touched_at: now, ..found };
-            uploads::drop_chunks(tx, &id)?;
-            uploads::put(tx, &ended)?;
-            Ok((ended, true))
-        }
+        UploadState::Open => Ok((give_up(tx, found, now)?, true)),
     }
+}
+
+/// Ends an upload without its module.
+fn give_up(tx: &Transaction<'_>, found: Upload, now: UnixTime) -> Result<Upload> {
+    let ended = Upload { state: UploadState::Aborted, chunks: 0, bytes: 0, touched_at: now, ..found };
+    uploads::drop_chunks(tx, &ended.id)?;
+    uploads::put(tx, &ended)?;
+    Ok(ended)
 }
 
 /// An upload that may be committed with its bytes, or one that was.

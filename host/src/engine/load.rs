@@ -18,7 +18,6 @@ use super::worker::Cargo;
 use super::world::{Fees, Rebalances, World};
 use crate::model::strategy::Description;
 use crate::model::{Digest, StrategyName};
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::Engine;
@@ -43,7 +42,7 @@ struct Last<W: World> {
 }
 
 /// The names of one world. A file may serve both; it is compiled once, and counts as two modules.
-pub(super) struct Shelf<W: World>(Mutex<HashMap<String, Arc<Mutex<Slot<W>>>>>);
+pub struct Shelf<W: World>(Mutex<HashMap<String, Arc<Mutex<Slot<W>>>>>);
 
 impl<W: World> Shelf<W> {
     fn new() -> Shelf<W> {
@@ -60,7 +59,7 @@ impl<W: World> Shelf<W> {
     }
 }
 
-pub(super) struct Loader {
+pub struct Loader {
     engine: Engine,
     space: Space,
     /// In the order of `Tier::ALL`.
@@ -133,28 +132,28 @@ impl Loader {
         self.files.list()
     }
 
-    pub(super) fn built_in<W: World>(&self, shelf: &Shelf<W>, name: &str, site: &Site) -> Loaded<W> {
+    pub(super) fn built_in<W: World>(&self, name: &str, site: &Site) -> Loaded<W> {
         let Some(wasm) = builtin::component(name) else {
             return Err(LoadFault::NotFound { name: printable(name, 80) });
         };
-        let slot = shelf.slot(name);
+        let slot = W::shelf(self).slot(name);
         let mut slot = lock(&slot);
         if let Some(last) = &slot.last {
             return last.loaded.clone();
         }
-        let digest = Digest(Sha256::digest(wasm).into());
+        let digest = Digest::of(wasm);
         let class = LimitClass::Native;
         let loaded = self.admit(&Candidate { name, wasm, digest, class, built_in: true }, site);
         slot.last = Some(Last { stamp: None, digest, class, loaded: loaded.clone() });
         loaded
     }
 
-    pub(super) fn load<W: World>(&self, shelf: &Shelf<W>, name: &StrategyName, site: &Site) -> Loaded<W> {
+    pub(super) fn load<W: World>(&self, name: &StrategyName, site: &Site) -> Loaded<W> {
         if name.is_built_in() {
-            return self.built_in(shelf, name.as_str(), site);
+            return self.built_in(name.as_str(), site);
         }
         let class = self.class(name);
-        let slot = shelf.slot(name.as_str());
+        let slot = W::shelf(self).slot(name.as_str());
         let mut slot = lock(&slot);
         let known = slot.last.take().filter(|last| last.class == class);
         if let Some(last) =
@@ -165,7 +164,7 @@ impl Loader {
             return loaded;
         }
         let (wasm, stamp) = self.files.read(name, class)?;
-        let digest = Digest(Sha256::digest(&wasm).into());
+        let digest = Digest::of(&wasm);
         let loaded = match known {
             // Only the file's dates are new.
             Some(last) if last.digest == digest => last.loaded,
@@ -179,15 +178,9 @@ impl Loader {
     }
 
     /// A kept module, whose bytes are always the same.
-    pub(super) fn load_kept<W: World>(
-        &self,
-        shelf: &Shelf<W>,
-        name: &StrategyName,
-        digest: Digest,
-        site: &Site,
-    ) -> Loaded<W> {
+    pub(super) fn load_kept<W: World>(&self, name: &StrategyName, digest: Digest, site: &Site) -> Loaded<W> {
         let class = self.class(name);
-        let slot = shelf.slot(&format!("{name}@{digest}"));
+        let slot = W::shelf(self).slot(&format!("{name}@{digest}"));
         let mut slot = lock(&slot);
         if let Some(last) = slot.last.as_ref().filter(|last| last.class == class) {
             return last.loaded.clone();
@@ -215,10 +208,10 @@ impl Loader {
             .try_fold(0, |count, gone| Ok(count + usize::from(gone?)))
     }
 
-    /// Keeps a module that somebody is about to ask for: whoever tidies up leaves it alone.
-    pub(super) fn take_in(&self, wasm: &[u8]) -> std::io::Result<Digest> {
-        lock(&self.loaded).insert(Digest(Sha256::digest(wasm).into()));
-        self.vault.put(wasm)
+    /// Keeps a module that is to decide, or about to be asked for: whoever tidies up leaves it alone.
+    pub(super) fn take_in(&self, wasm: &[u8], digest: Digest) -> std::io::Result<()> {
+        lock(&self.loaded).insert(digest);
+        self.vault.put(wasm, &digest)
     }
 
     /// Forgets a kept module that nobody is going to ask for.
@@ -226,13 +219,6 @@ impl Loader {
         let mut loaded = lock(&self.loaded);
         loaded.remove(digest);
         self.vault.remove(digest)
-    }
-
-    /// Keeps a module that is about to decide: its calls can be made again whatever becomes of its
-    /// file. Says why it cannot.
-    fn keep(&self, candidate: &Candidate<'_>) -> Option<String> {
-        lock(&self.loaded).insert(candidate.digest);
-        self.vault.put(candidate.wasm).err().map(|error| error.to_string())
     }
 
     /// Everything between the bytes of a component and a module that can decide.
@@ -250,7 +236,9 @@ impl Loader {
             origin,
         };
         let mut module = Module::new(header, seated)?;
-        module.not_kept = self.keep(candidate);
+        // Its calls can be made again then, whatever becomes of its file.
+        let kept = self.take_in(candidate.wasm, candidate.digest);
+        module.not_kept = kept.err().map(|error| error.to_string());
         Ok(Arc::new(module))
     }
 

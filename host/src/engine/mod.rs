@@ -165,7 +165,7 @@ impl Engine {
     /// # Errors
     /// When there is none of that name.
     pub fn built_in(&self, name: &str) -> Result<Arc<Module>, LoadFault> {
-        self.0.loader.built_in(&self.0.loader.fees, name, &self.0.site)
+        self.0.loader.built_in(name, &self.0.site)
     }
 
     /// The module of that name: built in, or from the strategies directory. A
@@ -176,7 +176,15 @@ impl Engine {
     /// Says why the module may not run; nothing of it has run then, but for
     /// its own description.
     pub fn load(&self, name: &StrategyName) -> Result<Arc<Module>, LoadFault> {
-        self.0.loader.load(&self.0.loader.fees, name, &self.0.site)
+        self.load_in(name)
+    }
+
+    /// The module of that name in any world, as [`Engine::load`] does for strategies that set fees.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn load_in<W: World>(&self, name: &StrategyName) -> Result<Arc<Module<W>>, LoadFault> {
+        self.0.loader.load(name, &self.0.site)
     }
 
     /// The evaluator of that name, as [`Engine::load`] does for strategies that
@@ -185,7 +193,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::load`].
     pub fn load_evaluator(&self, name: &StrategyName) -> Result<Arc<Evaluator>, LoadFault> {
-        self.0.loader.load(&self.0.loader.evaluators, name, &self.0.site)
+        self.load_in(name)
     }
 
     /// Keeps a module under its digest, so that it can be loaded whatever becomes of its file.
@@ -193,7 +201,8 @@ impl Engine {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&self, wasm: &[u8]) -> std::io::Result<Digest> {
-        self.0.loader.take_in(wasm)
+        let digest = Digest::of(wasm);
+        self.0.loader.take_in(wasm, digest).map(|()| digest)
     }
 
     /// A kept module's bytes.
@@ -236,20 +245,12 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::load`].
-    pub fn load_kept(&self, name: &StrategyName, digest: Digest) -> Result<Arc<Module>, LoadFault> {
-        self.0.loader.load_kept(&self.0.loader.fees, name, digest, &self.0.site)
-    }
-
-    /// Loads a kept evaluator, which goes by `name`, as [`Engine::load`] does.
-    ///
-    /// # Errors
-    /// As [`Engine::load`].
-    pub fn load_kept_evaluator(
+    pub fn load_kept<W: World>(
         &self,
         name: &StrategyName,
         digest: Digest,
-    ) -> Result<Arc<Evaluator>, LoadFault> {
-        self.0.loader.load_kept(&self.0.loader.evaluators, name, digest, &self.0.site)
+    ) -> Result<Arc<Module<W>>, LoadFault> {
+        self.0.loader.load_kept(name, digest, &self.0.site)
     }
 
     /// Looks at the module's file again at the next `load`, as if new.

@@ -4,8 +4,9 @@
 //! differs between them.
 
 use super::limits::Budget;
+use super::load::{Loader, Shelf};
 use crate::model::CycleKind;
-use crate::model::strategy::Description;
+use crate::model::strategy::{Decision, Description};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasmtime::Store;
@@ -36,10 +37,22 @@ pub enum Fees {}
 pub enum Rebalances {}
 
 /// A world of the contract: [`Fees`] or [`Rebalances`].
-pub trait World: Adapter + Send + Sync + 'static {}
+pub trait World: Adapter + Send + Sync + 'static {
+    /// Where its modules are, by name.
+    fn shelf(loader: &Loader) -> &Shelf<Self>;
+}
 
-impl World for Fees {}
-impl World for Rebalances {}
+impl World for Fees {
+    fn shelf(loader: &Loader) -> &Shelf<Fees> {
+        &loader.fees
+    }
+}
+
+impl World for Rebalances {
+    fn shelf(loader: &Loader) -> &Shelf<Rebalances> {
+        &loader.evaluators
+    }
+}
 
 /// Lists of bytes in an input and in an answer: the states of channels, and that of the node.
 pub(super) const BLOBS: usize = 2;
@@ -49,7 +62,7 @@ pub trait Adapter: Sized {
     /// What the host tells.
     type Input: Serialize + DeserializeOwned;
     /// What the host gets, checked.
-    type Decision: Serialize + DeserializeOwned;
+    type Decision: Decision + Serialize + DeserializeOwned;
     /// A component that fits the world.
     type Pre: Send + Sync;
     type Instance;

@@ -3,6 +3,7 @@
 use super::Approved;
 use crate::config::Config;
 use crate::model::fee::{FeeProposal, Limit, Origin, Refusal, SetFee};
+use crate::model::strategy::LastVerdict;
 use crate::model::{Channel, Msat, NodeSnapshot, Policy, Ppm, UnixTime};
 
 /// A change below this share of the fee in force is not worth the network's attention.
@@ -101,6 +102,20 @@ pub struct Verdict {
     /// The limits that moved it, in the order in which they did.
     pub limits: Vec<Limit>,
     pub result: Result<Approved<SetFee>, Refusal>,
+}
+
+impl Verdict {
+    /// What the strategy is told of its proposal once the node did what the verdict allows.
+    pub fn told(&self) -> LastVerdict {
+        match &self.result {
+            Ok(_) if self.limits.is_empty() => LastVerdict::Published,
+            Ok(_) => LastVerdict::Limited,
+            Err(Refusal::Unchanged) => LastVerdict::Unchanged,
+            Err(Refusal::Suppressed { .. }) => LastVerdict::Suppressed,
+            Err(Refusal::RateLimited { .. }) => LastVerdict::RateLimited,
+            Err(_) => LastVerdict::Refused,
+        }
+    }
 }
 
 /// Judges one proposal.

@@ -1,5 +1,6 @@
 //! Identities on the Lightning Network, checked when they are made.
 
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
@@ -90,6 +91,13 @@ macro_rules! parse_any {
 }
 
 parse_any!(ChannelId: "channel_id", Txid: "txid", Digest: "digest");
+
+impl Digest {
+    /// The SHA-256 of these bytes.
+    pub fn of(bytes: impl AsRef<[u8]>) -> Digest {
+        Digest(Sha256::digest(bytes).into())
+    }
+}
 
 impl FromStr for PeerId {
     type Err = ParseIdError;

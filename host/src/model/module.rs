@@ -1,37 +1,8 @@
 //! Installed modules, and where each stands in its life.
 
-use super::{ChannelId, Digest, PeerId, StrategyName, UnixTime};
+use super::{ChannelId, CycleKind, Digest, PeerId, Policy, StrategyName, UnixTime};
 use std::fmt;
 use std::str::FromStr;
-
-/// What a module decides about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decides {
-    Fees,
-    Rebalances,
-}
-
-impl Decides {
-    const ALL: [(Decides, &'static str); 2] = [(Decides::Fees, "fee"), (Decides::Rebalances, "rebalance")];
-
-    /// The word used in the store and in answers.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(decides, _)| *decides == self).map_or("", |(_, name)| name)
-    }
-
-    /// Reads the word used in the store.
-    pub fn from_name(name: &str) -> Option<Decides> {
-        Self::ALL.iter().find(|(_, word)| *word == name).map(|(decides, _)| *decides)
-    }
-
-    /// The strategy that decides where nothing else is named.
-    pub fn built_in(self) -> StrategyName {
-        match self {
-            Decides::Fees => StrategyName::dynamic(),
-            Decides::Rebalances => StrategyName::rebalance_ev(),
-        }
-    }
-}
 
 /// Where an installed module stands. It moves on by an operator's word only; back also by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,7 +80,7 @@ pub struct Canary {
 pub struct InstalledModule {
     pub name: StrategyName,
     pub digest: Digest,
-    pub decides: Decides,
+    pub decides: CycleKind,
     /// In its own words.
     pub version: String,
     /// Size of the component.
@@ -125,6 +96,26 @@ pub struct InstalledModule {
     pub manifest: Option<String>,
     /// While its stage is canary.
     pub canary: Option<Canary>,
+}
+
+impl InstalledModule {
+    /// Whether it is in force for the peers of a strategy.
+    pub fn is_in_force_for(&self, strategy: &StrategyName, decides: CycleKind) -> bool {
+        self.stage == Stage::Active && self.has_place(strategy, decides)
+    }
+
+    /// Whether it stands for a strategy, be it on trial or in force.
+    pub fn has_place(&self, strategy: &StrategyName, decides: CycleKind) -> bool {
+        self.stands_for == *strategy && self.decides == decides
+    }
+
+    /// Whether a peer's policy names what it stands for.
+    pub fn is_named_by(&self, policy: &Policy) -> bool {
+        match self.decides {
+            CycleKind::Fee => policy.strategy == self.stands_for,
+            CycleKind::Rebalance => policy.rebalance_strategy.as_ref() == Some(&self.stands_for),
+        }
+    }
 }
 
 /// Why a module's life moved, for the audit.
@@ -149,9 +140,6 @@ mod tests {
     fn words_come_back() {
         for (stage, word) in Stage::ALL {
             assert_eq!((stage.name(), word.parse()), (word, Ok(stage)));
-        }
-        for (decides, word) in Decides::ALL {
-            assert_eq!((decides.name(), Decides::from_name(word)), (word, Some(decides)));
         }
         assert!("live".parse::<Stage>().expect_err("no stage").contains("'live'"));
     }

@@ -4,7 +4,7 @@
 //! contract version (`engine::v1`) turns these types into that version's.
 
 use super::flow::FlowClass;
-use super::strategy::ParamValue;
+use super::strategy::{Decision, ParamValue};
 use super::{Msat, Opener, Ppm, SignedMsat, UnixTime};
 use serde::{Deserialize, Serialize};
 
@@ -167,6 +167,20 @@ pub struct RebalanceDecision {
     pub node_state: Vec<u8>,
     /// What the call cost.
     pub fuel: u64,
+}
+
+impl Decision for RebalanceDecision {
+    fn states(&self) -> &[Vec<u8>] {
+        &self.states
+    }
+
+    fn node_state(&self) -> &[u8] {
+        &self.node_state
+    }
+
+    fn fuel(&self) -> u64 {
+        self.fuel
+    }
 }
 
 #[cfg(test)]

@@ -173,6 +173,30 @@ pub struct StrategyProposal {
     pub factors: Vec<(String, f64)>,
 }
 
+/// What the decisions of both kinds of modules have besides what they propose.
+pub trait Decision {
+    /// What the module is to remember of each row of the input.
+    fn states(&self) -> &[Vec<u8>];
+    /// What it is to remember of the node.
+    fn node_state(&self) -> &[u8];
+    /// What the call cost.
+    fn fuel(&self) -> u64;
+}
+
+impl Decision for StrategyDecision {
+    fn states(&self) -> &[Vec<u8>] {
+        &self.states
+    }
+
+    fn node_state(&self) -> &[u8] {
+        &self.node_state
+    }
+
+    fn fuel(&self) -> u64 {
+        self.fuel
+    }
+}
+
 /// Everything a strategy answered in one call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StrategyDecision {

@@ -2,13 +2,12 @@
 
 use super::{Digest, StrategyName};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 /// Version of the bytes of inputs and decisions. Any change to their types, or to how a module is
 /// told of them, is a new one: bytes of another version are not read.
 pub const FORMAT: u32 = 1;
 
-/// What a module was called for.
+/// What a module is called for, and decides about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CycleKind {
     Fee,
@@ -24,6 +23,14 @@ impl CycleKind {
         match self {
             CycleKind::Fee => "fee",
             CycleKind::Rebalance => "rebalance",
+        }
+    }
+
+    /// The strategy that decides where nothing else is named.
+    pub fn built_in(self) -> StrategyName {
+        match self {
+            CycleKind::Fee => StrategyName::dynamic(),
+            CycleKind::Rebalance => StrategyName::rebalance_ev(),
         }
     }
 
@@ -62,7 +69,7 @@ pub enum Answer {
 impl Transcript {
     /// SHA-256 of what the module was told.
     pub fn input_digest(&self) -> Digest {
-        digest(&self.input)
+        Digest::of(&self.input)
     }
 }
 
@@ -78,14 +85,10 @@ impl Answer {
     /// SHA-256 of the decision.
     pub fn digest(&self) -> Option<Digest> {
         match self {
-            Answer::Decided { decision, .. } => Some(digest(decision)),
+            Answer::Decided { decision, .. } => Some(Digest::of(decision)),
             Answer::Failed { .. } => None,
         }
     }
-}
-
-fn digest(bytes: &[u8]) -> Digest {
-    Digest(Sha256::digest(bytes).into())
 }
 
 #[cfg(test)]

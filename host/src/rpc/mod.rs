@@ -26,7 +26,7 @@ pub mod report;
 mod set_fee;
 mod sheet;
 mod status;
-mod strategy;
+pub mod strategy;
 mod unignore;
 mod wake_all;
 

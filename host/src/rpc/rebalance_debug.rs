@@ -5,7 +5,9 @@ use super::args::{Args, Kind, Param};
 use super::strategy::how_to_replay;
 use super::{Command, CommandResult, Run, rebalance};
 use crate::cycles::Services;
-use crate::cycles::rebalance::{EvaluatorCall, Judged, Passed, RebalancePlan};
+use crate::cycles::rebalance::{Judged, Passed, RebalancePlan};
+use crate::cycles::strategies::Call;
+use crate::engine::Rebalances;
 use crate::guard::rebalance::wait;
 use crate::model::job::{Job, JobOutcome, Past};
 use crate::model::{Channel, ChannelId, ChannelName, CycleKind, UnixTime};
@@ -138,15 +140,15 @@ fn capital_controls(plan: &RebalancePlan, stored: &Stored) -> Value {
     })
 }
 
-fn call(call: &EvaluatorCall) -> Value {
+fn call(call: &Call<Rebalances>) -> Value {
     json!({
-        "evaluator": call.evaluator.as_str(),
+        "evaluator": call.strategy.as_str(),
         "digest": call.digest.map(|digest| digest.to_string()),
         "version": call.version,
         "channels": call.channels.len(),
-        "fuel": call.result.as_ref().ok().map(|decision| decision.fuel),
-        "inputs_digest": call.transcript.as_ref().map(|call| call.input_digest().to_string()),
-        "fault": call.result.as_ref().err().map(|(code, text)| json!({ "code": code, "text": text })),
+        "fuel": call.fuel(),
+        "inputs_digest": call.inputs_digest().map(|digest| digest.to_string()),
+        "fault": call.fault().map(|(code, text)| json!({ "code": code, "text": text })),
         "fallback": call.fallback.as_ref().map(|name| name.as_str()),
     })
 }

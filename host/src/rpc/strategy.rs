@@ -13,6 +13,7 @@ mod sub;
 mod trust;
 
 pub(super) use list::fault;
+pub use param::value as param_value;
 pub(super) use replay::how as how_to_replay;
 
 use super::args::{Args, Form, Kind, Menu, Param};

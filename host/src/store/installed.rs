@@ -1,9 +1,9 @@
 //! Installed modules, what befell them, and the parameters that an operator set.
 
 use super::sql::{Unsigned, json, to_json, word};
-use crate::model::module::{Canary, CanaryBounds, Decides, InstalledModule, ModuleEvent};
+use crate::model::module::{Canary, CanaryBounds, InstalledModule, ModuleEvent};
 use crate::model::strategy::ParamValue;
-use crate::model::{ChannelId, Digest, PeerId, StrategyName, UnixTime};
+use crate::model::{ChannelId, CycleKind, Digest, PeerId, StrategyName, UnixTime};
 use rusqlite::{Connection, OptionalExtension, Result, Row, Transaction, params};
 
 const COLUMNS: &str = "name, digest, decides, version, bytes, stage, stage_since_s, installed_at_s, stands_for, signers,
@@ -143,7 +143,7 @@ fn read(row: &Row<'_>) -> Result<InstalledModule> {
     Ok(InstalledModule {
         name: word(row, "name", |text| text.parse().ok())?,
         digest: row.get("digest")?,
-        decides: word(row, "decides", Decides::from_name)?,
+        decides: word(row, "decides", CycleKind::from_name)?,
         version: row.get("version")?,
         bytes,
         stage: word(row, "stage", |text| text.parse().ok())?,
@@ -181,7 +181,7 @@ mod tests {
         InstalledModule {
             name: "mine".parse().expect("a name"),
             digest: Digest([digest; 32]),
-            decides: Decides::Fees,
+            decides: CycleKind::Fee,
             version: "1.0.0".to_owned(),
             bytes: 70_000,
             stage,

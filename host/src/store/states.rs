@@ -52,6 +52,13 @@ pub struct StoredState {
     pub last_proposed: Option<Ppm>,
 }
 
+/// All that a holder gets back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    pub channels: HashMap<ChannelId, StoredState>,
+    pub node: Vec<u8>,
+}
+
 /// Keeps states in place of the former ones.
 pub(super) fn put(tx: &Transaction<'_>, states: &[StateRecord], now: UnixTime) -> Result<()> {
     let mut put = tx.prepare_cached(
@@ -114,6 +121,12 @@ pub fn load_node(conn: &Connection, holder: &Holder, state_version: u32) -> Resu
         .query_row(params![holder.key(), state_version], |row| row.get(0))
         .optional()
         .map(Option::unwrap_or_default)
+}
+
+/// All that a holder remembers in the format `state_version`.
+pub fn memory(conn: &Connection, holder: &Holder, state_version: u32) -> Result<Memory> {
+    let channels = load(conn, holder, state_version)?;
+    Ok(Memory { channels, node: load_node(conn, holder, state_version)? })
 }
 
 /// Gives `to` a copy of all that `from` remembers, in place of what it had.

@@ -7,7 +7,6 @@ use cl_revenue_ops::model::Digest;
 use lab::{Flavour, LabConfig};
 use rusqlite::{Connection, Params};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -159,7 +158,7 @@ pub fn files(path: &Path) -> Vec<(String, usize, String)> {
         .filter(|entry| entry.file_name().to_str().unwrap().starts_with(name))
         .map(|entry| {
             let bytes = fs::read(entry.path()).unwrap();
-            let digest = Digest(Sha256::digest(&bytes).into()).to_string();
+            let digest = Digest::of(&bytes).to_string();
             (entry.file_name().into_string().unwrap(), bytes.len(), digest)
         })
         .collect();

@@ -6,7 +6,6 @@ use crate::engine::{
 };
 use crate::model::{Digest, StrategyName};
 use anyhow::{Context, Result, bail};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -46,7 +45,7 @@ impl Source {
     }
 
     fn new(label: String, wasm: Vec<u8>) -> Source {
-        Source { label, digest: Digest(Sha256::digest(&wasm).into()), wasm }
+        Source { label, digest: Digest::of(&wasm), wasm }
     }
 }
 

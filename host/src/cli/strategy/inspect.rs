@@ -5,6 +5,7 @@ use super::bench::{Bench, Source, Subject};
 use crate::cli::print;
 use crate::engine::LimitClass;
 use crate::model::strategy::{Description, ParamSpec, ParamValue};
+pub(super) use crate::rpc::strategy::param_value as value;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -87,16 +88,6 @@ fn as_json(source: &Source, subject: &Subject) -> Value {
         "exports": subject.names.exports,
         "worlds": worlds,
     })
-}
-
-/// A parameter's value as JSON.
-pub(super) fn value(value: &ParamValue) -> Value {
-    match value {
-        ParamValue::Flag(flag) => json!(flag),
-        ParamValue::Integer(integer) => json!(integer),
-        ParamValue::Number(number) => json!(number),
-        ParamValue::Text(text) => json!(text),
-    }
 }
 
 /// The word for a parameter's type.

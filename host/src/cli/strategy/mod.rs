@@ -17,6 +17,7 @@ mod replay;
 mod run;
 mod sigfile;
 mod sign;
+mod tally;
 mod verify;
 
 use std::process::ExitCode;

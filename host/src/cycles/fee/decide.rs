@@ -1,40 +1,19 @@
 //! Asking one module, and what the guard says to what it wants.
 
 use super::facts::Facts;
-use super::inputs::{self, Remembered};
-use super::plan::{Held, Plan, Planned};
+use super::inputs;
+use super::plan::{Held, Plan, Planned, ids};
 use crate::config::Config;
 use crate::cycles::Services;
-use crate::engine::Module;
+use crate::cycles::strategies::Call;
+use crate::engine::{Fees, Module};
 use crate::guard::fee::{Case, History, Verdict, check, exact_fee};
 use crate::model::fee::{FeeProposal, Origin};
-use crate::model::module::Decides;
-use crate::model::strategy::{StrategyDecision, StrategyProposal};
-use crate::model::{Channel, ChannelId, Digest, NodeSnapshot, Policy, StrategyName, Transcript};
-use crate::store::states::{self, Holder};
+use crate::model::strategy::StrategyProposal;
+use crate::model::{Channel, ChannelId, CycleKind, NodeSnapshot, Policy, StrategyName};
+use crate::store::states::Holder;
 use anyhow::Result;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// A strategy's module in this cycle.
-pub struct ModuleCall {
-    /// The strategy that the policies name.
-    pub strategy: StrategyName,
-    pub digest: Option<Digest>,
-    pub version: String,
-    pub state_version: u32,
-    /// Whose memory the call reads and writes.
-    pub holder: Holder,
-    /// Wall time of the call.
-    pub took: Duration,
-    pub channels: Vec<ChannelId>,
-    /// The call, to be made again; none when there was no call.
-    pub transcript: Option<Transcript>,
-    /// Next states and fuel, or what went wrong: code and text.
-    pub result: Result<StrategyDecision, (&'static str, String)>,
-    /// The strategy that answered instead.
-    pub fallback: Option<StrategyName>,
-}
 
 /// What all decisions of a cycle are made from.
 pub(super) struct Ground {
@@ -57,12 +36,7 @@ impl Services {
         ground: &Ground,
         plan: &mut Plan,
     ) -> Result<()> {
-        let in_force = ground.facts.roster.in_force(&strategy, Decides::Fees);
-        // What stands in for a module must not write into that module's memory.
-        let holder = match in_force.filter(|module| module.digest != group.module.digest) {
-            Some(_) => Holder::Module(group.module.digest),
-            None => Holder::Strategy(strategy.clone()),
-        };
+        let holder = ground.facts.roster.holder(&strategy, CycleKind::Fee, group.module.digest);
         let call = self.ask_strategy(strategy, holder, &group, ground).await?;
         let mut proposals = proposals(&call);
         for (row, (channel, policy)) in group.channels.into_iter().enumerate() {
@@ -85,47 +59,25 @@ impl Services {
         holder: Holder,
         group: &Group,
         ground: &Ground,
-    ) -> Result<ModuleCall> {
-        let (reader, version) = (holder.clone(), group.module.description.state_version);
-        let remembered = self
-            .store
-            .read(move |conn| {
-                Ok(Remembered {
-                    channels: states::load(conn, &reader, version)?,
-                    node: states::load_node(conn, &reader, version)?,
-                })
-            })
-            .await?;
-        let name: StrategyName = group.module.name.parse().unwrap_or_else(|_| strategy.clone());
+    ) -> Result<Call<Fees>> {
+        let about = &group.module.description;
         let input = inputs::build(inputs::Sources {
             snapshot: &ground.snapshot,
             facts: &ground.facts,
             config: &ground.config,
             channels: &group.channels,
-            remembered,
+            remembered: self.remembered(&holder, about.state_version).await?,
             pseudonym_key: &self.pseudonym_key,
-            about: &group.module.description,
-            params: ground.facts.roster.params(&name),
+            about,
+            params: ground.facts.roster.params(&group.module.name),
             stands_in: !group.module.built_in,
         });
-        let (result, took, transcript) = self.transcribe(&strategy, &group.module, input).await?;
-        Ok(ModuleCall {
-            strategy,
-            digest: Some(group.module.digest),
-            version: group.module.description.version.clone(),
-            state_version: version,
-            holder,
-            took,
-            channels: group.channels.iter().map(|(channel, _)| channel.channel_id).collect(),
-            transcript: Some(transcript),
-            result: result.map_err(|fault| (fault.kind.code(), fault.detail)),
-            fallback: None,
-        })
+        self.call(strategy, holder, &group.module, ids(&group.channels), input).await
     }
 }
 
 /// What a call wants, by row; nothing after a fault.
-pub(super) fn proposals(call: &ModuleCall) -> std::iter::Peekable<std::slice::Iter<'_, StrategyProposal>> {
+pub(super) fn proposals(call: &Call<Fees>) -> std::iter::Peekable<std::slice::Iter<'_, StrategyProposal>> {
     let proposals = call.result.as_ref().map_or(&[][..], |decision| &decision.proposals);
     proposals.iter().peekable()
 }
@@ -134,7 +86,7 @@ impl Ground {
     /// Puts a proposal before the guard.
     pub(super) fn judge(
         &self,
-        call: &ModuleCall,
+        call: &Call<Fees>,
         module: &Module,
         wanted: &StrategyProposal,
         channel: Channel,
@@ -162,7 +114,7 @@ impl Ground {
     }
 
     /// A channel for which a call wants nothing.
-    pub(super) fn held(&self, call: &ModuleCall, channel: Channel, policy: Policy) -> Held {
+    pub(super) fn held(&self, call: &Call<Fees>, channel: Channel, policy: Policy) -> Held {
         let why = match &call.result {
             Ok(_) => "the strategy wants no change".to_owned(),
             Err((code, text)) => format!("the strategy failed ({code}): {text}"),

@@ -3,20 +3,14 @@
 use super::facts::Facts;
 use crate::config::Config;
 use crate::guard::fee::{GOSSIP_GATE, bounds};
+use crate::model::fee::Outcome;
 use crate::model::flow::FlowClass;
 use crate::model::strategy::{ChannelRow, Description, FeeInput, LastVerdict, ParamValue};
-use crate::model::{Channel, ChannelId, Digest, Msat, NodeSnapshot, PeerId, Policy, UnixTime};
+use crate::model::{Channel, Msat, NodeSnapshot, PeerId, Policy, UnixTime};
 use crate::store::flow::FlowSums;
-use crate::store::states::StoredState;
+use crate::store::states::Memory;
 use hmac::{Hmac, Mac};
-use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
-
-/// What a strategy stored in earlier cycles.
-pub(super) struct Remembered {
-    pub channels: HashMap<ChannelId, StoredState>,
-    pub node: Vec<u8>,
-}
+use sha2::Sha256;
 
 /// What an input is built from.
 pub(super) struct Sources<'a> {
@@ -24,7 +18,7 @@ pub(super) struct Sources<'a> {
     pub facts: &'a Facts,
     pub config: &'a Config,
     pub channels: &'a [(Channel, Policy)],
-    pub remembered: Remembered,
+    pub remembered: Memory,
     pub pseudonym_key: &'a [u8; 32],
     /// The module's own words.
     pub about: &'a Description,
@@ -134,7 +128,7 @@ struct Context<'a> {
     stands_in: bool,
 }
 
-fn row(channel: &Channel, policy: &Policy, remembered: &mut Remembered, context: &Context<'_>) -> ChannelRow {
+fn row(channel: &Channel, policy: &Policy, remembered: &mut Memory, context: &Context<'_>) -> ChannelRow {
     let Context { snapshot, facts, config, pseudonym_key, stands_in } = *context;
     let id = &channel.channel_id;
     let (day, week) =
@@ -204,29 +198,12 @@ fn peer_pseudonym(key: &[u8; 32], peer: &PeerId) -> u64 {
     pseudonym(key, &peer.0)
 }
 
-/// SHA-256 of the input's canonical bytes: what a recorded decision was made from.
-pub(in crate::cycles) fn digest(input: &impl serde::Serialize) -> Digest {
-    let bytes = postcard::to_allocvec(input).expect("plain data has a canonical form");
-    Digest(Sha256::digest(bytes).into())
-}
-
 /// The word for strategies on what became of a proposal.
-pub(super) fn last_verdict(
-    planned: &super::Planned,
-    outcome: Option<&crate::model::fee::Outcome>,
-) -> LastVerdict {
-    use crate::model::fee::{Outcome, Refusal};
+pub(super) fn last_verdict(planned: &super::Planned, outcome: Option<&Outcome>) -> LastVerdict {
     match (&planned.verdict.result, outcome) {
         (Ok(_), Some(Outcome::DryRun)) => LastVerdict::DryRun,
-        (Ok(_), Some(Outcome::Applied | Outcome::Reconciled)) if planned.verdict.limits.is_empty() => {
-            LastVerdict::Published
-        }
-        (Ok(_), Some(Outcome::Applied | Outcome::Reconciled)) => LastVerdict::Limited,
         (Ok(_), Some(Outcome::Failed(_) | Outcome::Unknown(_)) | None) => LastVerdict::Refused,
-        (Err(Refusal::Unchanged), _) => LastVerdict::Unchanged,
-        (Err(Refusal::Suppressed { .. }), _) => LastVerdict::Suppressed,
-        (Err(Refusal::RateLimited { .. }), _) => LastVerdict::RateLimited,
-        (Err(_), _) => LastVerdict::Refused,
+        _ => planned.verdict.told(),
     }
 }
 

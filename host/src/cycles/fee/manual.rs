@@ -1,7 +1,7 @@
 //! A fee set by hand: the same snapshot, guard, writer and record as a cycle's.
 
 use super::decide::history;
-use super::{ModuleCall, Plan, Planned};
+use super::{Plan, Planned};
 use crate::cycles::Services;
 use crate::guard::fee::{Case, Verdict, check};
 use crate::model::fee::{FeeProposal, Origin, Outcome};
@@ -49,7 +49,7 @@ impl Services {
         let plan = Plan {
             tick: snapshot.tick,
             config,
-            calls: Vec::<ModuleCall>::new(),
+            calls: Vec::new(),
             decided: vec![planned],
             held: Vec::new(),
             trials: Vec::new(),

@@ -12,11 +12,9 @@ mod record;
 mod rehearse;
 mod trial;
 
-pub use decide::ModuleCall;
-pub(super) use inputs::{described, digest, pseudonym};
+pub(super) use inputs::{described, pseudonym};
 pub use manual::ManualFee;
 pub use plan::{Held, Plan, Planned};
-pub use trial::TrialCall;
 
 use super::Services;
 use super::schedule::{Scope, Trigger};

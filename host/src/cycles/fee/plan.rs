@@ -1,17 +1,16 @@
 //! Which strategy answers for which channel.
 
-use super::decide::{Ground, Group, ModuleCall};
+use super::decide::{Ground, Group};
 use super::facts::Facts;
-use super::trial::{self, TrialCall};
 use crate::config::Config;
 use crate::cycles::Services;
 use crate::cycles::schedule::Scope;
-use crate::engine::Module;
+use crate::cycles::strategies::{Call, Roster, Trial, canary_channels};
+use crate::engine::{Fees, Module};
 use crate::guard::Approved;
 use crate::guard::fee::Verdict;
 use crate::model::fee::SetFee;
-use crate::model::module::Decides;
-use crate::model::{Channel, Digest, NodeSnapshot, Policy, StrategyName, Tick};
+use crate::model::{Channel, ChannelId, Digest, NodeSnapshot, Policy, StrategyName, Tick};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,13 +20,13 @@ pub struct Plan {
     pub tick: Tick,
     pub config: Arc<Config>,
     /// One per strategy that was asked.
-    pub calls: Vec<ModuleCall>,
+    pub calls: Vec<Call<Fees>>,
     /// Channels with a proposal, and the guard's word on it.
     pub decided: Vec<Planned>,
     /// Channels without a proposal.
     pub held: Vec<Held>,
     /// One per module on trial.
-    pub trials: Vec<TrialCall>,
+    pub trials: Vec<Trial<Fees>>,
 }
 
 /// A channel with a proposal.
@@ -66,7 +65,7 @@ impl Plan {
 type Channels = Vec<(Channel, Policy)>;
 
 impl Services {
-    /// Decides about the channels in `scope`, without acting.
+    /// CycleKind about the channels in `scope`, without acting.
     pub async fn plan_fees(&self, snapshot: NodeSnapshot, scope: &Scope) -> Result<Plan> {
         let facts = self.facts(&snapshot).await?;
         let ground = Ground { snapshot: Arc::new(snapshot), facts: Arc::new(facts), config: self.config() };
@@ -79,19 +78,19 @@ impl Services {
             trials: Vec::new(),
         };
         let by_policy = by_policy(&ground, scope);
-        let trials = self.trials(&by_policy, &ground.facts.roster).await;
+        let tryouts = self.tryouts(by_policy.keys(), &ground.facts.roster).await;
         let mut groups: BTreeMap<StrategyName, Group> = BTreeMap::new();
         for (strategy, channels) in &by_policy {
-            let canary = trial::canary_channels(&trials, strategy);
+            let canary = canary_channels(&tryouts, strategy);
             let live = channels.iter().filter(|(channel, _)| !canary.contains(&channel.channel_id));
             self.group(strategy, live.cloned().collect(), &ground.facts, &mut groups, &mut plan).await;
         }
         for (strategy, group) in groups {
             self.decide_group(strategy, group, &ground, &mut plan).await?;
         }
-        for trial in trials {
-            let channels = by_policy.get(&trial.module.stands_for).cloned().unwrap_or_default();
-            self.decide_on_trial(trial, channels, &ground, &mut plan).await?;
+        for tryout in tryouts {
+            let channels = by_policy.get(&tryout.module.stands_for).cloned().unwrap_or_default();
+            self.decide_on_trial(tryout, channels, &ground, &mut plan).await?;
         }
         Ok(plan)
     }
@@ -113,7 +112,7 @@ impl Services {
             Ok(module) => (strategy.clone(), Some(module)),
             Err(unusable) => {
                 let (instead, module) = self.stand_in(strategy, &facts.roster).await;
-                plan.calls.push(unusable.into_call(strategy, &channels, &instead));
+                plan.calls.push(Call::not_made(unusable, strategy, ids(&channels), &instead));
                 (instead, module)
             }
         };
@@ -137,7 +136,7 @@ impl Services {
     async fn stand_in(
         &self,
         strategy: &StrategyName,
-        roster: &crate::cycles::strategies::Roster,
+        roster: &Roster,
     ) -> (StrategyName, Option<Arc<Module>>) {
         if strategy.is_built_in() {
             return (strategy.clone(), self.load_module(strategy).await.ok());
@@ -149,20 +148,10 @@ impl Services {
         };
         (dynamic, module)
     }
+}
 
-    /// The modules on trial for strategies that peers have, loaded if they can be.
-    async fn trials(
-        &self,
-        by_policy: &BTreeMap<StrategyName, Channels>,
-        roster: &crate::cycles::strategies::Roster,
-    ) -> Vec<trial::Loaded> {
-        let mut trials = Vec::new();
-        for module in by_policy.keys().flat_map(|strategy| roster.trials(strategy, Decides::Fees)) {
-            let loaded = self.usable_kept(module, roster).await;
-            trials.push(trial::Loaded { module: module.clone(), loaded });
-        }
-        trials
-    }
+pub(super) fn ids(channels: &[(Channel, Policy)]) -> Vec<ChannelId> {
+    channels.iter().map(|(channel, _)| channel.channel_id).collect()
 }
 
 fn by_policy(ground: &Ground, scope: &Scope) -> BTreeMap<StrategyName, Channels> {

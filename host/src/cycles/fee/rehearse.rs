@@ -1,13 +1,13 @@
 //! The input that a module would get now, without any memory: for a first look at it.
 
 use super::decide::Ground;
-use super::inputs::{self, Remembered};
+use super::inputs;
 use crate::cycles::Services;
 use crate::engine::Module;
 use crate::model::strategy::FeeInput;
 use crate::model::{Channel, Policy};
+use crate::store::states::Memory;
 use anyhow::Result;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Services {
@@ -24,7 +24,7 @@ impl Services {
             facts: &ground.facts,
             config: &ground.config,
             channels: &channels,
-            remembered: Remembered { channels: HashMap::new(), node: Vec::new() },
+            remembered: Memory::default(),
             pseudonym_key: &self.pseudonym_key,
             about: &module.description,
             params: &[],

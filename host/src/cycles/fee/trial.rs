@@ -1,51 +1,24 @@
 //! Modules on trial: they decide beside the one in force. What a canary wants for its own channels
 //! is applied as if it were in force; of everything else only the difference is kept.
 
-use super::decide::{Ground, Group, ModuleCall, proposals};
+use super::decide::{Ground, Group, proposals};
 use super::inputs;
-use super::plan::{Plan, Planned};
+use super::plan::{Plan, Planned, ids};
 use crate::cycles::Services;
-use crate::cycles::strategies::Unusable;
-use crate::engine::Module;
+use crate::cycles::strategies::{Call, Trial, Tryout, own_channels};
+use crate::engine::Fees;
 use crate::model::fee::Outcome;
-use crate::model::module::{Decides, InstalledModule};
-use crate::model::strategy::LastVerdict;
-use crate::model::{Channel, ChannelId, Policy, Ppm, StrategyName};
+use crate::model::{Channel, ChannelId, Policy, Ppm};
 use crate::store::states::Holder;
-use crate::store::trials::{Difference, TrialRun};
+use crate::store::trials::Difference;
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-
-/// A module on trial, before it is asked.
-pub(super) struct Loaded {
-    pub module: InstalledModule,
-    pub loaded: Result<Arc<Module>, Unusable>,
-}
-
-/// What a module on trial did in this cycle.
-pub struct TrialCall {
-    pub module: InstalledModule,
-    pub call: ModuleCall,
-    pub run: TrialRun,
-    /// The guard's word on what was not applied, for the module's next call.
-    pub verdicts: HashMap<ChannelId, (LastVerdict, Ppm)>,
-}
-
-/// Channels for which a canary of this strategy decides in this cycle.
-pub(super) fn canary_channels(trials: &[Loaded], strategy: &StrategyName) -> HashSet<ChannelId> {
-    let of_strategy = trials.iter().filter(|one| one.module.stands_for == *strategy && one.loaded.is_ok());
-    of_strategy
-        .filter_map(|one| one.module.canary.as_ref())
-        .flat_map(|canary| canary.channels.iter().copied())
-        .collect()
-}
 
 impl Services {
     /// Has a module on trial decide about all channels of its strategy.
     pub(super) async fn decide_on_trial(
         &self,
-        Loaded { module, loaded }: Loaded,
+        Tryout { module, loaded }: Tryout<Fees>,
         channels: Vec<(Channel, Policy)>,
         ground: &Ground,
         plan: &mut Plan,
@@ -54,37 +27,21 @@ impl Services {
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(unusable) => {
-                let call = unusable.into_call(&strategy, &channels, &strategy);
-                plan.trials.push(TrialCall::new(module, call));
+                let call = Call::not_made(unusable, &strategy, ids(&channels), &strategy);
+                plan.trials.push(Trial::new(module, call));
                 return Ok(());
             }
         };
         let group = Group { module: loaded, channels };
         let call = self.ask_strategy(strategy, Holder::Module(module.digest), &group, ground).await?;
-        let mut trial = TrialCall::new(module, call);
+        let mut trial = Trial::new(module, call);
         trial.judge(group, ground, plan);
         plan.trials.push(trial);
         Ok(())
     }
 }
 
-impl TrialCall {
-    fn new(module: InstalledModule, call: ModuleCall) -> TrialCall {
-        let run = TrialRun {
-            name: module.name.clone(),
-            digest: module.digest,
-            stage: module.stage,
-            channels: u32::try_from(call.channels.len()).unwrap_or(u32::MAX),
-            same: 0,
-            differences: Vec::new(),
-            refused: 0,
-            fuel: call.result.as_ref().ok().map(|decision| decision.fuel),
-            took_us: u64::try_from(call.took.as_micros()).unwrap_or(u64::MAX),
-            fault: call.result.as_ref().err().map(|(code, text)| ((*code).to_owned(), text.clone())),
-        };
-        TrialCall { module, call, run, verdicts: HashMap::new() }
-    }
-
+impl Trial<Fees> {
     /// Puts what it wants before the guard, and beside what the module in force wants.
     fn judge(&mut self, group: Group, ground: &Ground, plan: &mut Plan) {
         if self.call.result.is_err() {
@@ -92,15 +49,13 @@ impl TrialCall {
             return;
         }
         let in_force = wanted_fees(plan);
-        let canary = ground.facts.roster.canary_channels(&self.module.stands_for, Decides::Fees);
-        let decides =
-            |channel: &Channel| self.module.canary.is_some() && canary.contains(&channel.channel_id);
+        let own: HashSet<ChannelId> = own_channels(&self.module);
         let (mut planned, mut held) = (Vec::new(), Vec::new());
         let mut compared = Vec::new();
         let mut proposals = proposals(&self.call);
         for (row, (channel, policy)) in group.channels.into_iter().enumerate() {
-            let applies = decides(&channel);
             let id = channel.channel_id;
+            let applies = own.contains(&id);
             match proposals.next_if(|proposal| proposal.row == row) {
                 Some(wanted) => {
                     let one = ground.judge(&self.call, &group.module, wanted, channel, policy);
@@ -121,10 +76,9 @@ impl TrialCall {
 
     /// After a fault nothing changes, for its own channels either.
     fn hold_canaries(&self, group: Group, ground: &Ground, plan: &mut Plan) {
-        let Some(canary) = &self.module.canary else { return };
-        let own =
-            group.channels.into_iter().filter(|(channel, _)| canary.channels.contains(&channel.channel_id));
-        plan.held.extend(own.map(|(channel, policy)| ground.held(&self.call, channel, policy)));
+        let own = own_channels(&self.module);
+        let held = group.channels.into_iter().filter(|(channel, _)| own.contains(&channel.channel_id));
+        plan.held.extend(held.map(|(channel, policy)| ground.held(&self.call, channel, policy)));
     }
 
     fn compare(&mut self, id: ChannelId, planned: Option<Planned>, in_force: Option<Ppm>) {

@@ -64,8 +64,8 @@ impl Services {
     }
 
     async fn replay_one(&self, kept: Kept, wanted: &Wanted) -> Result<Replayed> {
-        let (engine, on, cycle, export) = (self.engine.clone(), wanted.on, wanted.cycle, wanted.export);
-        let (outcome, export, kept) = tokio::task::spawn_blocking(move || {
+        let (on, cycle, export) = (wanted.on, wanted.cycle, wanted.export);
+        let again = self.on_engine(move |engine| {
             let call = &kept.transcript;
             let recording =
                 engine.kept(&call.module).map_err(|fault| not_kept(&fault, call)).map(|wasm| Recording {
@@ -83,8 +83,8 @@ impl Services {
                 Ok((now, judgement))
             });
             (outcome, export, kept)
-        })
-        .await?;
+        });
+        let (outcome, export, kept) = again.await?;
         let rows = match &outcome {
             Ok((_, Judgement::Differs(differences))) => self.row_names(&kept.transcript, differences).await?,
             _ => Vec::new(),

@@ -2,13 +2,12 @@
 
 use super::{Refused, SelfTest, Wish, by_operator, short};
 use crate::cycles::Services;
-use crate::engine::LoadFault;
-use crate::model::module::{Decides, InstalledModule, Stage};
+use crate::engine::{Fees, LoadFault, Module, Rebalances, World};
+use crate::model::module::{InstalledModule, Stage};
 use crate::model::strategy::Description;
-use crate::model::{Digest, PeerId, StrategyName};
+use crate::model::{CycleKind, Digest, PeerId, StrategyName};
 use crate::store::{Transaction, installed};
 use anyhow::{Context, Result};
-use sha2::{Digest as _, Sha256};
 
 /// A module on its way in.
 #[derive(Clone, Debug)]
@@ -29,7 +28,7 @@ pub struct Verified {
     pub name: StrategyName,
     pub digest: Digest,
     pub bytes: usize,
-    pub decides: Decides,
+    pub decides: CycleKind,
     pub description: Description,
     pub self_test: SelfTest,
 }
@@ -46,30 +45,28 @@ pub struct Installed {
 impl Services {
     /// Checks a module's bytes: size, imports, world, description, and a decision on the present
     /// snapshot. Keeps nothing of it.
-    pub async fn verify_module(&self, wasm: &[u8], name: Option<&StrategyName>) -> Wish<Verified> {
-        let digest = Digest(Sha256::digest(wasm).into());
-        let was_kept = self.engine.all_kept().context("the kept modules")?.contains(&digest);
-        self.engine.keep(wasm).context("keeping the module")?;
-        let verified = self.verify_kept(digest, wasm.len(), name).await;
-        if !was_kept {
-            self.engine.discard(&digest).context("the module that is not kept")?;
-        }
+    pub async fn verify_module(&self, wasm: Vec<u8>, name: Option<StrategyName>) -> Wish<Verified> {
+        let digest = Digest::of(&wasm);
+        let was_kept = self.take_in(wasm, digest).await?;
+        let verified = self.verify_kept(digest, name.as_ref()).await;
+        self.let_go_unless(was_kept, digest).await?;
         verified
     }
 
     /// Installs a module that passes all checks. It decides nothing yet.
     pub async fn install_module(&self, arrival: Arrival) -> Wish<Installed> {
-        let digest = Digest(Sha256::digest(&arrival.wasm).into());
-        let was_kept = self.engine.all_kept().context("the kept modules")?.contains(&digest);
-        self.engine.keep(&arrival.wasm).context("keeping the module")?;
-        let verified = self.verify_kept(digest, arrival.wasm.len(), arrival.name.as_ref()).await;
-        let verified = match verified {
+        let Arrival { wasm, name, signers, manifest, how } = arrival;
+        let digest = Digest::of(&wasm);
+        let was_kept = self.take_in(wasm, digest).await?;
+        let verified = match self.verify_kept(digest, name.as_ref()).await {
             Ok(Ok(verified)) => verified,
-            refused => {
-                if !was_kept {
-                    self.engine.discard(&digest).context("the refused module")?;
-                }
-                return Ok(Err(refused?.expect_err("it was refused")));
+            Ok(Err(why)) => {
+                self.let_go_unless(was_kept, digest).await?;
+                return Ok(Err(why));
+            }
+            Err(error) => {
+                self.let_go_unless(was_kept, digest).await?;
+                return Err(error);
             }
         };
         let now = self.now();
@@ -78,16 +75,16 @@ impl Services {
             digest,
             decides: verified.decides,
             version: verified.description.version.clone(),
-            bytes: arrival.wasm.len() as u64,
+            bytes: verified.bytes as u64,
             stage: Stage::Verified,
             stage_since: now,
             installed_at: now,
             stands_for: verified.name.clone(),
-            signers: arrival.signers,
-            manifest: arrival.manifest,
+            signers,
+            manifest,
             canary: None,
         };
-        let event = by_operator(&module, "install", arrival.how, now);
+        let event = by_operator(&module, "install", how, now);
         let (module, known) = self
             .store
             .write(move |tx| {
@@ -102,26 +99,42 @@ impl Services {
         Ok(Ok(Installed { module, verified, known }))
     }
 
-    async fn verify_kept(&self, digest: Digest, bytes: usize, name: Option<&StrategyName>) -> Wish<Verified> {
+    /// Keeps a module's bytes. Says whether they were kept before.
+    async fn take_in(&self, wasm: Vec<u8>, digest: Digest) -> Result<bool> {
+        let kept = self.on_engine(move |engine| {
+            let was_kept = engine.all_kept()?.contains(&digest);
+            engine.keep(&wasm).map(|_| was_kept)
+        });
+        kept.await?.context("keeping the module")
+    }
+
+    async fn let_go_unless(&self, is_needed: bool, digest: Digest) -> Result<()> {
+        if !is_needed {
+            let gone = self.on_engine(move |engine| engine.discard(&digest));
+            gone.await?.context("the module that is not kept")?;
+        }
+        Ok(())
+    }
+
+    async fn verify_kept(&self, digest: Digest, name: Option<&StrategyName>) -> Wish<Verified> {
         // Compiling needs some name; what the module itself says is known only after it.
         let unnamed: StrategyName = short(&digest).parse().map_err(anyhow::Error::msg)?;
         let working = name.unwrap_or(&unnamed);
-        let (decides, description, self_test) = match self.load_kept(working, digest).await {
+        let (about, self_test) = match self.load_kept::<Fees>(working, digest).await {
             Ok(module) => {
-                let description = module.description.clone();
-                let (input, channels) = self.fee_input_now(&module).await?;
-                (Decides::Fees, description, self.try_twice(module, input, channels).await?)
+                let input = self.fee_input_now(&module).await?;
+                (About::of(&module), self.try_twice(working, module, input).await?)
             }
-            Err(LoadFault::WrongWorld { .. }) => match self.load_kept_evaluator(working, digest).await {
+            Err(LoadFault::WrongWorld { .. }) => match self.load_kept::<Rebalances>(working, digest).await {
                 Ok(module) => {
-                    let description = module.description.clone();
-                    let (input, channels) = self.rebalance_input_now(&module).await?;
-                    (Decides::Rebalances, description, self.try_twice(module, input, channels).await?)
+                    let input = self.rebalance_input_now(&module).await?;
+                    (About::of(&module), self.try_twice(working, module, input).await?)
                 }
                 Err(fault) => return Ok(Err(fault.to_string())),
             },
             Err(fault) => return Ok(Err(fault.to_string())),
         };
+        let About { decides, bytes, description } = about;
         let name = match name.cloned().map_or_else(|| description.name.parse(), Ok) {
             Ok(name) => name,
             Err(why) => return Ok(Err(format!("its own name cannot be used: {why}"))),
@@ -130,6 +143,19 @@ impl Services {
             return Ok(Err(why));
         }
         Ok(self_test.map(|self_test| Verified { name, digest, bytes, decides, description, self_test }))
+    }
+}
+
+/// What a loaded module is.
+struct About {
+    decides: CycleKind,
+    bytes: usize,
+    description: Description,
+}
+
+impl About {
+    fn of<W: World>(module: &Module<W>) -> About {
+        About { decides: W::CYCLE, bytes: module.bytes, description: module.description.clone() }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Refused, Wish, again, by_operator, moved};
 use crate::cycles::Services;
-use crate::model::module::{Canary, CanaryBounds, Decides, InstalledModule, Stage};
-use crate::model::{Channel, ChannelId, ChannelName, Msat, NodeSnapshot, StrategyName};
+use crate::model::module::{Canary, CanaryBounds, InstalledModule, Stage};
+use crate::model::{Channel, ChannelId, ChannelName, CycleKind, Msat, NodeSnapshot, StrategyName};
 use crate::store::installed;
 use anyhow::Result;
 use std::collections::HashSet;
@@ -58,8 +58,8 @@ impl Services {
             let known = policies.iter().find(|policy| policy.peer_id == channel.peer_id).cloned();
             let policy = crate::guard::policy::in_force(known, channel.peer_id, snapshot.now());
             let strategy = match module.decides {
-                Decides::Fees => policy.strategy,
-                Decides::Rebalances => policy.rebalance_strategy.unwrap_or_else(|| general.clone()),
+                CycleKind::Fee => policy.strategy,
+                CycleKind::Rebalance => policy.rebalance_strategy.unwrap_or_else(|| general.clone()),
             };
             strategy == module.stands_for
         };
@@ -70,7 +70,7 @@ impl Services {
 fn other_canary(all: &[InstalledModule], module: &InstalledModule) -> Option<Refused> {
     let is_other = |one: &&InstalledModule| {
         one.stage == Stage::Canary
-            && (one.stands_for == module.stands_for && one.decides == module.decides)
+            && one.has_place(&module.stands_for, module.decides)
             && (one.name != module.name || one.digest != module.digest)
     };
     let other = all.iter().find(is_other)?;

@@ -3,7 +3,7 @@
 use super::{Refused, Wish, again, by_operator};
 use crate::cycles::Services;
 use crate::guard::params;
-use crate::model::module::{Decides, InstalledModule, Stage};
+use crate::model::module::{InstalledModule, Stage};
 use crate::model::strategy::ParamValue;
 use crate::store::states::{self, Holder};
 use crate::store::{installed, policies};
@@ -23,7 +23,8 @@ impl Services {
                     return Ok(Err(why));
                 }
                 if module.stage == Stage::Active {
-                    let users = users(&policies::load_all(tx)?, &module);
+                    let policies = policies::load_all(tx)?;
+                    let users = policies.iter().filter(|policy| module.is_named_by(policy)).count();
                     if users > 0 || module.stands_for.is_built_in() {
                         return Ok(Err(in_use(&module, users)));
                     }
@@ -70,15 +71,6 @@ impl Services {
             })
             .await
     }
-}
-
-/// Policies that name what the module stands for.
-pub(super) fn users(policies: &[crate::model::Policy], module: &InstalledModule) -> usize {
-    let names = |policy: &&crate::model::Policy| match module.decides {
-        Decides::Fees => policy.strategy == module.stands_for,
-        Decides::Rebalances => policy.rebalance_strategy.as_ref() == Some(&module.stands_for),
-    };
-    policies.iter().filter(names).count()
 }
 
 fn in_use(module: &InstalledModule, users: usize) -> Refused {

@@ -14,9 +14,10 @@ pub use canary::CanaryWish;
 pub use trials::SelfTest;
 
 use super::Services;
-use crate::model::module::{Decides, InstalledModule, ModuleEvent, Stage};
+use crate::engine::{Fees, LoadFault, Rebalances, World};
+use crate::model::module::{InstalledModule, ModuleEvent, Stage};
 use crate::model::strategy::Description;
-use crate::model::{Digest, StrategyName, UnixTime};
+use crate::model::{CycleKind, Digest, StrategyName, UnixTime};
 use crate::store::{Transaction, installed};
 use anyhow::Result;
 
@@ -40,25 +41,23 @@ impl Services {
     }
 
     /// Whether an installed module decides for a strategy's peers.
-    pub(super) async fn is_in_force(&self, strategy: &StrategyName, decides: Decides) -> bool {
-        let is_it = |module: &InstalledModule| {
-            module.stage == Stage::Active && module.stands_for == *strategy && module.decides == decides
-        };
-        self.installed().await.is_ok_and(|all| all.iter().any(is_it))
+    pub(super) async fn is_in_force(&self, strategy: &StrategyName, decides: CycleKind) -> bool {
+        let all = self.installed().await;
+        all.is_ok_and(|all| all.iter().any(|module| module.is_in_force_for(strategy, decides)))
     }
 
     /// What an installed module says of itself.
     pub async fn describe_installed(&self, module: &InstalledModule) -> Result<Description, String> {
         let described = match module.decides {
-            Decides::Fees => {
-                self.load_kept(&module.name, module.digest).await.map(|module| module.description.clone())
-            }
-            Decides::Rebalances => self
-                .load_kept_evaluator(&module.name, module.digest)
-                .await
-                .map(|module| module.description.clone()),
+            CycleKind::Fee => self.description_of::<Fees>(module).await,
+            CycleKind::Rebalance => self.description_of::<Rebalances>(module).await,
         };
         described.map_err(|fault| fault.to_string())
+    }
+
+    async fn description_of<W: World>(&self, module: &InstalledModule) -> Result<Description, LoadFault> {
+        let loaded = self.load_kept::<W>(&module.name, module.digest).await;
+        loaded.map(|module| module.description.clone())
     }
 }
 
@@ -131,7 +130,7 @@ mod tests {
         InstalledModule {
             name: "mine".parse().expect("a name"),
             digest: Digest([digest; 32]),
-            decides: Decides::Fees,
+            decides: CycleKind::Fee,
             version: version.to_owned(),
             bytes: 1,
             stage,

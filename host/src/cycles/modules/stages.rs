@@ -1,10 +1,10 @@
 //! The steps of a module's life that an operator takes.
 
-use super::keep::users;
 use super::{Refused, Wish, again, by_operator, moved, short};
 use crate::cycles::Services;
-use crate::model::module::{Decides, InstalledModule, Stage};
-use crate::model::{Digest, StrategyName, UnixTime};
+use crate::engine::{Fees, Rebalances};
+use crate::model::module::{InstalledModule, Stage};
+use crate::model::{CycleKind, Digest, StrategyName, UnixTime};
 use crate::store::states::{self, Holder};
 use crate::store::{Transaction, installed, policies, trials};
 use anyhow::Result;
@@ -86,7 +86,7 @@ impl Services {
         let previous = all
             .iter()
             .filter(|one| one.stage == Stage::Superseded)
-            .filter(|one| one.stands_for == module.stands_for && one.decides == module.decides)
+            .filter(|one| one.has_place(&module.stands_for, module.decides))
             .max_by_key(|one| one.stage_since)
             .cloned();
         let before = match &previous {
@@ -120,7 +120,8 @@ impl Services {
             None => {
                 let policies = self.store.read(|conn| Ok(policies::load_all(conn)?)).await?;
                 let named = InstalledModule { stands_for: module.name.clone(), ..module.clone() };
-                if users(&policies, &named) > 0 { module.name.clone() } else { module.decides.built_in() }
+                let is_used = policies.iter().any(|policy| named.is_named_by(policy));
+                if is_used { module.name.clone() } else { module.decides.built_in() }
             }
         };
         Ok(check_place(module, place))
@@ -146,22 +147,21 @@ impl Services {
     }
 
     /// The digest of whatever decides for a strategy now.
-    async fn digest_of(&self, strategy: &StrategyName, decides: Decides) -> Option<Digest> {
+    async fn digest_of(&self, strategy: &StrategyName, decides: CycleKind) -> Option<Digest> {
         let all = self.installed().await.ok()?;
-        let in_force = |one: &&InstalledModule| {
-            one.stage == Stage::Active && one.stands_for == *strategy && one.decides == decides
-        };
-        match all.iter().find(in_force) {
+        match all.iter().find(|one| one.is_in_force_for(strategy, decides)) {
             Some(module) => Some(module.digest),
             None => self.named_digest(strategy, decides).await,
         }
     }
 
     /// The digest of the module that the name alone means: built in, or a file.
-    async fn named_digest(&self, strategy: &StrategyName, decides: Decides) -> Option<Digest> {
+    async fn named_digest(&self, strategy: &StrategyName, decides: CycleKind) -> Option<Digest> {
         match decides {
-            Decides::Fees => self.load_module(strategy).await.ok().map(|module| module.digest),
-            Decides::Rebalances => self.load_evaluator(strategy).await.ok().map(|module| module.digest),
+            CycleKind::Fee => self.load_module::<Fees>(strategy).await.ok().map(|module| module.digest),
+            CycleKind::Rebalance => {
+                self.load_module::<Rebalances>(strategy).await.ok().map(|module| module.digest)
+            }
         }
     }
 }
@@ -169,15 +169,15 @@ impl Services {
 fn check_place(module: &InstalledModule, place: StrategyName) -> Result<StrategyName, Refused> {
     let fits = match (module.decides, place.as_str()) {
         (_, "static" | "passive") => false,
-        (Decides::Fees, other) => !StrategyName::EVALUATORS.contains(&other),
-        (Decides::Rebalances, other) => !StrategyName::BUILT_IN.contains(&other),
+        (CycleKind::Fee, other) => !StrategyName::EVALUATORS.contains(&other),
+        (CycleKind::Rebalance, other) => !StrategyName::BUILT_IN.contains(&other),
     };
     if fits {
         return Ok(place);
     }
     let may = match module.decides {
-        Decides::Fees => "dynamic, hive, or a name that policies use",
-        Decides::Rebalances => "rebalance-ev, or a name that policies use",
+        CycleKind::Fee => "dynamic, hive, or a name that policies use",
+        CycleKind::Rebalance => "rebalance-ev, or a name that policies use",
     };
     Err(format!("'{}' ({}) cannot stand for '{place}': it may for {may}", module.name, module.decides.name()))
 }
@@ -197,9 +197,7 @@ fn put_in_force(
     if module.stage == Stage::Active && module.stands_for == place {
         return Ok(Ok(module));
     }
-    let in_force = |one: &InstalledModule| {
-        one.stage == Stage::Active && one.stands_for == place && one.decides == module.decides
-    };
+    let in_force = |one: &InstalledModule| one.is_in_force_for(&place, module.decides);
     for old in installed::all(tx)?.into_iter().filter(in_force) {
         installed::put(tx, &moved(&old, Stage::Superseded, now))?;
         let detail = format!("by '{}' {} ({})", module.name, module.version, short(&module.digest));

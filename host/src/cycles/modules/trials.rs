@@ -1,11 +1,11 @@
 //! A module's first decision: on the node as it is now, twice, with nothing applied.
 
 use crate::cycles::Services;
-use crate::engine::{Engine, Module, StrategyFault, World};
-use crate::model::Digest;
+use crate::engine::{Engine, Module, World};
+use crate::model::{Digest, StrategyName};
 use anyhow::Result;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a module did when it was tried on the present snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,22 +19,27 @@ pub struct SelfTest {
 }
 
 impl Services {
-    /// Has a module decide twice about the same input. It must not fail, and both times want the
-    /// same for the same fuel.
+    /// Has a module, which goes by `name`, decide twice about the same input. It must not fail, and both
+    /// times want the same for the same fuel.
     pub(super) async fn try_twice<W: World>(
         &self,
+        name: &StrategyName,
         module: Arc<Module<W>>,
-        input: W::Input,
-        channels: usize,
+        (input, channels): (W::Input, usize),
     ) -> Result<Result<SelfTest, String>>
     where
         W::Input: Send + 'static,
-        W::Decision: serde::Serialize,
     {
-        let engine = self.engine.clone();
-        let tried = tokio::task::spawn_blocking(move || {
-            let first = once(&engine, &module, &input, channels)?;
-            let second = once(&engine, &module, &input, channels)?;
+        let name = name.clone();
+        let once = move |engine: &Engine| {
+            let (result, took, transcript) = engine.transcribe(&name, &module, &input);
+            result.map_err(|fault| format!("it failed on the present snapshot ({fault})"))?;
+            let decided = transcript.answer.digest().zip(transcript.answer.fuel());
+            let (decision, fuel) = decided.ok_or("it gave no decision")?;
+            Ok::<_, String>(SelfTest { channels, fuel, took, decision })
+        };
+        self.on_engine(move |engine| {
+            let (first, second) = (once(engine)?, once(engine)?);
             if first.decision != second.decision || first.fuel != second.fuel {
                 return Err(
                     "it decided differently about the same input: it must not depend on anything else"
@@ -42,24 +47,7 @@ impl Services {
                 );
             }
             Ok(first)
-        });
-        Ok(tried.await?)
+        })
+        .await
     }
-}
-
-fn once<W: World>(
-    engine: &Engine,
-    module: &Module<W>,
-    input: &W::Input,
-    channels: usize,
-) -> Result<SelfTest, String>
-where
-    W::Decision: serde::Serialize,
-{
-    let started = Instant::now();
-    let (decision, cost) = engine.measure(module, input);
-    let took = started.elapsed();
-    let failed = |fault: StrategyFault| format!("it failed on the present snapshot ({fault})");
-    let decision = crate::cycles::fee::digest(&decision.map_err(failed)?);
-    Ok(SelfTest { channels, fuel: cost.fuel, took, decision })
 }

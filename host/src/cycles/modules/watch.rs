@@ -3,7 +3,8 @@
 use crate::cycles::Services;
 use crate::cycles::strategies::take_back;
 use crate::econ::canary::{Word, judge};
-use crate::model::module::{Decides, Stage};
+use crate::model::CycleKind;
+use crate::model::module::Stage;
 use crate::store::{canaries, installed};
 use anyhow::Result;
 
@@ -12,7 +13,7 @@ impl Services {
     /// bounds allow. An evaluator's canary is taken back only when it fails.
     pub(in crate::cycles) async fn judge_canaries(&self) -> Result<()> {
         let is_canary = |module: &crate::model::module::InstalledModule| {
-            module.stage == Stage::Canary && module.decides == Decides::Fees
+            module.stage == Stage::Canary && module.decides == CycleKind::Fee
         };
         if !self.installed().await?.iter().any(is_canary) {
             return Ok(());

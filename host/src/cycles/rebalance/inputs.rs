@@ -10,7 +10,7 @@ use crate::model::job::Job;
 use crate::model::rebalance::{Attempt, MAX_ATTEMPTS, RebalanceInput, RebalanceRow, Sender};
 use crate::model::strategy::{Description, FeeInterval, ParamValue};
 use crate::model::{Channel, ChannelId, ChannelState, Msat, PeerId, UnixTime};
-use crate::store::states::StoredState;
+use crate::store::states::Memory;
 use std::collections::{HashMap, HashSet};
 
 /// About how long a block takes, seconds.
@@ -26,8 +26,7 @@ pub(super) struct Sources<'a> {
     pub asked: &'a HashSet<ChannelId>,
     /// Pauses don't count.
     pub force: bool,
-    pub states: HashMap<ChannelId, StoredState>,
-    pub node_state: Vec<u8>,
+    pub remembered: Memory,
     pub pseudonym_key: &'a [u8; 32],
     /// The module's own words.
     pub about: &'a Description,
@@ -68,7 +67,7 @@ pub(super) fn build(mut sources: Sources<'_>) -> RebalanceInput {
         params: host_params(config).chain(described(sources.params, sources.about)).collect(),
         channels: rows.iter().map(|channel| row(channel, &mut sources, (&attempts, &places))).collect(),
         signals: Vec::new(),
-        node_state: std::mem::take(&mut sources.node_state),
+        node_state: std::mem::take(&mut sources.remembered.node),
     }
 }
 
@@ -189,7 +188,7 @@ fn row(
         budget_left: budget::room_for(id, &channel.peer_id, config, sources.ledger),
         attempts: attempts.get(&channel.peer_id).cloned().unwrap_or_default(),
         senders: facts.pairs.get(id).map_or_else(Vec::new, |pairs| told_senders(pairs, places)),
-        state: sources.states.remove(id).unwrap_or_default().bytes,
+        state: sources.remembered.channels.remove(id).unwrap_or_default().bytes,
     }
 }
 

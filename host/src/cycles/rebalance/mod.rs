@@ -22,7 +22,6 @@ mod rehearse;
 mod settle;
 mod trial;
 
-pub use ask::EvaluatorCall;
 pub use desk::{Desk, SlingState};
 pub use manual::{Figures, ManualRebalance, Wish};
 pub(super) use plan::default_evaluator;

@@ -1,21 +1,19 @@
 //! From a picture of the node to rebalances that may be reserved for.
 
-use super::ask::{Asked, EvaluatorCall};
+use super::ask::Asked;
 use super::ground::Ground;
 use super::inputs;
-use super::trial::{self, EvaluatorTrial};
 use crate::config::Config;
 use crate::cycles::Services;
-use crate::cycles::strategies::Unusable;
+use crate::cycles::strategies::{Call, Trial, Tryout, canary_channels};
+use crate::engine::Rebalances;
 use crate::guard::rebalance::Verdict;
 use crate::model::job::JobId;
 use crate::model::refusal::{RebalanceRefusal as Refusal, Room};
-use crate::model::{Channel, ChannelId, Msat, NodeSnapshot, StrategyName, Tick};
-use crate::store::states::Holder;
+use crate::model::{Channel, ChannelId, CycleKind, Msat, NodeSnapshot, StrategyName, Tick};
 use anyhow::Result;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What became of an approved proposal.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,11 +60,11 @@ pub struct RebalancePlan {
     pub wallet: Result<Msat, String>,
     /// Why nothing at all can be rebalanced.
     pub blocked: Option<Refusal>,
-    pub calls: Vec<EvaluatorCall>,
+    pub calls: Vec<Call<Rebalances>>,
     pub judged: Vec<Judged>,
     pub passed: Vec<Passed>,
     /// One per evaluator on trial.
-    pub trials: Vec<EvaluatorTrial>,
+    pub trials: Vec<Trial<Rebalances>>,
 }
 
 impl std::fmt::Display for RebalancePlan {
@@ -87,7 +85,7 @@ impl std::fmt::Display for RebalancePlan {
 }
 
 impl Services {
-    /// Decides about all channels, without acting. When nothing can be rebalanced at all, the
+    /// CycleKind about all channels, without acting. When nothing can be rebalanced at all, the
     /// evaluators are asked only if `anyway`.
     pub async fn plan_rebalances(&self, snapshot: NodeSnapshot, anyway: bool) -> Result<RebalancePlan> {
         let ground = self.ground(snapshot).await?;
@@ -109,18 +107,18 @@ impl Services {
         plan: &mut RebalancePlan,
     ) -> Result<()> {
         let by_policy = by_policy(ground, asked);
-        let trials = self.evaluators_on_trial(&by_policy, &ground.facts.roster).await;
+        let tryouts = self.tryouts(by_policy.keys(), &ground.facts.roster).await;
         let mut ledger = ground.facts.ledger.clone();
-        let groups = self.evaluators(ground, &by_policy, &trials, plan).await;
+        let groups = self.evaluators(ground, &by_policy, &tryouts, plan).await;
         for (evaluator, group) in groups {
-            let holder = ground.holder(&evaluator, group.module.digest);
+            let holder = ground.facts.roster.holder(&evaluator, CycleKind::Rebalance, group.module.digest);
             let answer = self.ask_evaluator(&evaluator, holder, &group, ground, (&ledger, force)).await?;
             answer.judge(&group.channels, ground, force, &mut ledger, plan);
             plan.calls.push(answer.call);
         }
-        for trial in trials {
-            let channels = by_policy.get(&trial.module.stands_for).cloned().unwrap_or_default();
-            self.evaluate_on_trial(trial, channels, ground, (&mut ledger, force), plan).await?;
+        for tryout in tryouts {
+            let channels = by_policy.get(&tryout.module.stands_for).cloned().unwrap_or_default();
+            self.evaluate_on_trial(tryout, channels, ground, (&mut ledger, force), plan).await?;
         }
         Ok(())
     }
@@ -131,22 +129,23 @@ impl Services {
         &self,
         ground: &Ground,
         by_policy: &ByPolicy,
-        trials: &[trial::Loaded],
+        tryouts: &[Tryout<Rebalances>],
         plan: &mut RebalancePlan,
     ) -> BTreeMap<StrategyName, Asked> {
         let mut groups: BTreeMap<StrategyName, Asked> = BTreeMap::new();
         for (name, channels) in by_policy {
-            let canary = trial::canary_channels(trials, name);
+            let canary = canary_channels(tryouts, name);
             let channels: HashSet<ChannelId> = channels.difference(&canary).copied().collect();
             if channels.is_empty() {
                 continue;
             }
-            let (answers, module) = match self.usable_evaluator(name, &ground.facts.roster).await {
+            let (answers, module) = match self.usable_module(name, &ground.facts.roster).await {
                 Ok(module) => (name.clone(), Some(module)),
                 Err(unusable) => {
-                    plan.calls.push(not_called(unusable, name, &channels));
                     let built_in = StrategyName::rebalance_ev();
-                    let module = self.load_evaluator(&built_in).await;
+                    let ids = channels.iter().copied().collect();
+                    plan.calls.push(Call::not_made(unusable, name, ids, &built_in));
+                    let module = self.load_module(&built_in).await;
                     (built_in, module.ok())
                 }
             };
@@ -177,23 +176,4 @@ fn by_policy(ground: &Ground, asked: &HashSet<ChannelId>) -> ByPolicy {
 /// The evaluator of peers whose policy names none. What is no name means the built-in one.
 pub(in crate::cycles) fn default_evaluator(config: &Config) -> StrategyName {
     config.rebalance_strategy.parse().unwrap_or_else(|_| StrategyName::rebalance_ev())
-}
-
-pub(super) fn not_called(
-    unusable: Unusable,
-    evaluator: &StrategyName,
-    channels: &HashSet<ChannelId>,
-) -> EvaluatorCall {
-    EvaluatorCall {
-        evaluator: evaluator.clone(),
-        digest: unusable.digest,
-        version: String::new(),
-        state_version: 0,
-        holder: Holder::Strategy(evaluator.clone()),
-        took: Duration::ZERO,
-        channels: channels.iter().copied().collect(),
-        transcript: None,
-        result: Err((unusable.code, unusable.text)),
-        fallback: Some(StrategyName::rebalance_ev()),
-    }
 }

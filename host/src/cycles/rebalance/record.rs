@@ -1,16 +1,10 @@
 //! Writing a rebalance cycle down: every candidate with its verdict, and the evaluators' states.
 
-use super::trial::EvaluatorTrial;
-use super::{Done, EvaluatorCall, Judged, Passed, RebalancePlan};
+use super::{Done, Judged, Passed, RebalancePlan};
 use crate::cycles::Services;
-use crate::cycles::strategies::{note_call, note_trial, tell_quarantined};
-use crate::model::Transcript;
+use crate::cycles::strategies::{memories, note_calls, tell_quarantined};
 use crate::model::job::JobOrigin;
-use crate::model::strategy::LastVerdict;
 use crate::store::attempts::{self, Attempted, Candidate};
-use crate::store::cycles::{ModuleFault, ModuleRun};
-use crate::store::journal;
-use crate::store::states::{NodeStateRecord, StateRecord};
 use anyhow::Result;
 use std::time::Duration;
 
@@ -23,62 +17,29 @@ impl Services {
         took: Duration,
     ) -> Result<()> {
         let now = plan.tick.now;
-        let trials = plan.trials.iter().map(|trial| &trial.call);
-        let (states, node_states) = next_states(plan.calls.iter().chain(trials));
+        // Evaluators are told of what became of their jobs by the attempts in their input.
+        let (states, node_states) = memories(&plan.calls, &plan.trials, |_| None);
         let record = Attempted {
             tick: plan.tick,
             trigger: trigger.to_owned(),
             budget: plan.budget,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             note: plan.blocked.as_ref().map(ToString::to_string),
-            calls: plan
-                .calls
-                .iter()
-                .map(|call| (module_run(call), call.transcript.as_ref().map(Transcript::input_digest)))
-                .collect(),
+            calls: plan.calls.iter().map(|call| (call.run(), call.inputs_digest())).collect(),
             candidates: plan.judged.iter().map(judged).chain(plan.passed.iter().map(passed)).collect(),
             states,
             node_states,
         };
-        let (calls, trials, journal) = (plan.calls, plan.trials, plan.config.journal_mb > 0);
+        let (calls, trials, with_journal) = (plan.calls, plan.trials, plan.config.journal_mb > 0);
         let quarantined = self
             .store
             .write(move |tx| {
                 let id = attempts::record(tx, &record)?;
-                let on_trial = trials.iter().map(|trial| &trial.call);
-                let transcripts = calls.iter().chain(on_trial).filter_map(|call| call.transcript.as_ref());
-                for transcript in transcripts.filter(|_| journal) {
-                    journal::record(tx, id, now, transcript)?;
-                }
-                let mut quarantined = Vec::new();
-                for call in &calls {
-                    let result =
-                        call.result.as_ref().map(|_| ()).map_err(|(code, text)| (*code, text.as_str()));
-                    quarantined.extend(note_call(tx, &call.evaluator, call.digest, result, now)?);
-                }
-                for EvaluatorTrial { module, run, .. } in &trials {
-                    quarantined.extend(note_trial(tx, module, run, id, now)?);
-                }
-                Ok(quarantined)
+                note_calls(tx, (id, now), (&calls, &trials), with_journal)
             })
             .await?;
         tell_quarantined(&quarantined, "rebalance-ev");
         Ok(())
-    }
-}
-
-fn module_run(call: &EvaluatorCall) -> ModuleRun {
-    let fault =
-        |(code, text): &(&'static str, String)| ModuleFault { code: (*code).to_owned(), text: text.clone() };
-    ModuleRun {
-        strategy: call.evaluator.clone(),
-        digest: call.digest,
-        version: call.version.clone(),
-        fuel: call.result.as_ref().ok().map(|decision| decision.fuel),
-        took_us: u64::try_from(call.took.as_micros()).unwrap_or(u64::MAX),
-        channels: u32::try_from(call.channels.len()).unwrap_or(u32::MAX),
-        fault: call.result.as_ref().err().map(fault),
-        fallback: call.fallback.clone(),
     }
 }
 
@@ -134,28 +95,4 @@ fn passed(passed: &Passed) -> Candidate {
         verdict_text: refusal.map(ToString::to_string),
         job: None,
     }
-}
-
-/// States move only with a decision that was made: a failed call keeps the old ones.
-fn next_states<'a>(
-    calls: impl Iterator<Item = &'a EvaluatorCall>,
-) -> (Vec<StateRecord>, Vec<NodeStateRecord>) {
-    let (mut states, mut node_states) = (Vec::new(), Vec::new());
-    for (call, decision) in calls.filter_map(|call| Some((call, call.result.as_ref().ok()?))) {
-        let state_version = call.state_version;
-        node_states.push(NodeStateRecord {
-            holder: call.holder.clone(),
-            state_version,
-            bytes: decision.node_state.clone(),
-        });
-        states.extend(call.channels.iter().zip(&decision.states).map(|(channel_id, bytes)| StateRecord {
-            holder: call.holder.clone(),
-            channel_id: *channel_id,
-            state_version,
-            bytes: bytes.clone(),
-            last_verdict: LastVerdict::None,
-            last_proposed: None,
-        }));
-    }
-    (states, node_states)
 }

@@ -5,8 +5,9 @@ use crate::cycles::Services;
 use crate::engine::Evaluator;
 use crate::model::ChannelId;
 use crate::model::rebalance::RebalanceInput;
+use crate::store::states::Memory;
 use anyhow::Result;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 impl Services {
     /// An input about all open channels, and their number.
@@ -24,8 +25,7 @@ impl Services {
             ledger: &ground.facts.ledger,
             asked: &asked,
             force: false,
-            states: HashMap::new(),
-            node_state: Vec::new(),
+            remembered: Memory::default(),
             pseudonym_key: &self.pseudonym_key,
             about: &module.description,
             params: &[],

@@ -1,9 +1,10 @@
 //! Who decides for whom: the installed modules in force and on trial, read once per cycle, so that
 //! a change holds from the next cycle on.
 
-use crate::model::module::{Decides, InstalledModule, Stage};
+use crate::model::module::{InstalledModule, Stage};
 use crate::model::strategy::ParamValue;
-use crate::model::{ChannelId, Digest, StrategyName};
+use crate::model::{CycleKind, Digest, StrategyName};
+use crate::store::states::Holder;
 use crate::store::{Connection, installed, modules};
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
@@ -14,7 +15,8 @@ pub struct Roster {
     pub quarantined: HashSet<Digest>,
     in_force: Vec<InstalledModule>,
     trials: Vec<InstalledModule>,
-    params: HashMap<StrategyName, Vec<(String, ParamValue)>>,
+    /// By the name of the modules.
+    params: HashMap<String, Vec<(String, ParamValue)>>,
 }
 
 impl Roster {
@@ -22,9 +24,9 @@ impl Roster {
         let all = installed::all(conn)?;
         let (in_force, others): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|module| module.stage == Stage::Active);
-        let mut params: HashMap<StrategyName, Vec<_>> = HashMap::new();
+        let mut params: HashMap<String, Vec<_>> = HashMap::new();
         for (name, param, value) in installed::set_params(conn)? {
-            params.entry(name).or_default().push((param, value));
+            params.entry(name.to_string()).or_default().push((param, value));
         }
         Ok(Roster {
             quarantined: modules::quarantined(conn)?.into_iter().collect(),
@@ -35,27 +37,30 @@ impl Roster {
     }
 
     /// The installed module that decides for the peers of a strategy, if there is one.
-    pub fn in_force(&self, strategy: &StrategyName, decides: Decides) -> Option<&InstalledModule> {
-        self.in_force.iter().find(|module| module.stands_for == *strategy && module.decides == decides)
+    pub fn in_force(&self, strategy: &StrategyName, decides: CycleKind) -> Option<&InstalledModule> {
+        self.in_force.iter().find(|module| module.has_place(strategy, decides))
     }
 
     /// The modules on trial for a strategy.
     pub fn trials<'a>(
         &'a self,
         strategy: &'a StrategyName,
-        decides: Decides,
+        decides: CycleKind,
     ) -> impl Iterator<Item = &'a InstalledModule> {
-        self.trials.iter().filter(move |module| module.stands_for == *strategy && module.decides == decides)
+        self.trials.iter().filter(move |module| module.has_place(strategy, decides))
     }
 
-    /// The channels that a strategy's canary decides for; none if it has none.
-    pub fn canary_channels(&self, strategy: &StrategyName, decides: Decides) -> HashSet<ChannelId> {
-        let canaries = self.trials(strategy, decides).filter_map(|module| module.canary.as_ref());
-        canaries.flat_map(|canary| canary.channels.iter().copied()).collect()
+    /// Whose memory a module uses that answers for a strategy. What stands in for an installed module
+    /// must not write into that one's.
+    pub fn holder(&self, strategy: &StrategyName, decides: CycleKind, digest: Digest) -> Holder {
+        match self.in_force(strategy, decides) {
+            Some(module) if module.digest != digest => Holder::Module(digest),
+            _ => Holder::Strategy(strategy.clone()),
+        }
     }
 
     /// The parameters that an operator set for the modules of a name.
-    pub fn params(&self, name: &StrategyName) -> &[(String, ParamValue)] {
+    pub fn params(&self, name: &str) -> &[(String, ParamValue)] {
         self.params.get(name).map_or(&[], Vec::as_slice)
     }
 }

@@ -98,7 +98,7 @@ impl Recording {
             transcript: Transcript {
                 kind: body.kind,
                 strategy: body.strategy.parse()?,
-                module: Digest(Sha256::digest(body.wasm).into()),
+                module: Digest::of(body.wasm),
                 class: body.class.to_owned(),
                 format: body.format,
                 input: body.input.to_vec(),
@@ -122,7 +122,7 @@ mod tests {
             transcript: Transcript {
                 kind: CycleKind::Rebalance,
                 strategy: StrategyName::rebalance_ev(),
-                module: Digest(Sha256::digest(b"module").into()),
+                module: Digest::of(b"module"),
                 class: "interpreted".to_owned(),
                 format: FORMAT,
                 input: vec![1, 2, 3],

@@ -12,7 +12,6 @@ use crate::engine::site::{Seat, SeatFault};
 use crate::engine::world::{Fees, Rebalances, World};
 use crate::engine::{imports, transcribe};
 use crate::model::{Answer, CycleKind, Digest};
-use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::Component;
@@ -76,7 +75,7 @@ fn compiled<W: World>(wasm: &[u8], class: LimitClass, target: Target) -> Result<
     let seated = runner.and_then(|runner| runner.describe().map(|about| (Seat::Here(runner), about)));
     let header = Header {
         name: "replayed".to_owned(),
-        digest: Digest(Sha256::digest(wasm).into()),
+        digest: Digest::of(wasm),
         class,
         built_in: false,
         bytes: wasm.len(),

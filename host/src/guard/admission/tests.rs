@@ -35,7 +35,7 @@ fn manifest() -> Manifest {
         name: "mine".parse().expect("a name"),
         version: Version([1, 2, 0]),
         abi: FEE.to_owned(),
-        digest: Digest(Sha256::digest(MODULE).into()),
+        digest: Digest::of(MODULE),
         bytes: MODULE.len() as u64,
         not_after: NOW.plus(UnixTime::DAY),
     }
@@ -168,7 +168,7 @@ fn a_version_never_comes_back() {
 }
 
 fn facts(module: &[u8], exports: &'static [String]) -> ModuleFacts<'static> {
-    ModuleFacts { digest: Digest(Sha256::digest(module).into()), bytes: module.len() as u64, exports }
+    ModuleFacts { digest: Digest::of(module), bytes: module.len() as u64, exports }
 }
 
 #[test]

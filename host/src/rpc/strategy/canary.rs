@@ -1,8 +1,9 @@
 //! A canary as `show` tells of it: its channels, its bounds, and the host's word on it.
 
 use crate::econ::canary::{Statistics, Verdict, Word, judge};
+use crate::model::CycleKind;
 use crate::model::UnixTime;
-use crate::model::module::{Canary, Decides, InstalledModule};
+use crate::model::module::{Canary, InstalledModule};
 use crate::rpc::sheet::two;
 use crate::store::{Connection, canaries};
 use anyhow::Result;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 /// The host's word on a canary for fees as of now; none for any other module.
 pub(super) fn verdict(conn: &Connection, module: &InstalledModule, now: UnixTime) -> Result<Option<Verdict>> {
-    let Some(canary) = module.canary.as_ref().filter(|_| module.decides == Decides::Fees) else {
+    let Some(canary) = module.canary.as_ref().filter(|_| module.decides == CycleKind::Fee) else {
         return Ok(None);
     };
     Ok(Some(judge(&canaries::evidence(conn, module, canary, now)?, &canary.bounds)))

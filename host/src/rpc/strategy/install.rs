@@ -39,8 +39,7 @@ const MOST_BYTES: u64 = 32 << 20;
 
 pub(super) async fn verify(services: &Services, args: &Args) -> CommandResult {
     let (wasm, _) = read(services, args.text("path")?).await.map_err(unchanged)?;
-    let wanted = wanted_name(args)?;
-    let verified = services.verify_module(&wasm, wanted.as_ref()).await?.map_err(unchanged)?;
+    let verified = services.verify_module(wasm, wanted_name(args)?).await?.map_err(unchanged)?;
     Ok(json!({ "status": "success", "verified": true, "module": shown(&verified) }))
 }
 

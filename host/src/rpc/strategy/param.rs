@@ -43,7 +43,8 @@ pub(super) async fn run(services: &Services, args: &Args) -> CommandResult {
     }))
 }
 
-pub(super) fn value(value: &ParamValue) -> Value {
+/// A parameter's value as JSON.
+pub fn value(value: &ParamValue) -> Value {
     match value {
         ParamValue::Flag(flag) => json!(flag),
         ParamValue::Integer(integer) => json!(integer),

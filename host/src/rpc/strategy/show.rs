@@ -5,9 +5,9 @@ use super::performance::{DEFAULT_DAYS, Performance};
 use super::{canary, name, unchanged};
 use crate::cycles::Services;
 use crate::econ::canary::Verdict;
-use crate::model::module::{Decides, InstalledModule, ModuleEvent};
+use crate::model::module::{InstalledModule, ModuleEvent};
 use crate::model::strategy::ParamValue;
-use crate::model::{Policy, StrategyName, UnixTime};
+use crate::model::{CycleKind, Policy, StrategyName, UnixTime};
 use crate::rpc::CommandResult;
 use crate::rpc::args::{Args, Form};
 use crate::store::modules::{self, ModuleFaults};
@@ -118,8 +118,8 @@ async fn module(services: &Services, known: &Known, page: &Page) -> Value {
     shown["faults"] = known.faults.as_ref().map_or(Value::Null, super::fault);
     shown["trial"] = if known.trial.runs > 0 { trial(known) } else { Value::Null };
     shown["performance"] = match one.decides {
-        Decides::Fees => json!(page.performance.of_module(&one.digest)),
-        Decides::Rebalances => page.performance.of_evaluator(&one.digest),
+        CycleKind::Fee => json!(page.performance.of_module(&one.digest)),
+        CycleKind::Rebalance => page.performance.of_evaluator(&one.digest),
     };
     shown["canary"] =
         one.canary.as_ref().map_or(Value::Null, |one| canary::shown(one, known.verdict.as_ref()));
@@ -128,11 +128,8 @@ async fn module(services: &Services, known: &Known, page: &Page) -> Value {
 
 /// Peers whose policy names what the module stands for.
 fn peers(policies: &[Policy], module: &InstalledModule) -> Vec<String> {
-    let names = |policy: &&Policy| match module.decides {
-        Decides::Fees => policy.strategy == module.stands_for,
-        Decides::Rebalances => policy.rebalance_strategy.as_ref() == Some(&module.stands_for),
-    };
-    policies.iter().filter(names).map(|policy| policy.peer_id.to_string()).collect()
+    let named = policies.iter().filter(|policy| module.is_named_by(policy));
+    named.map(|policy| policy.peer_id.to_string()).collect()
 }
 
 fn per(sum: u64, count: u64) -> Value {
@@ -167,8 +164,8 @@ fn trial(known: &Known) -> Value {
         took_us,
     } = &known.trial;
     let unit = match known.module.decides {
-        Decides::Fees => "ppm",
-        Decides::Rebalances => "msat",
+        CycleKind::Fee => "ppm",
+        CycleKind::Rebalance => "msat",
     };
     let latest = known.latest.iter().map(|one| {
         json!({

@@ -210,7 +210,7 @@ fn rebalances(tx: &Transaction<'_>, adoption: &Adoption) -> Result<()> {
 
 /// What an imported rebalance has instead of a payment hash.
 fn stand_in(number: u64) -> Digest {
-    Digest(Sha256::digest(format!("cl-revenue-ops imported rebalance {number}")).into())
+    Digest::of(format!("cl-revenue-ops imported rebalance {number}"))
 }
 
 /// Days before the node's first forward, so that no forward was or will be added to them.

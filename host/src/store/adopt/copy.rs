@@ -168,7 +168,7 @@ mod tests {
         let copy = Copy::make(&from, &to).expect("copied");
         assert_eq!(fs::read(&to).expect("copied"), b"pages");
         assert_eq!(fs::read(beside(&to, "-wal")).expect("copied"), b"log");
-        assert_eq!(copy.digest, Digest(Sha256::digest("pageslog").into()));
+        assert_eq!(copy.digest, Digest::of("pageslog"));
         drop(copy);
         // What an earlier copy left behind does not count.
         fs::write(beside(&to, "-journal"), "stale").expect("written");

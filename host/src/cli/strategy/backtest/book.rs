@@ -132,8 +132,7 @@ impl Book {
 
     /// Changes in the last 24 hours.
     pub fn updates_today(&self, now: UnixTime) -> u32 {
-        let today = self.changes.iter().rev().take_while(|at| now.since(**at) < UnixTime::DAY);
-        u32::try_from(today.count()).unwrap_or(u32::MAX)
+        updates_today(&self.changes, now)
     }
 
     /// The newest intervals, oldest first.
@@ -152,6 +151,12 @@ impl Book {
             count_out: sums.count_out + hour.out_count,
         })
     }
+}
+
+/// How many of these changes, oldest first, were made in the last 24 hours.
+pub(in crate::cli::strategy) fn updates_today(changes: &[UnixTime], now: UnixTime) -> u32 {
+    let today = changes.iter().rev().take_while(|at| now.since(**at) < UnixTime::DAY);
+    u32::try_from(today.count()).unwrap_or(u32::MAX)
 }
 
 fn running(start: UnixTime, fee: Ppm) -> FeeInterval {

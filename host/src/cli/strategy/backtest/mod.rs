@@ -7,6 +7,8 @@ mod table;
 mod view;
 mod world;
 
+pub(super) use book::updates_today;
+
 use super::Verdict;
 use super::bench::{Bench, Source};
 use super::form::fee_host_params;

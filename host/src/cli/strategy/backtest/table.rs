@@ -2,8 +2,8 @@
 
 use super::market::Stage;
 use super::world::{Outcome, Path};
+use crate::cli::strategy::tally::{Tally, codes};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// One market, played by everybody in the same order.
@@ -39,9 +39,7 @@ struct Total<'a> {
     earned: u64,
     best: u64,
     changes: usize,
-    proposals: u32,
-    limited: BTreeMap<&'static str, u32>,
-    refused: BTreeMap<&'static str, u32>,
+    tally: Tally,
     faults: Vec<&'a String>,
 }
 
@@ -50,21 +48,14 @@ fn totals(games: &[Game]) -> Vec<Total<'_>> {
     (0..count)
         .map(|player| {
             let mine = || games.iter().map(|game| &game.outcomes[player]);
-            let added = |of: fn(&Outcome) -> &BTreeMap<&'static str, u32>| {
-                let mut sums = BTreeMap::new();
-                for (code, number) in mine().flat_map(of) {
-                    *sums.entry(*code).or_default() += number;
-                }
-                sums
-            };
+            let mut tally = Tally::default();
+            mine().for_each(|outcome| tally += &outcome.tally);
             Total {
                 player: &games[0].outcomes[player].player,
                 earned: mine().map(earned).sum(),
                 best: games.iter().map(|game| earned(&game.outcomes[0])).sum(),
                 changes: mine().flat_map(|outcome| &outcome.channels).map(|path| path.rates.len() - 1).sum(),
-                proposals: mine().map(|outcome| outcome.proposals).sum(),
-                limited: added(|outcome| &outcome.limited),
-                refused: added(|outcome| &outcome.refused),
+                tally,
                 faults: mine().flat_map(|outcome| &outcome.faults).collect(),
             }
         })
@@ -99,9 +90,9 @@ pub(super) fn json(days: u32, seed: u64, games: &[Game]) -> Value {
                 "earned_msat": total.earned,
                 "share_of_best_constant": share(total.earned, total.best),
                 "changes": total.changes,
-                "proposals": total.proposals,
-                "limited": total.limited,
-                "refused": total.refused,
+                "proposals": total.tally.proposals,
+                "limited": total.tally.limited,
+                "refused": total.tally.refused,
                 "faults": total.faults,
             })
         })
@@ -150,14 +141,14 @@ fn write(out: &mut String, days: u32, seed: u64, games: &[Game]) -> std::fmt::Re
     for total in totals(games) {
         let share = shown(share(total.earned, total.best));
         writeln!(out, "{:16} {} sat, share {share}", total.player, total.earned / 1_000)?;
-        if total.proposals > 0 {
+        if total.tally.proposals > 0 {
             writeln!(
                 out,
                 "{:16} {} proposals; {}; {}; {} changes; faults {}",
                 "",
-                total.proposals,
-                codes("moved to a limit", &total.limited),
-                codes("refused", &total.refused),
+                total.tally.proposals,
+                codes("moved to a limit", &total.tally.limited),
+                codes("refused", &total.tally.refused),
                 total.changes,
                 total.faults.len()
             )?;
@@ -171,12 +162,4 @@ fn write(out: &mut String, days: u32, seed: u64, games: &[Game]) -> std::fmt::Re
 
 fn shown(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{share:.2}"))
-}
-
-fn codes(what: &str, counts: &BTreeMap<&'static str, u32>) -> String {
-    if counts.is_empty() {
-        return format!("{what} 0");
-    }
-    let list: Vec<String> = counts.iter().map(|(code, count)| format!("{code} {count}")).collect();
-    format!("{what}: {}", list.join(", "))
 }

@@ -3,12 +3,13 @@
 use super::Entrant;
 use super::book::{Book, LEAST_USABLE};
 use super::market::Stage;
+use crate::cli::strategy::tally::Tally;
 use crate::config::Config;
 use crate::econ::flow::Thresholds;
 use crate::engine::Engine;
-use crate::guard::fee::{Case, History, Verdict, check};
-use crate::model::fee::{FeeProposal, Origin, Refusal};
-use crate::model::strategy::{LastVerdict, StrategyProposal};
+use crate::guard::fee::{Case, History, check};
+use crate::model::fee::{FeeProposal, Origin};
+use crate::model::strategy::StrategyProposal;
 use crate::model::{Channel, Msat, NodeSnapshot, Policy, Ppm, StrategyName, UnixTime};
 use anyhow::{Result, anyhow};
 use lab::market::{self, Forward, Market};
@@ -30,11 +31,7 @@ pub(super) struct Outcome {
     pub player: String,
     /// In the order of the stage's channels.
     pub channels: Vec<Path>,
-    pub proposals: u32,
-    /// Proposals that a limit moved, by the limit's code.
-    pub limited: BTreeMap<&'static str, u32>,
-    /// Proposals that were refused, by the refusal's code.
-    pub refused: BTreeMap<&'static str, u32>,
+    pub tally: Tally,
     pub faults: Vec<String>,
 }
 
@@ -78,9 +75,7 @@ impl<'a> World<'a> {
         let outcome = Outcome {
             player: String::new(),
             channels: channels.collect(),
-            proposals: 0,
-            limited: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            tally: Tally::default(),
             faults: vec![],
         };
         World {
@@ -203,15 +198,9 @@ impl<'a> World<'a> {
             proposal,
             Case { config: &self.config, policy, snapshot, channel, history, stands_in: false },
         );
-        self.outcome.proposals += 1;
-        for limit in &verdict.limits {
-            *self.outcome.limited.entry(limit.code()).or_default() += 1;
-        }
-        if let Err(refusal) = &verdict.result {
-            *self.outcome.refused.entry(refusal.code()).or_default() += 1;
-        }
+        self.outcome.tally.count(&verdict);
         let book = &mut self.books[index];
-        (book.verdict, book.proposed) = (word(&verdict), Some(wanted.fee));
+        (book.verdict, book.proposed) = (verdict.told(), Some(wanted.fee));
         if let Ok(approved) = verdict.result {
             let set = approved.get();
             if set.fee != channel.fee_ppm {
@@ -233,17 +222,5 @@ impl<'a> World<'a> {
             ..old
         };
         self.market.set_fee(index, new, at_s);
-    }
-}
-
-/// What the strategy is told of its proposal in the next cycle.
-fn word(verdict: &Verdict) -> LastVerdict {
-    match &verdict.result {
-        Ok(_) if verdict.limits.is_empty() => LastVerdict::Published,
-        Ok(_) => LastVerdict::Limited,
-        Err(Refusal::Unchanged) => LastVerdict::Unchanged,
-        Err(Refusal::Suppressed { .. }) => LastVerdict::Suppressed,
-        Err(Refusal::RateLimited { .. }) => LastVerdict::RateLimited,
-        Err(_) => LastVerdict::Refused,
     }
 }

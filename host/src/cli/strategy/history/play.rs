@@ -2,12 +2,13 @@
 //! and memory in place of that one's, and its proposals pass the plugin's guard.
 
 use super::History;
-use crate::cli::strategy::backtest::Entrant;
+use crate::cli::strategy::backtest::{Entrant, updates_today};
+use crate::cli::strategy::tally::Tally;
 use crate::config::Config;
 use crate::econ::whatif::{Range, earned};
 use crate::engine::Engine;
-use crate::guard::fee::{Case, History as Recent, Verdict, check};
-use crate::model::fee::{FeeProposal, Limit, Origin, Refusal};
+use crate::guard::fee::{Case, History as Recent, check};
+use crate::model::fee::{FeeProposal, Limit, Origin};
 use crate::model::strategy::{ChannelRow, FeeInput, LastVerdict, StrategyProposal};
 use crate::model::{
     Channel, ChannelId, ChannelState, Htlcs, NodeSnapshot, PeerId, Policy, Ppm, Scid, StrategyName, Tick,
@@ -19,13 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 /// What came of it.
 pub(in crate::cli::strategy) struct Played {
     pub label: String,
-    pub proposals: u32,
-    /// Proposals below the lowest fee of then.
-    pub below_floor: u32,
-    /// Proposals that a limit moved, by the limit's code.
-    pub limited: BTreeMap<&'static str, u32>,
-    /// Proposals that were refused, by the refusal's code.
-    pub refused: BTreeMap<&'static str, u32>,
+    pub tally: Tally,
     pub faults: Vec<String>,
     /// By channel: the rates from the instants on at which they were set.
     pub rates: BTreeMap<u64, Vec<(UnixTime, Ppm)>>,
@@ -33,6 +28,12 @@ pub(in crate::cli::strategy) struct Played {
 }
 
 impl Played {
+    /// Proposals below the lowest fee of then.
+    pub fn below_floor(&self) -> u32 {
+        let count = |limit: Limit| self.tally.limited.get(limit.code()).copied().unwrap_or(0);
+        count(Limit::MinFee(Ppm(0))) + count(Limit::ChainCost(Ppm(0)))
+    }
+
     pub fn changes(&self) -> usize {
         self.rates.values().map(|rates| rates.len().saturating_sub(1)).sum()
     }
@@ -67,10 +68,7 @@ pub(super) fn play(history: &History, entrant: &Entrant, engine: &Engine) -> Res
         node_state: Vec::new(),
         played: Played {
             label: entrant.label.clone(),
-            proposals: 0,
-            below_floor: 0,
-            limited: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            tally: Tally::default(),
             faults: Vec::new(),
             rates: BTreeMap::new(),
             revenue: Range::default(),
@@ -135,7 +133,7 @@ impl Player<'_> {
         row.state.clone_from(&own.state);
         (row.last_verdict, row.last_proposed) = (own.verdict, own.proposed);
         row.last_change = own.changes.last().copied().unwrap_or(rates[0].0);
-        row.updates_left = self.config.max_updates_per_day.saturating_sub(today(&own.changes, now));
+        row.updates_left = self.config.max_updates_per_day.saturating_sub(updates_today(&own.changes, now));
     }
 
     fn judge(&mut self, wanted: &StrategyProposal, input: &FeeInput) {
@@ -162,14 +160,14 @@ impl Player<'_> {
                 snapshot: &snapshot,
                 channel: &channel,
                 history: Recent {
-                    updates_today: today(&own.changes, input.now),
+                    updates_today: updates_today(&own.changes, input.now),
                     fee_from_congestion: own.from_congestion,
                     last_change: own.changes.last().copied(),
                 },
                 stands_in: true,
             },
         );
-        (own.verdict, own.proposed) = (word(&verdict), Some(wanted.fee));
+        (own.verdict, own.proposed) = (verdict.told(), Some(wanted.fee));
         if let Ok(approved) = &verdict.result
             && approved.get().fee != own.fee
         {
@@ -178,36 +176,7 @@ impl Player<'_> {
             own.from_congestion = wanted.reason == "congestion";
             self.played.rates.entry(row.pseudonym).or_default().push((input.now, own.fee));
         }
-        self.count(&verdict);
-    }
-
-    fn count(&mut self, verdict: &Verdict) {
-        let played = &mut self.played;
-        played.proposals += 1;
-        for limit in &verdict.limits {
-            *played.limited.entry(limit.code()).or_default() += 1;
-            played.below_floor += u32::from(matches!(limit, Limit::MinFee(_) | Limit::ChainCost(_)));
-        }
-        if let Err(refusal) = &verdict.result {
-            *played.refused.entry(refusal.code()).or_default() += 1;
-        }
-    }
-}
-
-fn today(changes: &[UnixTime], now: UnixTime) -> u32 {
-    let today = changes.iter().rev().take_while(|at| now.since(**at) < UnixTime::DAY);
-    u32::try_from(today.count()).unwrap_or(u32::MAX)
-}
-
-/// What the strategy is told of its proposal in the next cycle.
-fn word(verdict: &Verdict) -> LastVerdict {
-    match &verdict.result {
-        Ok(_) if verdict.limits.is_empty() => LastVerdict::Published,
-        Ok(_) => LastVerdict::Limited,
-        Err(Refusal::Unchanged) => LastVerdict::Unchanged,
-        Err(Refusal::Suppressed { .. }) => LastVerdict::Suppressed,
-        Err(Refusal::RateLimited { .. }) => LastVerdict::RateLimited,
-        Err(_) => LastVerdict::Refused,
+        self.played.tally.count(&verdict);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::play::Played;
 use super::{Channel, History};
+use crate::cli::strategy::tally::codes;
 use crate::econ::whatif::{ELASTICITIES, MOST_MORE, Range};
 use crate::model::{Ppm, UnixTime};
 use serde_json::{Value, json};
@@ -36,10 +37,10 @@ fn player_json(one: &Played, history: &History) -> Value {
         "player": one.label,
         "changes": one.changes(),
         "changes_per_channel_day": per_day(one.changes(), history),
-        "proposals": one.proposals,
-        "below_floor": one.below_floor,
-        "limited": one.limited,
-        "refused": one.refused,
+        "proposals": one.tally.proposals,
+        "below_floor": one.below_floor(),
+        "limited": one.tally.limited,
+        "refused": one.tally.refused,
         "faults": one.faults,
         "revenue_msat": { "low": one.revenue.low.round(), "high": one.revenue.high.round() },
     })
@@ -106,9 +107,9 @@ fn write(out: &mut String, history: &History, played: &[Played]) -> std::fmt::Re
             "{:20} {:11.2} {:9} {:11} {:7} {:7}  {:.0} to {:.0}",
             one.label,
             per_day(one.changes(), history),
-            one.proposals,
-            one.below_floor,
-            one.refused.values().sum::<u32>(),
+            one.tally.proposals,
+            one.below_floor(),
+            one.tally.refused.values().sum::<u32>(),
             one.faults.len(),
             low / 1_000.0,
             high / 1_000.0
@@ -122,10 +123,9 @@ fn write(out: &mut String, history: &History, played: &[Played]) -> std::fmt::Re
 }
 
 fn details(out: &mut String, one: &Played) -> std::fmt::Result {
-    for (what, counts) in [("moved to a limit", &one.limited), ("refused", &one.refused)] {
+    for (what, counts) in [("moved to a limit", &one.tally.limited), ("refused", &one.tally.refused)] {
         if !counts.is_empty() {
-            let list: Vec<String> = counts.iter().map(|(code, count)| format!("{code} {count}")).collect();
-            writeln!(out, "{:20} {what}: {}", one.label, list.join(", "))?;
+            writeln!(out, "{:20} {}", one.label, codes(what, counts))?;
         }
     }
     for fault in one.faults.iter().take(3) {

@@ -1,0 +1,203 @@
+//! One call of a module in a cycle, and what is written down of it.
+
+use super::{Trial, Unusable, note_call, note_trial};
+use crate::cycles::Services;
+use crate::engine::{Module, World};
+use crate::model::strategy::{Decision, LastVerdict};
+use crate::model::{ChannelId, Digest, Ppm, StrategyName, Transcript, UnixTime};
+use crate::store::cycles::{ModuleFault, ModuleRun};
+use crate::store::modules::ModuleFaults;
+use crate::store::states::{self, Holder, Memory, NodeStateRecord, StateRecord};
+use crate::store::{Transaction, journal};
+use anyhow::Result;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A call, made or not.
+pub struct Call<W: World> {
+    /// The strategy that the policies name.
+    pub strategy: StrategyName,
+    /// None when the module could not be loaded.
+    pub digest: Option<Digest>,
+    pub version: String,
+    pub state_version: u32,
+    /// Whose memory the call reads and writes.
+    pub holder: Holder,
+    /// Wall time of the call.
+    pub took: Duration,
+    /// The rows of the input.
+    pub channels: Vec<ChannelId>,
+    /// The call, to be made again; none when there was no call.
+    pub transcript: Option<Transcript>,
+    /// The decision, or what went wrong: code and text.
+    pub result: Result<W::Decision, (&'static str, String)>,
+    /// The strategy that answered instead.
+    pub fallback: Option<StrategyName>,
+}
+
+impl<W: World> Call<W> {
+    /// The call that was not made since the module may not be asked.
+    pub(in crate::cycles) fn not_made(
+        unusable: Unusable,
+        strategy: &StrategyName,
+        channels: Vec<ChannelId>,
+        instead: &StrategyName,
+    ) -> Call<W> {
+        Call {
+            strategy: strategy.clone(),
+            digest: unusable.digest,
+            version: String::new(),
+            state_version: 0,
+            holder: Holder::Strategy(strategy.clone()),
+            took: Duration::ZERO,
+            channels,
+            transcript: None,
+            result: Err((unusable.code, unusable.text)),
+            fallback: Some(instead.clone()),
+        }
+    }
+
+    /// Digest of what the module was told.
+    pub fn inputs_digest(&self) -> Option<Digest> {
+        self.transcript.as_ref().map(Transcript::input_digest)
+    }
+
+    /// What the decision cost; none after a fault.
+    pub fn fuel(&self) -> Option<u64> {
+        self.result.as_ref().ok().map(Decision::fuel)
+    }
+
+    /// Code and text of the fault.
+    pub fn fault(&self) -> Option<(&'static str, &str)> {
+        self.result.as_ref().err().map(|(code, text)| (*code, text.as_str()))
+    }
+
+    pub(in crate::cycles) fn took_us(&self) -> u64 {
+        u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    pub(in crate::cycles) fn channel_count(&self) -> u32 {
+        u32::try_from(self.channels.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The call in numbers.
+    pub(in crate::cycles) fn run(&self) -> ModuleRun {
+        ModuleRun {
+            strategy: self.strategy.clone(),
+            digest: self.digest,
+            version: self.version.clone(),
+            fuel: self.fuel(),
+            took_us: self.took_us(),
+            channels: self.channel_count(),
+            fault: self
+                .fault()
+                .map(|(code, text)| ModuleFault { code: code.to_owned(), text: text.to_owned() }),
+            fallback: self.fallback.clone(),
+        }
+    }
+
+    /// What the module is to remember. States move only with a decision that was made: a failed call
+    /// keeps the old ones.
+    fn memory(
+        &self,
+        verdict: impl Fn(&ChannelId) -> Option<(LastVerdict, Ppm)>,
+        states: &mut Vec<StateRecord>,
+        node_states: &mut Vec<NodeStateRecord>,
+    ) {
+        let Ok(decision) = &self.result else { return };
+        let (holder, state_version) = (&self.holder, self.state_version);
+        node_states.push(NodeStateRecord {
+            holder: holder.clone(),
+            state_version,
+            bytes: decision.node_state().to_vec(),
+        });
+        states.extend(self.channels.iter().zip(decision.states()).map(|(channel_id, bytes)| {
+            let verdict = verdict(channel_id);
+            StateRecord {
+                holder: holder.clone(),
+                channel_id: *channel_id,
+                state_version,
+                bytes: bytes.clone(),
+                last_verdict: verdict.map_or(LastVerdict::None, |(verdict, _)| verdict),
+                last_proposed: verdict.map(|(_, fee)| fee),
+            }
+        }));
+    }
+}
+
+impl Services {
+    /// What a holder remembers in this format.
+    pub(in crate::cycles) async fn remembered(&self, holder: &Holder, version: u32) -> Result<Memory> {
+        let holder = holder.clone();
+        self.store.read(move |conn| Ok(states::memory(conn, &holder, version)?)).await
+    }
+
+    /// Has a module decide about `input`, whose rows are `channels`.
+    pub(in crate::cycles) async fn call<W: World>(
+        &self,
+        strategy: StrategyName,
+        holder: Holder,
+        module: &Arc<Module<W>>,
+        channels: Vec<ChannelId>,
+        input: W::Input,
+    ) -> Result<Call<W>>
+    where
+        W::Input: Send + 'static,
+        W::Decision: Send + 'static,
+    {
+        let (result, took, transcript) = self.transcribe(&strategy, module, input).await?;
+        Ok(Call {
+            strategy,
+            digest: Some(module.digest),
+            version: module.description.version.clone(),
+            state_version: module.description.state_version,
+            holder,
+            took,
+            channels,
+            transcript: Some(transcript),
+            result: result.map_err(|fault| (fault.kind.code(), fault.detail)),
+            fallback: None,
+        })
+    }
+}
+
+/// What the modules of a cycle are to remember; `applied` is the host's word on what they wanted.
+pub(in crate::cycles) fn memories<W: World>(
+    calls: &[Call<W>],
+    trials: &[Trial<W>],
+    applied: impl Fn(&ChannelId) -> Option<(LastVerdict, Ppm)>,
+) -> (Vec<StateRecord>, Vec<NodeStateRecord>) {
+    let (mut states, mut node_states) = (Vec::new(), Vec::new());
+    for call in calls {
+        call.memory(&applied, &mut states, &mut node_states);
+    }
+    for trial in trials {
+        let verdict = |channel: &ChannelId| trial.verdicts.get(channel).copied().or_else(|| applied(channel));
+        trial.call.memory(verdict, &mut states, &mut node_states);
+    }
+    (states, node_states)
+}
+
+/// Writes down the calls of a recorded cycle: into the journal, if there is to be one, and into the
+/// records of faults and trials. Gives the modules that came into quarantine now.
+pub(in crate::cycles) fn note_calls<W: World>(
+    tx: &Transaction<'_>,
+    (cycle, now): (i64, UnixTime),
+    (calls, trials): (&[Call<W>], &[Trial<W>]),
+    with_journal: bool,
+) -> Result<Vec<ModuleFaults>> {
+    let on_trial = trials.iter().map(|trial| &trial.call);
+    let transcripts = calls.iter().chain(on_trial).filter_map(|call| call.transcript.as_ref());
+    for transcript in transcripts.filter(|_| with_journal) {
+        journal::record(tx, cycle, now, transcript)?;
+    }
+    let mut quarantined = Vec::new();
+    for call in calls {
+        let result = call.fault().map_or(Ok(()), Err);
+        quarantined.extend(note_call(tx, &call.strategy, call.digest, result, now)?);
+    }
+    for trial in trials {
+        quarantined.extend(note_trial(tx, &trial.module, &trial.run, cycle, now)?);
+    }
+    Ok(quarantined)
+}
