@@ -1,6 +1,7 @@
 """One network for all tests; every test ends with a look at the log."""
 
 import secrets
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,24 +49,17 @@ def fact():
 
 @pytest.fixture(scope="session")
 def net(tmp_path_factory):
-    net = rig.Net(tmp_path_factory.mktemp("net"))
-    try:
+    with closing(rig.Net(tmp_path_factory.mktemp("net"))) as net:
         net.build(**OPTIONS)
         yield net
-    finally:
-        net.close()
 
 
 @pytest.fixture
 def plugin(net):
-    """The plugin, running and ready; what the node logs meanwhile must not alarm anybody."""
-    plugin, start = rig.Plugin(net.us), net.us.log_end()
-    if not plugin.processes():
-        plugin.start()
-    # The tests change fees more often than a day is meant to see.
-    net.us.call("revenue-config", action="set", key="max-updates-per-day", value=288)
-    yield plugin
-    assert_calm(net.us, start)
+    with running(net.us) as plugin:
+        # The tests change fees more often than a day is meant to see.
+        net.us.call("revenue-config", action="set", key="max-updates-per-day", value=288)
+        yield plugin
 
 
 @pytest.fixture
@@ -82,6 +76,16 @@ def lone(net):
     for node in nodes:
         node.kill()
         assert_calm(node)
+
+
+@contextmanager
+def running(node):
+    """The plugin of a node, running and ready; what the node logs meanwhile must not alarm anybody."""
+    plugin, start = rig.Plugin(node), node.log_end()
+    if not plugin.processes():
+        plugin.start()
+    yield plugin
+    assert_calm(node, start)
 
 
 def assert_calm(node, start=0):

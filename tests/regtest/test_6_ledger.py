@@ -2,9 +2,11 @@
 
 The tests tell one story, in their order."""
 
+from contextlib import closing
+
 import pytest
 import rig
-from conftest import HOLD, assert_calm
+from conftest import HOLD, running
 from rig import SAT
 from ring import DEPOSIT, PUSHED, Records, Ring, assets
 
@@ -15,21 +17,15 @@ KINDS = ("opening", "closure", "splice", "rebalance")
 
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory):
-    ring = Ring(tmp_path_factory.mktemp("ring"))
-    try:
+    with closing(Ring(tmp_path_factory.mktemp("ring"))) as ring:
         ring.build(hub_options=[f"--plugin={HOLD}"])
         yield ring
-    finally:
-        ring.close()
 
 
 @pytest.fixture
 def plugin(ring):
-    plugin, start = rig.Plugin(ring.us), ring.us.log_end()
-    if not plugin.processes():
-        plugin.start()
-    yield plugin
-    assert_calm(ring.us, start)
+    with running(ring.us) as plugin:
+        yield plugin
 
 
 def books(ring, plugin):

@@ -5,10 +5,11 @@ The one route is us -> dst -> hub -> us; dst and hub ask 1 msat and 100 ppm each
 import math
 import os
 import shutil
+from contextlib import closing
 
 import pytest
 import rig
-from conftest import assert_calm
+from conftest import running
 from rig import SAT
 from ring import Ring
 
@@ -22,28 +23,22 @@ DST_FEE = 1 + math.ceil((PAYMENT_SAT * SAT + HUB_FEE) / 10_000)
 
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory):
-    ring = Ring(tmp_path_factory.mktemp("sling"))
-    try:
+    with closing(Ring(tmp_path_factory.mktemp("sling"))) as ring:
         ring.build(us_options=[f"--plugin={PROGRAM}"])
         yield ring
-    finally:
-        ring.close()
 
 
 @pytest.fixture
 def plugin(ring):
-    plugin, start = rig.Plugin(ring.us), ring.us.log_end()
-    if not plugin.processes():
-        plugin.start()
-    for key, value in {"sling_chunk_size_sats": PAYMENT_SAT, "daily_budget_sats": 5_000}.items():
-        ring.us.call("revenue-config", action="set", key=key, value=value)
-    # Until sling knows both channels' fees, it finds no route.
-    known = {ring.us.scid(ring.hub), ring.dst.scid(ring.hub), ring.us.scid(ring.dst)}
-    gossip = lambda: {channel["short_channel_id"] for channel in ring.us.rpc.listchannels()["channels"]}
-    rig.eventually(lambda: known <= gossip(), "the ring in the gossip")
-    rig.eventually(lambda: plugin.status()["rebalancer"]["state"] == "usable", "sling is seen")
-    yield plugin
-    assert_calm(ring.us, start)
+    with running(ring.us) as plugin:
+        for key, value in {"sling_chunk_size_sats": PAYMENT_SAT, "daily_budget_sats": 5_000}.items():
+            ring.us.call("revenue-config", action="set", key=key, value=value)
+        # Until sling knows both channels' fees, it finds no route.
+        known = {ring.us.scid(ring.hub), ring.dst.scid(ring.hub), ring.us.scid(ring.dst)}
+        gossip = lambda: {channel["short_channel_id"] for channel in ring.us.rpc.listchannels()["channels"]}
+        rig.eventually(lambda: known <= gossip(), "the ring in the gossip")
+        rig.eventually(lambda: plugin.status()["rebalancer"]["state"] == "usable", "sling is seen")
+        yield plugin
 
 
 def fill(ring, amount_sat, **wish):
