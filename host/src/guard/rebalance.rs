@@ -286,7 +286,9 @@ fn worth(proposal: &RebalanceProposal, to: &Channel, amount: Msat, case: Case<'_
         Ok(0) | Err(_) => Msat::from_sats(config.rebalance_min_profit),
         Ok(ppm) => Ppm(ppm).fee(Msat::ZERO, amount),
     };
-    let enough = is_fleet || u64::try_from(value.0).is_ok_and(|value| Msat(value) >= least && value > 0);
+    let enough = proposal.origin.is_forced()
+        || is_fleet
+        || u64::try_from(value.0).is_ok_and(|value| Msat(value) >= least && value > 0);
     if enough { Ok(false) } else { Err(Refusal::NotWorthIt { value, least }) }
 }
 

@@ -17,11 +17,13 @@ impl fmt::Display for JobId {
 /// Who wants a rebalance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobOrigin {
-    /// An evaluator, by itself.
+    /// An evaluator.
     Evaluator {
         name: StrategyName,
         /// Its module; none where it is not known.
         digest: Option<Digest>,
+        /// The caller of `revenue-rebalance` had it choose for one channel, and to go ahead as below.
+        force: bool,
     },
     /// A person or program that called `revenue-rebalance`.
     Operator {
@@ -34,7 +36,7 @@ pub enum JobOrigin {
 impl JobOrigin {
     /// Whether pauses and expected gain don't count.
     pub fn is_forced(&self) -> bool {
-        matches!(self, JobOrigin::Operator { force: true })
+        matches!(self, JobOrigin::Evaluator { force: true, .. } | JobOrigin::Operator { force: true })
     }
 }
 

@@ -27,7 +27,7 @@ const SELECT: &str = "SELECT j.*, (SELECT sum(amount_msat) FROM rebalances WHERE
 /// Writes a job with its reservation. Returns its number.
 pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime) -> Result<JobId> {
     let (evaluator, digest) = match &start.origin {
-        JobOrigin::Evaluator { name, digest } => (Some(name.as_str()), *digest),
+        JobOrigin::Evaluator { name, digest, .. } => (Some(name.as_str()), *digest),
         JobOrigin::Operator { .. } => (None, None),
     };
     let id = tx
@@ -202,6 +202,7 @@ fn origin(row: &Row<'_>) -> Result<JobOrigin> {
         Some(_) => Ok(JobOrigin::Evaluator {
             name: word(row, "evaluator", |name| name.parse().ok())?,
             digest: row.get("evaluator_digest")?,
+            force: row.get("forced")?,
         }),
     }
 }

@@ -121,6 +121,26 @@ async fn a_restarted_sling_has_forgotten_its_jobs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_raised_option_of_slings_ends_what_it_may_make_dearer() {
+    let stage = start(node()).await;
+    routes(&stage, RouteCost::None);
+    four_payments(&stage).await;
+    until_job(&stage, |job| job["state"] == "running").await;
+    stage.lab.with_node(|node| node.sling_mut().options.max_htlc_count = 6);
+    let job = settled(&stage).await;
+    assert_eq!(job["status"], "interrupted", "{job}");
+    let why = job["error_message"].as_str().expect("it says why");
+    assert!(why.starts_with("sling_option_changed"), "{why}");
+    books_agree(&stage).await;
+    // It was nobody's failure, and one more payment may settle of the next.
+    routes(&stage, RouteCost::Fixed { base_msat: 0, ppm: 100 });
+    let again = ask(&stage, 1, 0, 200_000, json!({"max_fee_sats": 300})).await;
+    assert_eq!((&again["status"], &again["reserved_msat"]), (&json!("pending"), &json!(900_000)), "{again}");
+    assert_eq!(settled(&stage).await["status"], "success");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sling_that_goes_away_takes_its_jobs_with_it() {
     let stage = start(node()).await;
     routes(&stage, RouteCost::None);

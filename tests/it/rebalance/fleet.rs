@@ -81,3 +81,35 @@ async fn losses_of_a_day_end_at_the_fleets_budget_and_others_go_on() {
     sling_is_clean(&stage);
     stage.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn force_has_the_evaluator_fill_a_channel_that_rests_within_every_limit_on_money() {
+    let stage = with_member().await;
+    configure(&stage, "rebalance_cooldown_hours", json!(24)).await;
+    let forced = json!({ "scid": stage.scid(0), "force": true });
+    assert_eq!(fill(&stage).await["status"], "pending");
+    settled(&stage).await;
+    let why = fill(&stage).await["error"].as_str().expect("it rests").to_owned();
+    assert!(why.contains("rests for another") && why.contains("force=true skips this limit"), "{why}");
+    let answer = stage.call("revenue-rebalance", forced.clone()).await;
+    assert_eq!(answer["status"], "pending", "{answer}");
+    let message = answer["message"].as_str().unwrap();
+    assert!(message.contains("force skipped expected gain and pauses"), "{message}");
+    assert_eq!(answer["candidate"]["dest_flow_state"], "rebalance-ev", "{answer}");
+    let job = settled(&stage).await;
+    assert_eq!((&job["status"], &job["id"]), (&json!("success"), &answer["job_id"]), "{job}");
+
+    // No budget is a matter of force: the guard refuses, and the evaluator wants nothing that none allows.
+    let paid = spent_msat(&stage);
+    for (key, expect) in [
+        ("hive_rebalance_budget_sats", "the fleet's daily budget for losses"),
+        ("daily_budget_sats", "no-budget"),
+    ] {
+        configure(&stage, key, json!(0)).await;
+        let refused = stage.call("revenue-rebalance", forced.clone()).await;
+        let why = refused["error"].as_str().expect("money is no matter of force");
+        assert!(why.contains(expect) && !why.contains("force=true skips"), "{why}");
+    }
+    assert_eq!(spent_msat(&stage), paid);
+    stage.end().await;
+}

@@ -72,7 +72,7 @@ impl Answer {
         let mut told: HashSet<ChannelId> = HashSet::new();
         for wanted in decision.proposals.iter().filter(|one| about.contains(&self.rows[one.to].channel_id)) {
             told.insert(self.rows[wanted.to].channel_id);
-            plan.judged.extend(ground.judge(proposal(wanted, &self.rows, &self.call), ledger));
+            plan.judged.extend(ground.judge(self.proposal(wanted, force), ledger));
         }
         for not in &decision.not_filled {
             let channel = &self.rows[not.row];
@@ -104,19 +104,21 @@ impl Answer {
             refusal,
         }
     }
-}
 
-fn proposal(wanted: &EvaluatedRebalance, rows: &[Channel], call: &Call<Rebalances>) -> RebalanceProposal {
-    RebalanceProposal {
-        to: rows[wanted.to].channel_id,
-        from: wanted.from.iter().map(|row| rows[*row].channel_id).collect(),
-        amount: wanted.amount,
-        max_fee: wanted.max_fee,
-        origin: JobOrigin::Evaluator { name: call.strategy.clone(), digest: call.digest },
-        value: Some(wanted.value),
-        cost: Some(wanted.cost),
-        success: Some(wanted.success),
-        reason: wanted.reason.clone(),
-        factors: wanted.factors.clone(),
+    /// What the guard is to judge; with `force` as somebody wants it who asked for the best for one channel.
+    fn proposal(&self, wanted: &EvaluatedRebalance, force: bool) -> RebalanceProposal {
+        let (rows, call) = (&self.rows, &self.call);
+        RebalanceProposal {
+            to: rows[wanted.to].channel_id,
+            from: wanted.from.iter().map(|row| rows[*row].channel_id).collect(),
+            amount: wanted.amount,
+            max_fee: wanted.max_fee,
+            origin: JobOrigin::Evaluator { name: call.strategy.clone(), digest: call.digest, force },
+            value: Some(wanted.value),
+            cost: Some(wanted.cost),
+            success: Some(wanted.success),
+            reason: wanted.reason.clone(),
+            factors: wanted.factors.clone(),
+        }
     }
 }

@@ -107,7 +107,12 @@ fn wanted(origin: JobOrigin) -> RebalanceProposal {
 }
 
 fn by_evaluator() -> RebalanceProposal {
-    wanted(JobOrigin::Evaluator { name: StrategyName::rebalance_ev(), digest: None })
+    wanted(JobOrigin::Evaluator { name: StrategyName::rebalance_ev(), digest: None, force: false })
+}
+
+/// Somebody had it choose for one channel, with `force=true`.
+fn by_forced_evaluator() -> RebalanceProposal {
+    wanted(JobOrigin::Evaluator { name: StrategyName::rebalance_ev(), digest: None, force: true })
 }
 
 fn by_operator(force: bool) -> RebalanceProposal {
@@ -204,8 +209,9 @@ fn pauses_hold_evaluators_and_people_but_not_force() {
         world.past.insert(id(1), past);
         assert_eq!(code(&world.judge(by_evaluator())), expect, "{past:?}");
         assert_eq!(code(&world.judge(by_operator(false))), expect, "{past:?}");
-        let forced = world.judge(by_operator(true));
-        assert_eq!(code(&forced), "approved", "{past:?}");
+        for forced in [by_operator(true), by_forced_evaluator()] {
+            assert_eq!(code(&world.judge(forced)), "approved", "{past:?}");
+        }
         if let Err(refusal) = world.judge(by_operator(false)).result {
             assert!(refusal.yields_to_force(), "{refusal:?}");
         }
@@ -249,6 +255,25 @@ fn force_never_passes_reserve_policies_or_the_highest_rate() {
         let verdict = world.judge(by_operator(true));
         let refusal = verdict.result.expect_err("force is no key to this");
         assert!(!refusal.yields_to_force(), "{refusal:?}");
+    }
+    let mut world = world();
+    world.wallet = Ok(Msat::ZERO);
+    assert_eq!(code(&world.judge(by_forced_evaluator())), "wallet_reserve");
+    world.mode(1, RebalanceMode::SourceOnly);
+    world.wallet = Ok(Msat::from_sats(2_000_000));
+    assert_eq!(code(&world.judge(by_forced_evaluator())), "policy");
+}
+
+#[test]
+fn force_skips_what_a_job_must_gain_and_not_what_may_be_lost() {
+    for (strategy, value, expect) in
+        [("dynamic", -1, "approved"), ("dynamic", -9_000_000, "approved"), ("hive", -9_000_000, "fleet_loss")]
+    {
+        let mut world = world();
+        let strategy = strategy.parse().expect("a name");
+        world.policies.insert(peer(1), Policy { strategy, ..Policy::default_for(peer(1)) });
+        let proposal = RebalanceProposal { value: Some(SignedMsat(value)), ..by_forced_evaluator() };
+        assert_eq!(code(&world.judge(proposal)), expect, "{value}");
     }
 }
 
