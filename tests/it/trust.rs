@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod files;
 mod pushes;
 mod refusals;
 mod signers;
@@ -17,6 +18,8 @@ use serde_json::{Value, json};
 
 const METHOD: &str = "revenue-strategy";
 const DAY: u64 = 86_400;
+/// What the built-in components call their version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The author number `n`.
 fn author(n: u64) -> NodeKey {

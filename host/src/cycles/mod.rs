@@ -1,5 +1,6 @@
 //! What the plugin does by itself, and the services that commands share with it.
 
+pub mod admission;
 pub mod adopt;
 pub mod fee;
 pub mod flow;

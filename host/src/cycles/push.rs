@@ -9,15 +9,15 @@ mod error;
 pub use error::PushError;
 
 use super::Services;
-use super::modules::Arrival;
+use super::admission::{Claim, let_in, signed};
+use super::modules::{Arrival, NotTaken};
 use super::trust::House;
-use crate::engine;
-use crate::guard::admission::{self, Accepted, Admission, AdmissionRefusal, ModuleFacts};
+use crate::guard::admission::{Accepted, Admission, AdmissionRefusal};
 use crate::guard::upload::{self, Chunk, UploadRefusal};
-use crate::model::manifest::{Manifest, Signature, Signed};
+use crate::model::UnixTime;
+use crate::model::manifest::{Manifest, Signed};
 use crate::model::upload::{Upload, UploadId, UploadState};
-use crate::model::{Digest, UnixTime};
-use crate::store::{Connection, Transaction, trust, uploads};
+use crate::store::{Connection, Transaction, installed, trust, uploads};
 use anyhow::{Result, bail};
 use sha2::{Digest as _, Sha256};
 
@@ -26,7 +26,7 @@ use sha2::{Digest as _, Sha256};
 pub enum Begun {
     /// Chunks may come; those of an earlier beginning are there.
     Open(Upload),
-    /// The module was let in before.
+    /// The module was let in before, and is installed.
     Again(Signed, Accepted),
 }
 
@@ -35,9 +35,9 @@ impl Services {
     ///
     /// # Errors
     /// What the manifest and its signatures alone let refuse.
-    pub async fn push_begin(&self, manifest: Manifest, signatures: Vec<Signature>) -> Result<Begun> {
+    pub async fn push_begin(&self, claim: Claim) -> Result<Begun> {
         let house = self.house();
-        self.store.write(move |tx| begin(tx, &house, manifest, signatures)).await
+        self.store.write(move |tx| begin(tx, &house, claim)).await
     }
 
     /// Takes a chunk. One that is there already changes nothing.
@@ -76,35 +76,25 @@ impl Services {
         if found.state == UploadState::Received {
             return Ok(found);
         }
-        let wasm = match self.examine(&found, wasm).await? {
+        let wasm = match self.fitting(&found.manifest, wasm, None).await? {
             Ok(wasm) => wasm,
             Err(why) => bail!(self.drop_upload(found, why).await?),
         };
         let house = self.house();
-        let (manifest, signatures) = (found.manifest.clone(), found.signatures.clone());
-        let admitted = self.store.read(move |conn| let_in(conn, &house, &manifest, &signatures)).await?;
-        let (Admission::New(signed) | Admission::Again(signed, _)) = admitted;
-        if let Err(why) = self.install_module(arrival(&signed, wasm)).await? {
-            bail!(PushError::NotInstalled(why, Box::new(found)));
+        let claim = Claim { manifest: found.manifest.clone(), signatures: found.signatures.clone() };
+        let admitted = self.store.read(move |conn| let_in(conn, &house, &claim, upload::MAX_BYTES)).await?;
+        let signed = signed(admitted.map_err(PushError::NotLetIn)?);
+        let how = format!("version {} pushed, signed by {}", signed.manifest.version, signed.names());
+        match self.install_module(Arrival::signed(&signed, wasm), how).await? {
+            Ok(_) => {}
+            Err(NotTaken::Claim(why)) => bail!(self.drop_upload(found, why).await?),
+            Err(NotTaken::Module(why)) => bail!(PushError::NotInstalled(why, Box::new(found))),
         }
         let received =
             Upload { state: UploadState::Received, touched_at: self.now(), signers: signed.signers, ..found };
         let stored = received.clone();
         self.store.write(move |tx| received_now(tx, &stored)).await?;
         Ok(received)
-    }
-
-    /// The module, if it is the one that the manifest describes.
-    async fn examine(&self, upload: &Upload, wasm: Vec<u8>) -> Result<Result<Vec<u8>, AdmissionRefusal>> {
-        let manifest = upload.manifest.clone();
-        let examined = tokio::task::spawn_blocking(move || {
-            let digest = Digest::of(&wasm);
-            // What is no component exports nothing.
-            let exports = engine::names(&wasm).map(|names| names.exports).unwrap_or_default();
-            let facts = ModuleFacts { digest, bytes: wasm.len() as u64, exports: &exports };
-            admission::fits(&manifest, &facts, None).map(|()| wasm)
-        });
-        Ok(examined.await?)
     }
 
     async fn drop_upload(&self, found: Upload, why: AdmissionRefusal) -> Result<PushError> {
@@ -131,24 +121,13 @@ fn find(conn: &Connection, id: UploadId) -> Result<Upload> {
     Ok(uploads::get(conn, &id)?.ok_or(PushError::Unknown(id))?)
 }
 
-fn let_in(
-    conn: &Connection,
-    house: &House,
-    manifest: &Manifest,
-    signatures: &[Signature],
-) -> Result<Admission> {
-    let terms = house.terms(conn)?;
-    let accepted = trust::accepted(conn, &manifest.name)?;
-    Ok(admission::admit(manifest, signatures, &terms, accepted).map_err(PushError::NotLetIn)?)
-}
-
-fn begin(
-    tx: &Transaction<'_>,
-    house: &House,
-    manifest: Manifest,
-    signatures: Vec<Signature>,
-) -> Result<Begun> {
-    if let Admission::Again(signed, accepted) = let_in(tx, house, &manifest, &signatures)? {
+fn begin(tx: &Transaction<'_>, house: &House, claim: Claim) -> Result<Begun> {
+    let admitted = let_in(tx, house, &claim, upload::MAX_BYTES)?.map_err(PushError::NotLetIn)?;
+    let Claim { manifest, signatures } = claim;
+    // Who removed it may have it again.
+    if let Admission::Again(signed, accepted) = admitted
+        && installed::get(tx, &manifest.name, &manifest.digest)?.is_some()
+    {
         return Ok(Begun::Again(signed, accepted));
     }
     let (id, now) = (name_of(&manifest), house.now);
@@ -232,16 +211,4 @@ fn received_now(tx: &Transaction<'_>, received: &Upload) -> Result<()> {
     trust::accept(tx, &received.manifest, received.touched_at)?;
     uploads::drop_chunks(tx, &received.id)?;
     Ok(uploads::put(tx, received)?)
-}
-
-/// A checked module, as it is to be installed.
-fn arrival(signed: &Signed, wasm: Vec<u8>) -> Arrival {
-    let signers: Vec<String> = signed.signers.iter().map(ToString::to_string).collect();
-    Arrival {
-        wasm,
-        name: Some(signed.manifest.name.clone()),
-        signers: signed.signers.clone(),
-        manifest: Some(signed.manifest.to_string()),
-        how: format!("version {} pushed, signed by {}", signed.manifest.version, signers.join(", ")),
-    }
 }

@@ -4,7 +4,7 @@ use super::Services;
 use crate::config::Config;
 use crate::engine;
 use crate::guard::admission::Terms;
-use crate::guard::{signature, upload};
+use crate::guard::signature;
 use crate::model::{PeerId, UnixTime};
 use crate::store::Connection;
 use crate::store::trust::{self, TrustEvent, TrustedSigner};
@@ -60,8 +60,8 @@ pub(super) struct House {
 }
 
 impl House {
-    /// What is asked of a module that comes in chunks.
-    pub(super) fn terms(&self, conn: &Connection) -> Result<Terms> {
+    /// What is asked of a module that comes in by a way that takes `most_bytes`.
+    pub(super) fn terms(&self, conn: &Connection, most_bytes: u64) -> Result<Terms> {
         let added = trust::list(conn)?.into_iter().map(|one| one.signer);
         Ok(Terms {
             network: self.network.clone(),
@@ -69,7 +69,7 @@ impl House {
             needed: self.needed,
             now: self.now,
             interfaces: engine::interfaces(),
-            most_bytes: upload::MAX_BYTES,
+            most_bytes,
         })
     }
 }

@@ -64,7 +64,7 @@ pub use world::{Fees, Interface, Rebalances, World};
 
 use crate::model::rebalance::{RebalanceDecision, RebalanceInput};
 use crate::model::strategy::{FeeInput, StrategyDecision};
-use crate::model::{Digest, StrategyName};
+use crate::model::{CycleKind, Digest, StrategyName};
 use anyhow::Context;
 use load::Loader;
 use site::Site;
@@ -75,7 +75,26 @@ use std::sync::Arc;
 
 /// The interfaces of the contract that this version speaks, with their versions.
 pub fn interfaces() -> Vec<String> {
-    vec![v1::FEE.to_string(), v1::REBALANCE.to_string()]
+    CycleKind::ALL.map(|world| interface(world).to_string()).to_vec()
+}
+
+/// What a component that exports these can decide.
+pub fn worlds(exports: &[String]) -> Vec<CycleKind> {
+    let is_there = |world: &CycleKind| exports.contains(&interface(*world).to_string());
+    CycleKind::ALL.into_iter().filter(is_there).collect()
+}
+
+/// What a component of another version of the contract is for, so that it is told what is wrong there.
+pub fn seems_for(exports: &[String]) -> CycleKind {
+    let is_evaluator = |name: &String| name.starts_with(v1::REBALANCE.name);
+    if exports.iter().any(is_evaluator) { CycleKind::Rebalance } else { CycleKind::Fee }
+}
+
+fn interface(world: CycleKind) -> &'static Interface {
+    match world {
+        CycleKind::Fee => &v1::FEE,
+        CycleKind::Rebalance => &v1::REBALANCE,
+    }
 }
 
 /// A module that evaluates rebalances.

@@ -168,5 +168,16 @@ pub fn fits(
     Ok(())
 }
 
+/// Whether a module calls itself by the version that the manifest says.
+///
+/// # Errors
+/// When it does not.
+pub fn same_version(manifest: &Manifest, own: &str) -> Result<(), AdmissionRefusal> {
+    if manifest.version.to_string() == own {
+        return Ok(());
+    }
+    Err(AdmissionRefusal::Version { manifest: manifest.version, own: own.to_owned() })
+}
+
 #[cfg(test)]
 mod tests;

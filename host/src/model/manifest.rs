@@ -185,5 +185,12 @@ pub struct Signed {
     pub signers: Vec<PeerId>,
 }
 
+impl Signed {
+    /// The signers, for a sentence.
+    pub fn names(&self) -> String {
+        self.signers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod performance;
 mod push;
 mod replay;
 mod show;
+pub mod sigfile;
 mod sub;
 mod trust;
 

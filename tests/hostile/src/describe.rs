@@ -12,7 +12,11 @@ pub fn describe(mode: &str) -> Description {
         "describe-params" => about.params = (0..65).map(|at| param(&format!("p{at}"))).collect(),
         "describe-bound" => about.params[0].minimum = Some(f64::NAN),
         "describe-alias" => about.signals = aliases(),
-        _ => {}
+        other => {
+            if let Some(version) = other.strip_prefix("version-") {
+                version.clone_into(&mut about.version);
+            }
+        }
     }
     about
 }

@@ -121,14 +121,17 @@ async fn what_is_not_what_was_signed_is_told() {
     assert!(elsewhere.contains("the node is on regtest, and the manifest is for bitcoin"), "{elsewhere}");
     assert_eq!(signing.desk.files(), ["mine.wasm"]);
 
-    let print = ["sign", &wasm, "--name", "mine", "--network", "regtest", "--version", "3.2.1", "--print"];
+    let print = ["sign", &wasm, "--name", "mine", "--network", "regtest", "--print"];
     let text = signing.run(&print).good();
-    assert!(text.contains("; version 3.2.1; ") && text.lines().count() == 1, "{text}");
+    assert!(
+        text.contains(&format!("; version {}; ", env!("CARGO_PKG_VERSION"))) && text.lines().count() == 1,
+        "{text}"
+    );
     assert!(
         signing.run(&["verify", &wasm]).bad().contains("FAULT   signatures of 1 trusted signer are needed")
     );
     assert_eq!(signing.run(&["sign", &wasm, "--print"]).good(), text, "the text stays");
-    let otherwise = signing.run(&["sign", &wasm, "--version", "3.2.2", "--print"]).sentence();
+    let otherwise = signing.run(&["sign", &wasm, "--name", "yours", "--print"]).sentence();
     assert!(otherwise.contains("use --anew"), "{otherwise}");
 
     let key = NodeKey::of_seed(1);
@@ -149,6 +152,17 @@ async fn what_is_not_what_was_signed_is_told() {
             .contains("FAULT   the manifest is for network regtest")
     );
     assert!(signing.run(&["verify", &wasm, "--signatures", "2"]).bad().contains("and there are 1"));
+
+    // A manifest that lies about the version, well signed.
+    let lie = text.trim_end().replace(&format!("version {}", env!("CARGO_PKG_VERSION")), "version 9.9.9");
+    let signatures = json!([{ "signer": key.id(), "signature": key.sign(&lie).zbase }]);
+    let file = json!({ "manifest": lie, "signatures": signatures }).to_string();
+    signing.desk.file("mine.wasm.sig.json", file.as_bytes());
+    let told = signing.run(&["verify", &wasm]).bad();
+    assert!(
+        told.contains("FAULT   the manifest says version 9.9.9, and the module says of itself"),
+        "{told}"
+    );
 
     // One bit of the module.
     let mut changed = bytes.to_vec();

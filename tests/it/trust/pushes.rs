@@ -1,6 +1,9 @@
 //! Pushes that arrive.
 
-use super::{Claim, METHOD, author, begin, chunk, commit, component, digest, error, push, send, trusting};
+use super::{
+    Claim, METHOD, VERSION, author, begin, chunk, commit, component, digest, error, push, send, trusting,
+};
+use crate::engine::place::guest;
 use crate::support::{DEADLINE, Stage, fields, wait_until};
 use lab::Flavour;
 use serde_json::{Value, json};
@@ -16,7 +19,7 @@ async fn a_push_survives_repetitions_disorder_and_a_restart() {
     let wasm = component("dynamic");
     let chunks: Vec<&[u8]> = wasm.chunks(20_000).collect();
     assert!(chunks.len() > 3, "{} bytes", wasm.len());
-    let claim = Claim::of(&stage, "mine", "1.0.0", wasm);
+    let claim = Claim::of(&stage, "mine", VERSION, wasm);
     let begun = stage.success(METHOD, claim.signed_by(&[1])).await;
     let open = [
         "abi",
@@ -88,7 +91,7 @@ async fn a_push_survives_repetitions_disorder_and_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_version_never_comes_back() {
     let stage = trusting(&[1]).start().await;
-    let (old, new) = (component("static"), component("passive"));
+    let (old, new) = (&guest("version-1.0.0")[..], &guest("version-1.1.0")[..]);
     let first = Claim::of(&stage, "mine", "1.0.0", old);
     let second = Claim::of(&stage, "mine", "1.1.0", new);
     assert_eq!(push(&stage, &first, old, &[1]).await["state"], "received");
@@ -103,8 +106,33 @@ async fn an_older_version_never_comes_back() {
     }
     assert_eq!(stage.success(METHOD, second.signed_by(&[1])).await["status"], "noop");
     // Each name has versions of its own.
-    let elsewhere = Claim::of(&stage, "yours", "0.0.1", old);
-    assert_eq!(push(&stage, &elsewhere, old, &[1]).await["state"], "received");
+    let oldest = &guest("version-0.0.1")[..];
+    let elsewhere = Claim::of(&stage, "yours", "0.0.1", oldest);
+    assert_eq!(push(&stage, &elsewhere, oldest, &[1]).await["state"], "received");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_removed_a_module_may_have_the_very_same_again() {
+    let stage = trusting(&[1]).start().await;
+    let (old, new) = (&guest("version-1.0.0")[..], &guest("version-1.1.0")[..]);
+    let (first, second) = (Claim::of(&stage, "mine", "1.0.0", old), Claim::of(&stage, "mine", "1.1.0", new));
+    for (claim, wasm) in [(&first, old), (&second, new)] {
+        assert_eq!(push(&stage, claim, wasm, &[1]).await["state"], "received");
+    }
+    stage.success(METHOD, json!(["remove", "mine", "version=1.1.0"])).await;
+    // Other bytes under that version, and an older version, are kept out as before.
+    let forged = Claim::of(&stage, "mine", "1.1.0", old);
+    for claim in [&forged, &first] {
+        assert_eq!(error(&stage, claim.signed_by(&[1])).await.0, "not_newer");
+    }
+    let again = push(&stage, &second, new, &[1]).await;
+    assert_eq!((&again["status"], &again["state"]), (&json!("success"), &json!("received")), "{again}");
+    let shown = stage.success(METHOD, json!(["show", "mine"])).await;
+    let versions: Vec<_> =
+        shown["modules"].as_array().unwrap().iter().map(|module| module["version"].clone()).collect();
+    assert!(versions.contains(&json!("1.1.0")), "{shown}");
+    assert_eq!(stage.success(METHOD, second.signed_by(&[1])).await["status"], "noop");
     stage.end().await;
 }
 
@@ -112,7 +140,7 @@ async fn an_older_version_never_comes_back() {
 async fn two_of_three_signers_are_two_of_three() {
     let stage = trusting(&[1, 2]).option("strategy-signatures", 2).start().await;
     let wasm = component("static");
-    let claim = Claim::of(&stage, "mine", "1.0.0", wasm);
+    let claim = Claim::of(&stage, "mine", VERSION, wasm);
     for (signers, code, part) in [
         (&[1][..], "too_few_signers", "of 2 trusted signers are needed, and there are 1"),
         (&[1, 3], "too_few_signers", "is not trusted"),
@@ -135,7 +163,7 @@ async fn what_was_true_at_the_beginning_is_asked_again_at_the_end() {
     let stage = Stage::on(Flavour::V26_06).channels(1).start().await;
     let (wasm, id) = (component("static"), author(1).id());
     stage.success(METHOD, json!(["trust", "add", id])).await;
-    let claim = Claim::of(&stage, "mine", "1.0.0", wasm);
+    let claim = Claim::of(&stage, "mine", VERSION, wasm);
     let begun = stage.success(METHOD, claim.signed_by(&[1])).await;
     send(&stage, &begun["upload"], wasm, 0).await;
     stage.success(METHOD, json!(["trust", "remove", id])).await;
@@ -152,7 +180,7 @@ async fn what_was_true_at_the_beginning_is_asked_again_at_the_end() {
 async fn the_nodes_own_signature_is_one() {
     let mut stage = Stage::on(Flavour::V26_06).channels(1).start().await;
     let wasm = component("static");
-    let text = Claim::of(&stage, "mine", "1.0.0", wasm).text();
+    let text = Claim::of(&stage, "mine", VERSION, wasm).text();
     let call =
         |method: &str, params: Value| stage.lab.with_node(|node| node.call_now(method, &params).unwrap());
     let (id, zbase) =
@@ -170,7 +198,7 @@ async fn the_nodes_own_signature_is_one() {
 async fn half_an_upload_expires() {
     let mut stage = trusting(&[1]).start().await;
     let wasm = component("static");
-    let claim = Claim::of(&stage, "mine", "1.0.0", wasm);
+    let claim = Claim::of(&stage, "mine", VERSION, wasm);
     let begun = stage.success(METHOD, claim.signed_by(&[1])).await;
     let upload = &begun["upload"];
     for (wait_s, seq) in [(3_000, 0), (3_000, 1)] {

@@ -1,6 +1,8 @@
 //! Pushes that do not arrive.
 
-use super::{Claim, DAY, METHOD, author, begin, chunk, commit, component, digest, error, send, trusting};
+use super::{
+    Claim, DAY, METHOD, VERSION, author, begin, chunk, commit, component, digest, error, send, trusting,
+};
 use crate::engine::place::guest;
 use serde_json::json;
 
@@ -8,7 +10,7 @@ use serde_json::json;
 async fn a_bad_claim_is_refused_before_there_is_a_byte() {
     let stage = trusting(&[1]).start().await;
     let wasm = component("static");
-    let good = Claim::of(&stage, "mine", "1.0.0", wasm);
+    let good = Claim::of(&stage, "mine", VERSION, wasm);
     let now = good.not_after - DAY;
     for (claim, code, part) in [
         (
@@ -64,8 +66,8 @@ async fn a_module_that_was_not_signed_is_dropped() {
     *changed.last_mut().unwrap() ^= 1;
     let text = b"no component at all".to_vec();
     for (claim, bytes, code) in [
-        (Claim::of(&stage, "mine", "1.0.0", wasm), &changed, "digest"),
-        (Claim::of(&stage, "text", "1.0.0", &text), &text, "abi"),
+        (Claim::of(&stage, "mine", VERSION, wasm), &changed, "digest"),
+        (Claim::of(&stage, "text", VERSION, &text), &text, "abi"),
     ] {
         let begun = stage.success(METHOD, claim.signed_by(&[1])).await;
         send(&stage, &begun["upload"], bytes, 0).await;
@@ -86,8 +88,18 @@ async fn a_module_that_was_not_signed_is_dropped() {
         "{answer}"
     );
     assert!(answer["error"].as_str().unwrap().contains("when asked to describe itself"), "{answer}");
+    // The right bytes, and a manifest that lies about their version.
+    let claim = Claim::of(&stage, "mine", "9.0.0", wasm);
+    let answer = super::push(&stage, &claim, wasm, &[1]).await;
+    assert_eq!((&answer["code"], &answer["state"]), (&json!("version"), &json!("aborted")), "{answer}");
+    let why = answer["error"].as_str().unwrap();
+    assert!(
+        why.contains(&format!("says version 9.0.0, and the module says of itself that it is {VERSION}")),
+        "{why}"
+    );
+    assert!(!stage.data_dir().join(format!("modules/{}.wasm", digest(wasm))).exists());
     // The right bytes may still come.
-    let claim = Claim::of(&stage, "mine", "1.0.0", wasm);
+    let claim = Claim::of(&stage, "mine", VERSION, wasm);
     assert_eq!(super::push(&stage, &claim, wasm, &[1]).await["state"], "received");
     stage.end().await;
 }
@@ -96,7 +108,7 @@ async fn a_module_that_was_not_signed_is_dropped() {
 async fn a_chunk_has_its_limits() {
     let stage = trusting(&[1]).start().await;
     let wasm = component("dynamic");
-    let begun = stage.success(METHOD, Claim::of(&stage, "mine", "1.0.0", wasm).signed_by(&[1])).await;
+    let begun = stage.success(METHOD, Claim::of(&stage, "mine", VERSION, wasm).signed_by(&[1])).await;
     let upload = &begun["upload"];
     for (params, code, part) in [
         (chunk(upload, 0, &[0; 32_769]), "chunk_too_large", "at most 32768"),
@@ -117,7 +129,7 @@ async fn a_chunk_has_its_limits() {
 async fn four_uploads_are_open_at_most() {
     let stage = trusting(&[1]).start().await;
     let wasm = component("static");
-    let claim = |n: u32| Claim::of(&stage, &format!("mine-{n}"), "1.0.0", wasm).signed_by(&[1]);
+    let claim = |n: u32| Claim::of(&stage, &format!("mine-{n}"), VERSION, wasm).signed_by(&[1]);
     let mut uploads = Vec::new();
     let claims: Vec<_> = (0..5).map(claim).collect();
     for claim in &claims[..4] {

@@ -3,8 +3,9 @@
 
 use crate::engine::{
     Engine, EngineOptions, Evaluator, LimitClass, LoadFault, Module, Names, built_in_component, names,
+    seems_for,
 };
-use crate::model::{Digest, StrategyName};
+use crate::model::{CycleKind, Digest, StrategyName};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::fs;
@@ -103,7 +104,7 @@ impl Bench {
             return Ok(Err(fault.clone()));
         }
         let (fees, rebalances) = match (fees, self.engine.load_evaluator(&name)) {
-            (Err(_), Err(fault)) if exports_evaluator(&source.wasm) => return Ok(Err(fault)),
+            (Err(_), Err(fault)) if is_for_rebalances(&source.wasm) => return Ok(Err(fault)),
             (Err(fault), Err(_)) => return Ok(Err(fault)),
             (fees, rebalances) => (fees.ok(), rebalances.ok()),
         };
@@ -116,11 +117,9 @@ impl Bench {
     }
 }
 
-/// Whether its exports look like those of an evaluator of some version, so that the fault to show
-/// is that of an evaluator.
-fn exports_evaluator(wasm: &[u8]) -> bool {
-    let exports = names(wasm).map(|names| names.exports).unwrap_or_default();
-    exports.iter().any(|name| name.starts_with("revenue-ops:strategy/rebalance@"))
+/// Whether the fault to show is that of an evaluator.
+fn is_for_rebalances(wasm: &[u8]) -> bool {
+    names(wasm).is_ok_and(|names| seems_for(&names.exports) == CycleKind::Rebalance)
 }
 
 impl Drop for Bench {

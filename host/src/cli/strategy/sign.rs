@@ -10,7 +10,7 @@ use crate::cli::print;
 use crate::clock::Clock;
 use crate::engine::{Fees, Rebalances, World};
 use crate::guard::signature;
-use crate::model::manifest::{Manifest, Signature, Version};
+use crate::model::manifest::{Manifest, Signature};
 use crate::model::strategy::Description;
 use crate::model::{PeerId, UnixTime};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -27,9 +27,6 @@ pub struct Options {
     /// The strategy's name in policies; the module's own if nothing is said.
     #[arg(long)]
     name: Option<String>,
-    /// Its version, such as 1.2.3; the module's own if nothing is said.
-    #[arg(long = "version")]
-    release: Option<Version>,
     /// Days for which nodes take it in.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=366))]
     not_after: Option<u64>,
@@ -117,13 +114,11 @@ impl Options {
         known.ensure_for(source, place)?;
         let there = &known.manifest;
         let differs = self.name.as_ref().is_some_and(|name| *name != there.name.as_str())
-            || self.release.is_some_and(|version| version != there.version)
             || self.network.as_ref().is_some_and(|network| *network != there.network)
             || self.not_after.is_some();
         ensure!(
             !differs,
-            "{} has a manifest that says otherwise: add to it without --name, --version, --network and --not-after, or \
-             use --anew",
+            "{} has a manifest that says otherwise: add to it without --name, --network and --not-after, or use --anew",
             place.display()
         );
         Ok(known)
@@ -135,10 +130,8 @@ impl Options {
         let subject = Bench::new(inspect::class(self.interpreted))?.subject(source)?;
         let (about, abi) = described(&subject, self.world)?;
         let named = self.name.as_ref().unwrap_or(&about.name);
-        let version = match self.release {
-            Some(version) => version,
-            None => about.version.parse().map_err(|why| anyhow!("its own {why}: use --version"))?,
-        };
+        let version =
+            about.version.parse().map_err(|why| anyhow!("{why}, and the module calls itself so"))?;
         let now = Clock::for_network(&network)?.now();
         let manifest = Manifest {
             network,

@@ -1,7 +1,8 @@
 //! `strategy verify`: whether a node with these trusted signers would let a module in. No node is asked.
 
 use super::Verdict;
-use super::bench::Source;
+use super::bench::{Bench, Source};
+use super::inspect;
 use super::sigfile::SignatureFile;
 use crate::cli::print;
 use crate::clock::Clock;
@@ -31,6 +32,9 @@ pub struct Options {
     /// The network of the node; that of the manifest if nothing is said.
     #[arg(long)]
     network: Option<String>,
+    /// Give it the limits of modules named in revenue-ops-interpreted-modules.
+    #[arg(long)]
+    interpreted: bool,
 }
 
 /// Prints the manifest, each signature, and the verdict.
@@ -50,13 +54,29 @@ pub(super) fn verify(options: &Options) -> Result<Verdict> {
     for one in &file.signatures {
         writeln!(out, "{}", line(&file, one, &terms))?;
     }
-    let verdict = judge(&source, &file, &terms);
+    let verdict = match judge(&source, &file, &terms) {
+        Ok(signers) => options.calls_itself_so(&source, &file)?.map(|()| signers),
+        Err(why) => Err(why.to_string()),
+    };
     match &verdict {
         Ok(signers) => writeln!(out, "ok      it may come in, signed by {signers}")?,
         Err(why) => writeln!(out, "FAULT   {why}")?,
     }
     print(&out)?;
     Ok(verdict.is_ok().into())
+}
+
+impl Options {
+    /// Whether the module says of itself what the manifest says, or why not.
+    fn calls_itself_so(&self, source: &Source, file: &SignatureFile) -> Result<Result<(), String>> {
+        let subject = match Bench::new(inspect::class(self.interpreted))?.load(source)? {
+            Ok(subject) => subject,
+            Err(fault) => return Ok(Err(fault.to_string())),
+        };
+        let own = subject.descriptions().into_iter().map(|(_, about)| &about.version);
+        let said = own.map(|own| admission::same_version(&file.manifest, own).map_err(|why| why.to_string()));
+        Ok(said.collect())
+    }
 }
 
 fn line(file: &SignatureFile, one: &Signature, terms: &Terms) -> String {
@@ -74,5 +94,5 @@ fn judge(source: &Source, file: &SignatureFile, terms: &Terms) -> Result<String,
     admission::fits(&file.manifest, &facts, None)?;
     let (admission::Admission::New(signed) | admission::Admission::Again(signed, _)) =
         admission::admit(&file.manifest, &file.signatures, terms, None)?;
-    Ok(signed.signers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    Ok(signed.names())
 }

@@ -1,13 +1,16 @@
 //! From bytes to an installed module: everything that can be checked without setting a fee.
 
-use super::{Refused, SelfTest, Wish, by_operator, short};
+use super::{Refused, SelfTest, by_operator, short};
 use crate::cycles::Services;
-use crate::engine::{Fees, LoadFault, Module, Rebalances, World};
+use crate::engine::{self, Fees, LoadFault, Module, Rebalances, World};
+use crate::guard::admission::{self, AdmissionRefusal};
+use crate::model::manifest::Signed;
 use crate::model::module::{InstalledModule, Stage};
 use crate::model::strategy::Description;
-use crate::model::{CycleKind, Digest, PeerId, StrategyName};
+use crate::model::{CycleKind, Digest, StrategyName};
 use crate::store::{Transaction, installed};
 use anyhow::{Context, Result};
+use std::fmt;
 
 /// A module on its way in.
 #[derive(Clone, Debug)]
@@ -15,11 +18,55 @@ pub struct Arrival {
     pub wasm: Vec<u8>,
     /// The name to install it under; its own if none is given.
     pub name: Option<StrategyName>,
-    /// Trusted node keys that signed the manifest, and the manifest. Both empty for an unsigned one.
-    pub signers: Vec<PeerId>,
-    pub manifest: Option<String>,
-    /// How it came, for the audit.
-    pub how: String,
+    /// What it is to decide; what it can decide if nothing is said.
+    pub world: Option<CycleKind>,
+    /// The manifest that was let in, with the trusted keys that signed it; none for an unsigned module.
+    pub signed: Option<Signed>,
+}
+
+impl Arrival {
+    /// A module as its manifest describes it.
+    pub fn signed(signed: &Signed, wasm: Vec<u8>) -> Arrival {
+        let manifest = &signed.manifest;
+        let world = engine::worlds(std::slice::from_ref(&manifest.abi)).pop();
+        Arrival { wasm, name: Some(manifest.name.clone()), world, signed: Some(signed.clone()) }
+    }
+}
+
+/// Why a module is not taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It is not what was said of it, or nobody who counts said it.
+    Claim(AdmissionRefusal),
+    /// It is not fit to decide.
+    Module(Refused),
+}
+
+impl From<AdmissionRefusal> for NotTaken {
+    fn from(why: AdmissionRefusal) -> NotTaken {
+        NotTaken::Claim(why)
+    }
+}
+
+impl From<Refused> for NotTaken {
+    fn from(why: Refused) -> NotTaken {
+        NotTaken::Module(why)
+    }
+}
+
+impl From<LoadFault> for NotTaken {
+    fn from(fault: LoadFault) -> NotTaken {
+        NotTaken::Module(fault.to_string())
+    }
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotTaken::Claim(why) => why.fmt(f),
+            NotTaken::Module(why) => f.write_str(why),
+        }
+    }
 }
 
 /// What was found out about a module.
@@ -42,37 +89,41 @@ pub struct Installed {
     pub known: bool,
 }
 
+/// A module that came through, or why it did not. The outer error is the host's own trouble.
+type Came<T> = Result<Result<T, NotTaken>>;
+
 impl Services {
     /// Checks a module's bytes: size, imports, world, description, and a decision on the present
     /// snapshot. Keeps nothing of it.
-    pub async fn verify_module(&self, wasm: Vec<u8>, name: Option<StrategyName>) -> Wish<Verified> {
-        let digest = Digest::of(&wasm);
-        let was_kept = self.take_in(wasm, digest).await?;
-        let verified = self.verify_kept(digest, name.as_ref()).await;
-        self.let_go_unless(was_kept, digest).await?;
+    pub async fn verify_module(&self, mut arrival: Arrival) -> Came<Verified> {
+        let taken = self.take_in(std::mem::take(&mut arrival.wasm)).await?;
+        let verified = self.verify_kept(&taken, &arrival).await;
+        self.let_go_unless(taken.was_kept, taken.digest).await?;
         verified
     }
 
-    /// Installs a module that passes all checks. It decides nothing yet.
-    pub async fn install_module(&self, arrival: Arrival) -> Wish<Installed> {
-        let Arrival { wasm, name, signers, manifest, how } = arrival;
-        let digest = Digest::of(&wasm);
-        let was_kept = self.take_in(wasm, digest).await?;
-        let verified = match self.verify_kept(digest, name.as_ref()).await {
-            Ok(Ok(verified)) => verified,
-            Ok(Err(why)) => {
-                self.let_go_unless(was_kept, digest).await?;
-                return Ok(Err(why));
-            }
-            Err(error) => {
-                self.let_go_unless(was_kept, digest).await?;
-                return Err(error);
-            }
+    /// Installs a module that passes all checks; `how` it came is for the audit. It decides nothing yet.
+    pub async fn install_module(&self, mut arrival: Arrival, how: String) -> Came<Installed> {
+        let taken = self.take_in(std::mem::take(&mut arrival.wasm)).await?;
+        let installed = match self.verify_kept(&taken, &arrival).await {
+            Ok(Ok(verified)) => self.keep_verified(verified, arrival.signed, how).await,
+            Ok(Err(why)) => Ok(Err(why)),
+            Err(error) => Err(error),
         };
+        self.let_go_unless(taken.was_kept || matches!(installed, Ok(Ok(_))), taken.digest).await?;
+        installed
+    }
+
+    async fn keep_verified(
+        &self,
+        verified: Verified,
+        signed: Option<Signed>,
+        how: String,
+    ) -> Came<Installed> {
         let now = self.now();
         let module = InstalledModule {
             name: verified.name.clone(),
-            digest,
+            digest: verified.digest,
             decides: verified.decides,
             version: verified.description.version.clone(),
             bytes: verified.bytes as u64,
@@ -80,30 +131,34 @@ impl Services {
             stage_since: now,
             installed_at: now,
             stands_for: verified.name.clone(),
-            signers,
-            manifest,
+            manifest: signed.as_ref().map(|signed| signed.manifest.to_string()),
+            signers: signed.map(|signed| signed.signers).unwrap_or_default(),
             canary: None,
         };
         let event = by_operator(&module, "install", how, now);
-        let (module, known) = self
-            .store
-            .write(move |tx| {
-                if let Some(known) = installed::get(tx, &module.name, &module.digest)? {
-                    return Ok((signed_meanwhile(tx, known, &module)?, true));
+        let kept = self.store.write(move |tx| {
+            if let Some(known) = installed::get(tx, &module.name, &module.digest)? {
+                if let Err(why) = same_world(&known, &module) {
+                    return Ok(Err(why));
                 }
-                installed::put(tx, &module)?;
-                installed::note(tx, &event)?;
-                Ok((module, false))
-            })
-            .await?;
-        Ok(Ok(Installed { module, verified, known }))
+                return Ok(Ok((signed_meanwhile(tx, known, &module)?, true)));
+            }
+            installed::put(tx, &module)?;
+            installed::note(tx, &event)?;
+            Ok(Ok((module, false)))
+        });
+        let kept = kept.await?;
+        Ok(kept.map(|(module, known)| Installed { module, verified, known }).map_err(NotTaken::Module))
     }
 
-    /// Keeps a module's bytes. Says whether they were kept before.
-    async fn take_in(&self, wasm: Vec<u8>, digest: Digest) -> Result<bool> {
+    /// Keeps a module's bytes.
+    async fn take_in(&self, wasm: Vec<u8>) -> Result<Taken> {
         let kept = self.on_engine(move |engine| {
+            let digest = Digest::of(&wasm);
             let was_kept = engine.all_kept()?.contains(&digest);
-            engine.keep(&wasm).map(|_| was_kept)
+            // What is no component exports nothing.
+            let exports = engine::names(&wasm).map(|names| names.exports).unwrap_or_default();
+            engine.keep(&wasm).map(|_| Taken { digest, was_kept, exports })
         });
         kept.await?.context("keeping the module")
     }
@@ -116,34 +171,41 @@ impl Services {
         Ok(())
     }
 
-    async fn verify_kept(&self, digest: Digest, name: Option<&StrategyName>) -> Wish<Verified> {
+    async fn verify_kept(&self, taken: &Taken, arrival: &Arrival) -> Came<Verified> {
+        let digest = taken.digest;
+        let world = match world(&taken.exports, arrival.world) {
+            Ok(world) => world,
+            Err(why) => return Ok(Err(why.into())),
+        };
         // Compiling needs some name; what the module itself says is known only after it.
         let unnamed: StrategyName = short(&digest).parse().map_err(anyhow::Error::msg)?;
-        let working = name.unwrap_or(&unnamed);
-        let (about, self_test) = match self.load_kept::<Fees>(working, digest).await {
-            Ok(module) => {
-                let input = self.fee_input_now(&module).await?;
-                (About::of(&module), self.try_twice(working, module, input).await?)
-            }
-            Err(LoadFault::WrongWorld { .. }) => match self.load_kept::<Rebalances>(working, digest).await {
+        let working = arrival.name.as_ref().unwrap_or(&unnamed);
+        let (about, self_test) = match world {
+            CycleKind::Fee => match self.load_kept::<Fees>(working, digest).await {
+                Ok(module) => {
+                    let input = self.fee_input_now(&module).await?;
+                    (About::of(&module), self.try_twice(working, module, input).await?)
+                }
+                Err(fault) => return Ok(Err(fault.into())),
+            },
+            CycleKind::Rebalance => match self.load_kept::<Rebalances>(working, digest).await {
                 Ok(module) => {
                     let input = self.rebalance_input_now(&module).await?;
                     (About::of(&module), self.try_twice(working, module, input).await?)
                 }
-                Err(fault) => return Ok(Err(fault.to_string())),
+                Err(fault) => return Ok(Err(fault.into())),
             },
-            Err(fault) => return Ok(Err(fault.to_string())),
         };
-        let About { decides, bytes, description } = about;
-        let name = match name.cloned().map_or_else(|| description.name.parse(), Ok) {
-            Ok(name) => name,
-            Err(why) => return Ok(Err(format!("its own name cannot be used: {why}"))),
-        };
-        if let Err(why) = may_be_called(&name) {
-            return Ok(Err(why));
-        }
-        Ok(self_test.map(|self_test| Verified { name, digest, bytes, decides, description, self_test }))
+        Ok(about.judge(digest, arrival, self_test))
     }
+}
+
+/// A module's bytes, now kept.
+struct Taken {
+    digest: Digest,
+    /// They were before.
+    was_kept: bool,
+    exports: Vec<String>,
 }
 
 /// What a loaded module is.
@@ -157,6 +219,49 @@ impl About {
     fn of<W: World>(module: &Module<W>) -> About {
         About { decides: W::CYCLE, bytes: module.bytes, description: module.description.clone() }
     }
+
+    /// Whether it is what was said of it, may be called so, and did well on trial.
+    fn judge(
+        self,
+        digest: Digest,
+        arrival: &Arrival,
+        self_test: Result<SelfTest, Refused>,
+    ) -> Result<Verified, NotTaken> {
+        let About { decides, bytes, description } = self;
+        if let Some(signed) = &arrival.signed {
+            admission::same_version(&signed.manifest, &description.version)?;
+        }
+        let own = || description.name.parse().map_err(|why| format!("its own name cannot be used: {why}"));
+        let name = arrival.name.clone().map_or_else(own, Ok)?;
+        may_be_called(&name)?;
+        Ok(Verified { name, digest, bytes, decides, description, self_test: self_test? })
+    }
+}
+
+/// What a module is to decide. Loading it says what is wrong with one that exports neither interface.
+fn world(exports: &[String], wish: Option<CycleKind>) -> Result<CycleKind, Refused> {
+    match (wish, engine::worlds(exports).as_slice()) {
+        (Some(wish), _) => Ok(wish),
+        (None, [one]) => Ok(*one),
+        (None, []) => Ok(engine::seems_for(exports)),
+        (None, _) => Err(
+            "the module can set fees and evaluate rebalances, and one installation does one of both: say \
+             world=fee or world=rebalance, and for both install it twice, under two names"
+                .to_owned(),
+        ),
+    }
+}
+
+/// One name holds a module for one world.
+fn same_world(known: &InstalledModule, again: &InstalledModule) -> Result<(), Refused> {
+    let InstalledModule { name, decides, .. } = known;
+    if *decides == again.decides {
+        return Ok(());
+    }
+    Err(format!(
+        "'{name}' is installed with world={}: install it under another name=... to have it do both",
+        decides.name()
+    ))
 }
 
 /// A module that is there already, with the signatures under which it came again.

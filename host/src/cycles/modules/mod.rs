@@ -9,7 +9,7 @@ mod stages;
 mod trials;
 mod watch;
 
-pub use admit::{Arrival, Installed, Verified};
+pub use admit::{Arrival, Installed, NotTaken, Verified};
 pub use canary::CanaryWish;
 pub use trials::SelfTest;
 

@@ -24,6 +24,7 @@ pub enum AdmissionRefusal {
     Digest { manifest: Digest, module: Digest },
     Size { manifest: u64, module: u64 },
     Abi { manifest: String, exports: String },
+    Version { manifest: Version, own: String },
 }
 
 impl AdmissionRefusal {
@@ -46,6 +47,7 @@ impl AdmissionRefusal {
             Digest { .. } => "digest",
             Size { .. } => "size",
             Abi { .. } => "abi",
+            Version { .. } => "version",
         }
     }
 }
@@ -94,6 +96,12 @@ impl fmt::Display for AdmissionRefusal {
             }
             Abi { manifest, exports } => {
                 write!(f, "the manifest names the interface {manifest}, and the module exports {exports}")
+            }
+            Version { manifest, own } => {
+                write!(
+                    f,
+                    "the manifest says version {manifest}, and the module says of itself that it is {own}"
+                )
             }
         }
     }

@@ -1,11 +1,12 @@
 //! `revenue-strategy push`: a signed module in chunks, from whoever may call the node.
 
-use super::sub;
+use super::{sigfile, sub};
 use crate::cycles::Services;
+use crate::cycles::admission::Claim;
 use crate::cycles::push::{Begun, PushError};
 use crate::guard::admission::Accepted;
 use crate::guard::upload::{MAX_BYTES, MAX_CHUNK_BYTES, MAX_CHUNKS, PATIENCE_S};
-use crate::model::manifest::{Manifest, Signature, Signed};
+use crate::model::manifest::{Manifest, Signed};
 use crate::model::upload::{Upload, UploadId, UploadState};
 use crate::rpc::args::{Args, Form, Kind, Menu, Param};
 use crate::rpc::{CommandError, CommandResult};
@@ -103,25 +104,11 @@ async fn list(services: &Services) -> CommandResult {
 
 async fn begin(services: &Services, args: &Args) -> Result<Value, Refusal> {
     let manifest: Manifest = args.text("manifest").map_err(call)?.parse().map_err(call)?;
-    let rows = args.json("signatures").map_err(call)?.as_array().map(Vec::as_slice).unwrap_or_default();
-    let signatures = rows.iter().map(signature).collect::<Result<Vec<_>, _>>().map_err(call)?;
-    match services.push_begin(manifest, signatures).await? {
+    let signatures = sigfile::signatures(args.json("signatures").map_err(call)?).map_err(call)?;
+    match services.push_begin(Claim { manifest, signatures }).await? {
         Begun::Open(upload) => Ok(answer("success", &upload)),
         Begun::Again(signed, accepted) => Ok(again(&signed, accepted)),
     }
-}
-
-/// One element of `signatures`.
-fn signature(row: &Value) -> Result<Signature, String> {
-    let text = |field: &str| row.get(field).and_then(Value::as_str);
-    let (Some(signer), Some(zbase)) = (text("signer"), text("signature")) else {
-        return Err(
-            "signatures: use objects with the texts `signer` (a node id) and `signature` (its zbase)"
-                .to_owned(),
-        );
-    };
-    let signer = signer.parse().map_err(|error| format!("signatures: {error}"))?;
-    Ok(Signature { signer, zbase: zbase.to_owned() })
 }
 
 async fn chunk(services: &Services, args: &Args) -> Result<Value, Refusal> {
