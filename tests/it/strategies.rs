@@ -5,6 +5,7 @@
 mod attacks;
 mod bombs;
 mod canaries;
+mod evaluators;
 mod files;
 mod life;
 mod performance;

@@ -6,6 +6,8 @@
 //! in their number explains. What the guard refuses of its proposals is set against the others' share,
 //! for what befalls both is not the canary's doing. Any fault ends it at once.
 
+pub mod evaluator;
+
 use crate::model::module::CanaryBounds;
 use crate::model::{Msat, UnixTime};
 
@@ -43,15 +45,41 @@ pub struct Group {
     /// Before the canary began, and since.
     pub before: Stretch,
     pub since: Stretch,
-    /// Of the module, since then.
-    pub proposals: u64,
-    /// How many of them the guard refused as out of place.
-    pub refusals: u64,
+    /// Of the module's proposals since then.
+    pub refusals: Refusals,
 }
 
-impl Group {
-    fn refusals_pct(&self) -> Option<f64> {
-        (self.proposals > 0).then(|| 100.0 * self.refusals as f64 / self.proposals as f64)
+/// A module's proposals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refusals {
+    pub proposals: u64,
+    /// How many of them the guard refused as out of place.
+    pub refused: u64,
+}
+
+impl Refusals {
+    fn pct(&self) -> Option<f64> {
+        (self.proposals > 0).then(|| 100.0 * self.refused as f64 / self.proposals as f64)
+    }
+
+    /// Share of these less that of the others, in percent of proposals.
+    fn excess_pct(&self, others: &Refusals) -> Option<f64> {
+        self.pct().map(|pct| pct - others.pct().unwrap_or(0.0))
+    }
+
+    /// Why a canary with these is taken back, if it is.
+    fn too_many(&self, others: &Refusals, bounds: &CanaryBounds) -> Option<String> {
+        let excess = self.excess_pct(others).filter(|_| self.proposals >= MIN_PROPOSALS)?;
+        (excess > bounds.max_refusals_pct).then(|| {
+            format!(
+                "the guard refused {} of its {} proposals ({:.1} %), {excess:.1} points more than of the other \
+                 channels' and than the {} allowed",
+                self.refused,
+                self.proposals,
+                self.pct().unwrap_or(0.0),
+                bounds.max_refusals_pct
+            )
+        })
     }
 }
 
@@ -113,7 +141,8 @@ pub fn judge(evidence: &Evidence, bounds: &CanaryBounds) -> Verdict {
     let statistics = statistics(evidence, bounds);
     let waits_for = waits_for(evidence, bounds, &statistics);
     let revenue = if waits_for.is_none() { revenue_fell(bounds, &statistics) } else { None };
-    let why = faulty(evidence).or_else(|| refused(evidence, bounds, &statistics)).or(revenue);
+    let refusals = evidence.canary.refusals.too_many(&evidence.rest.refusals, bounds);
+    let why = faulty(evidence.faults).or(refusals).or(revenue);
     let word = why.map_or(Word::GoOn { waits_for }, |why| Word::Return { why });
     Verdict { word, statistics }
 }
@@ -129,7 +158,6 @@ fn statistics(evidence: &Evidence, bounds: &CanaryBounds) -> Statistics {
     let expected_per_day = canary.before.per_day() * rest_factor.unwrap_or(1.0);
     let expected_forwards =
         canary.before.forwards_per_day() * canary.since.days() * forwards_factor.unwrap_or(1.0);
-    let refusals = (canary.refusals_pct(), rest.refusals_pct());
     Statistics {
         hours: canary.since.seconds as f64 / UnixTime::HOUR as f64,
         canary_before_per_day: canary.before.per_day(),
@@ -143,9 +171,9 @@ fn statistics(evidence: &Evidence, bounds: &CanaryBounds) -> Statistics {
         revenue_fall_pct: (expected_per_day > 0.0)
             .then(|| 100.0 * (expected_per_day - canary.since.per_day()) / expected_per_day),
         chance_pct: chance_pct(evidence, expected_forwards, rest_factor.is_some()),
-        refusals_pct: refusals.0,
-        rest_refusals_pct: refusals.1,
-        excess_refusals_pct: refusals.0.map(|pct| pct - refusals.1.unwrap_or(0.0)),
+        refusals_pct: canary.refusals.pct(),
+        rest_refusals_pct: rest.refusals.pct(),
+        excess_refusals_pct: canary.refusals.excess_pct(&rest.refusals),
         faults,
     }
 }
@@ -186,27 +214,12 @@ fn waits_for(evidence: &Evidence, bounds: &CanaryBounds, statistics: &Statistics
     None
 }
 
-fn faulty(evidence: &Evidence) -> Option<String> {
-    match evidence.faults {
+fn faulty(faults: u32) -> Option<String> {
+    match faults {
         0 => None,
         1 => Some("its module failed".to_owned()),
         faults => Some(format!("its module failed {faults} times")),
     }
-}
-
-fn refused(evidence: &Evidence, bounds: &CanaryBounds, statistics: &Statistics) -> Option<String> {
-    let canary = &evidence.canary;
-    let excess = statistics.excess_refusals_pct.filter(|_| canary.proposals >= MIN_PROPOSALS)?;
-    (excess > bounds.max_refusals_pct).then(|| {
-        format!(
-            "the guard refused {} of its {} proposals ({:.1} %), {excess:.1} points more than of the other channels' \
-             and than the {} allowed",
-            canary.refusals,
-            canary.proposals,
-            statistics.refusals_pct.unwrap_or(0.0),
-            bounds.max_refusals_pct
-        )
-    })
 }
 
 fn revenue_fell(bounds: &CanaryBounds, statistics: &Statistics) -> Option<String> {

@@ -61,6 +61,8 @@ pub struct CanaryBounds {
     /// Share of its proposals that the guard refuses as out of place, in percent above that of the
     /// channels beside it.
     pub max_refusals_pct: f64,
+    /// Of an evaluator: what its jobs cost above what was to be expected by what the others' cost, percent.
+    pub max_cost_rise_pct: f64,
     /// Hours before its revenue is judged.
     pub min_hours: u32,
     /// Forwards of its channels before it began, and to be expected since, before its revenue is judged.

@@ -176,6 +176,23 @@ impl RebalanceRefusal {
         }
     }
 
+    /// Codes of what an evaluator wanted although it was told that it may not be. What befalls all
+    /// proposals, or is taken by others, says nothing of it.
+    pub const OUT_OF_PLACE: [&str; 12] = [
+        "unknown_channel",
+        "same_channel",
+        "channel_not_ready",
+        "policy",
+        "no_source",
+        "too_small",
+        "source_lacks",
+        "not_worth_it",
+        "fleet_loss",
+        "cooldown",
+        "back_off",
+        "futile",
+    ];
+
     /// The limit on cost that refused, which a smaller amount might keep.
     pub const fn room(&self) -> Option<Room> {
         match self {

@@ -1,6 +1,7 @@
 //! `revenue-status`: what is ready, what is degraded, which jobs ran when, and the limits.
 //! Answers at once, from memory and the store, however far the plugin is.
 
+mod journal;
 mod ledger;
 mod place;
 
@@ -64,6 +65,7 @@ struct Stored {
     last_cycle: Option<cycles::CycleRow>,
     imported: Option<Imported>,
     books: Option<BooksState>,
+    journal: Option<journal::Kept>,
     /// Rebalances that are not settled, and the latest of all.
     live: Vec<Job>,
     jobs: Vec<Job>,
@@ -84,6 +86,7 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
                 last_cycle: cycles::recent(conn, 1)?.pop(),
                 imported: adopt::imported(conn)?,
                 books: Some(books_state::load(conn)?),
+                journal: Some(journal::kept(conn)?),
                 live: jobs::live(conn)?,
                 jobs: jobs::recent(conn, RECENT)?,
             })
@@ -126,6 +129,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
         "jobs": jobs,
         "last_fee_cycle": stored.last_cycle.map(last_cycle),
         "ledger": stored.books.as_ref().map(ledger::answer),
+        "journal": stored.journal.as_ref().map(|kept| journal::answer(kept, &config)),
         "strategies": strategies(services, &stored.modules),
         "rpc": rpc(services),
         "limits": limits(&config),

@@ -1,9 +1,13 @@
 //! What is known of a canary: its channels' revenue and refusals, and those of the channels beside it.
 
+mod evaluators;
+
+pub use evaluators::evaluations;
+
 use super::flow::{self, FlowSums};
 use super::sql::Unsigned;
 use super::{tenures, trials};
-use crate::econ::canary::{Evidence, Group, Stretch};
+use crate::econ::canary::{Evidence, Group, Refusals, Stretch};
 use crate::model::module::{Canary, InstalledModule};
 use crate::model::{ChannelId, UnixTime};
 use anyhow::Result;
@@ -35,19 +39,23 @@ pub fn evidence(
         .collect();
     let lengths = (canary.since.since(begin), ran);
     let words = words(conn, canary.since, module)?;
-    let group = |channels: &HashSet<ChannelId>, (proposals, refusals): (u64, u64)| Group {
+    let group = |channels: &HashSet<ChannelId>, refusals: Refusals| Group {
         channels: u32::try_from(channels.len()).unwrap_or(u32::MAX),
         before: stretch(channels, lengths.0, &all, Some(&since)),
         since: stretch(channels, lengths.1, &since, None),
-        proposals,
         refusals,
     };
-    let faults = trials::sums(conn, &module.digest, canary.since)?.faults;
     Ok(Evidence {
         canary: group(&own, words.0),
         rest: group(&rest, words.1),
-        faults: u32::try_from(faults).unwrap_or(u32::MAX),
+        faults: faults(conn, module, canary)?,
     })
+}
+
+/// How often the module failed since it became a canary.
+fn faults(conn: &Connection, module: &InstalledModule, canary: &Canary) -> Result<u32> {
+    let faults = trials::sums(conn, &module.digest, canary.since)?.faults;
+    Ok(u32::try_from(faults).unwrap_or(u32::MAX))
 }
 
 /// What channels did in a stretch: their sums since it began, less those since it ended.
@@ -66,7 +74,7 @@ fn stretch(channels: &HashSet<ChannelId>, seconds: u64, begun: &Sums, ended: Opt
 
 /// Proposals since an instant, and how many of them were refused as out of place: those of a module,
 /// and those of the others that decide for the same strategy.
-fn words(conn: &Connection, since: UnixTime, module: &InstalledModule) -> Result<((u64, u64), (u64, u64))> {
+fn words(conn: &Connection, since: UnixTime, module: &InstalledModule) -> Result<(Refusals, Refusals)> {
     let mut select = conn.prepare_cached(
         "SELECT coalesce(d.digest = ?2, 0) AS own, count(d.proposed_ppm) AS proposals,
              coalesce(sum(d.verdict IN ('rate_limited', 'policy_passive', 'out_of_bounds', 'absurd')), 0) AS refusals
@@ -75,14 +83,15 @@ fn words(conn: &Connection, since: UnixTime, module: &InstalledModule) -> Result
     )?;
     let rows = select.query_map(params![since, module.digest, module.stands_for.as_str()], |row| {
         let count = |column: &str| row.get::<_, Unsigned>(column).map(|count| count.0);
-        Ok((row.get::<_, bool>("own")?, (count("proposals")?, count("refusals")?)))
+        let refusals = Refusals { proposals: count("proposals")?, refused: count("refusals")? };
+        Ok((row.get::<_, bool>("own")?, refusals))
     })?;
-    let mut words = ((0, 0), (0, 0));
+    let (mut own, mut others) = (Refusals::default(), Refusals::default());
     for row in rows {
-        let (own, counts) = row?;
-        *if own { &mut words.0 } else { &mut words.1 } = counts;
+        let (is_own, refusals) = row?;
+        *if is_own { &mut own } else { &mut others } = refusals;
     }
-    Ok(words)
+    Ok((own, others))
 }
 
 #[cfg(test)]

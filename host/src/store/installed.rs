@@ -7,7 +7,7 @@ use crate::model::{ChannelId, CycleKind, Digest, PeerId, StrategyName, UnixTime}
 use rusqlite::{Connection, OptionalExtension, Result, Row, Transaction, params};
 
 const COLUMNS: &str = "name, digest, decides, version, bytes, stage, stage_since_s, installed_at_s, stands_for, signers,
-    manifest, canary_since_s, canary_channels, max_revenue_fall_pct, max_refusals_pct, min_hours, min_forwards";
+    manifest, canary_since_s, canary_channels, max_revenue_fall_pct, max_refusals_pct, min_hours, min_forwards, max_cost_rise_pct";
 
 /// Keeps what is known of a module in place of what was.
 pub fn put(tx: &Transaction<'_>, module: &InstalledModule) -> Result<()> {
@@ -17,12 +17,13 @@ pub fn put(tx: &Transaction<'_>, module: &InstalledModule) -> Result<()> {
     let bounds = canary.map(|canary| canary.bounds);
     tx.prepare_cached(&format!(
         "INSERT INTO installed_modules ({COLUMNS})
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
          ON CONFLICT (name, digest) DO UPDATE SET stage = excluded.stage, stage_since_s = excluded.stage_since_s,
              stands_for = excluded.stands_for, signers = excluded.signers, manifest = excluded.manifest,
              canary_since_s = excluded.canary_since_s, canary_channels = excluded.canary_channels,
              max_revenue_fall_pct = excluded.max_revenue_fall_pct, max_refusals_pct = excluded.max_refusals_pct,
-             min_hours = excluded.min_hours, min_forwards = excluded.min_forwards"
+             min_hours = excluded.min_hours, min_forwards = excluded.min_forwards,
+             max_cost_rise_pct = excluded.max_cost_rise_pct"
     ))?
     .execute(params![
         module.name.as_str(),
@@ -42,6 +43,7 @@ pub fn put(tx: &Transaction<'_>, module: &InstalledModule) -> Result<()> {
         bounds.map(|bounds| bounds.max_refusals_pct),
         bounds.map(|bounds| bounds.min_hours),
         bounds.map(|bounds| bounds.min_forwards),
+        bounds.map(|bounds| bounds.max_cost_rise_pct),
     ])?;
     Ok(())
 }
@@ -165,6 +167,7 @@ fn read_canary(row: &Row<'_>) -> Result<Option<Canary>> {
         bounds: CanaryBounds {
             max_revenue_fall_pct: row.get("max_revenue_fall_pct")?,
             max_refusals_pct: row.get("max_refusals_pct")?,
+            max_cost_rise_pct: row.get("max_cost_rise_pct")?,
             min_hours: row.get("min_hours")?,
             min_forwards: row.get("min_forwards")?,
         },
@@ -201,6 +204,7 @@ mod tests {
         let bounds = CanaryBounds {
             max_revenue_fall_pct: 30.0,
             max_refusals_pct: 50.0,
+            max_cost_rise_pct: 40.0,
             min_hours: 6,
             min_forwards: 9,
         };

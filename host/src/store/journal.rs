@@ -215,6 +215,11 @@ pub fn size(conn: &Connection) -> Result<(u64, u64)> {
     Ok(size)
 }
 
+/// When the oldest call that is kept was made.
+pub fn oldest(conn: &Connection) -> Result<Option<UnixTime>> {
+    Ok(conn.prepare_cached("SELECT min(at_s) FROM journal")?.query_row([], |row| row.get(0))?)
+}
+
 /// Forgets some calls before `before`, and some of the oldest while all take more than `most`
 /// bytes; a base stays until the last call against it goes. Says whether there is more to forget.
 pub fn prune(tx: &Transaction<'_>, before: UnixTime, most: u64) -> Result<bool> {

@@ -20,6 +20,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/12_tenures.sql")),
     M::up(include_str!("migrations/13_worst_case.sql")),
     M::up(include_str!("migrations/14_rebalance_fees.sql")),
+    M::up(include_str!("migrations/15_worlds.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.
@@ -35,6 +36,27 @@ mod tests {
     #[test]
     fn every_step_is_valid() {
         assert_eq!(MIGRATIONS.validate(), Ok(()));
+    }
+
+    #[test]
+    fn an_older_files_evaluators_keep_their_memory() {
+        let mut conn = rusqlite::Connection::open_in_memory().expect("a database");
+        MIGRATIONS.to_version(&mut conn, 14).expect("before worlds were apart");
+        for key in ["dynamic", "rebalance-ev", "mine"] {
+            conn.execute("INSERT INTO strategy_node_states VALUES (?1, 1, x'01', 5)", [key]).expect("a row");
+        }
+        conn.execute_batch(
+            "INSERT INTO rebalance_cycles VALUES (1, 5, 1, 'timer', 0, 0, 0, 0, 0, 0, 0, NULL);
+             INSERT INTO rebalance_calls (cycle_id, evaluator, version, took_us, channels)
+             VALUES (1, 'mine', '1.0.0', 1, 0);",
+        )
+        .expect("a call");
+        MIGRATIONS.to_latest(&mut conn).expect("the newest schema");
+        let mut select =
+            conn.prepare("SELECT strategy FROM strategy_node_states ORDER BY 1").expect("a table");
+        let keys: Vec<String> =
+            select.query_map([], |row| row.get(0)).expect("rows").map(|key| key.expect("a key")).collect();
+        assert_eq!(keys, ["dynamic", "rebalance:mine", "rebalance:rebalance-ev"]);
     }
 
     #[test]

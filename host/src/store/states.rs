@@ -1,26 +1,42 @@
 //! What strategies remember, with the host's last word on their proposals.
 
 use super::sql::word;
+use crate::model::module::InstalledModule;
 use crate::model::strategy::LastVerdict;
-use crate::model::{ChannelId, Digest, Ppm, StrategyName, UnixTime};
+use crate::model::{ChannelId, CycleKind, Digest, Ppm, StrategyName, UnixTime};
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, params};
 use std::collections::HashMap;
 
-/// Whose memory it is.
+/// Whose memory it is. One that sets fees and one that evaluates rebalances share nothing, though they
+/// have a name, or a file, in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Holder {
     /// Of whichever module is in force for a strategy.
-    Strategy(StrategyName),
+    Strategy(CycleKind, StrategyName),
     /// Of a module that is on trial, or was in force.
-    Module(Digest),
+    Module(CycleKind, Digest),
 }
 
 impl Holder {
+    /// A module's own memory: on trial, or set aside.
+    pub fn own(module: &InstalledModule) -> Holder {
+        Holder::Module(module.decides, module.digest)
+    }
+
+    /// The memory of whatever is in force where the module stands.
+    pub fn place(module: &InstalledModule) -> Holder {
+        Holder::Strategy(module.decides, module.stands_for.clone())
+    }
+
     /// No strategy's name has a colon in it.
     fn key(&self) -> String {
-        match self {
-            Holder::Strategy(name) => name.to_string(),
-            Holder::Module(digest) => format!("module:{digest}"),
+        let (decides, own) = match self {
+            Holder::Strategy(decides, name) => (decides, name.to_string()),
+            Holder::Module(decides, digest) => (decides, format!("module:{digest}")),
+        };
+        match decides {
+            CycleKind::Fee => own,
+            CycleKind::Rebalance => format!("rebalance:{own}"),
         }
     }
 }

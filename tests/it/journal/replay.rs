@@ -76,6 +76,9 @@ async fn earlier_cycles_come_to_the_same_whatever_happened_since() {
     for cycle in [first, second] {
         assert_eq!(identical(&stage, cycle).await, ["dynamic", "guest", "hive", "static"]);
     }
+    let kept = stage.status().await["journal"].clone();
+    assert!(kept["calls"].as_u64() >= Some(8) && kept["bytes"].as_u64() > Some(1_000), "{kept}");
+    assert!(kept["oldest"].is_u64() && kept["max_bytes"] == 256_000_000, "{kept}");
     // Another module under the same name, one that fails, and another life of the plugin.
     install(&stage, "guest", &guest("panic"));
     let failed = decided(&stage).await;

@@ -26,7 +26,7 @@ async fn a_canary_that_prices_its_channel_out_is_taken_back() {
 
     let path = stage.lab.lightning_dir().join("honest.wasm");
     std::fs::write(&path, wasm).unwrap();
-    strategy(&stage, &["install", path.to_str().unwrap(), "name=guest", "unsigned=true"]).await;
+    strategy(&stage, &["install", path.to_str().unwrap(), "name=guest", "unsigned=true", "world=fee"]).await;
     strategy(&stage, &["set-param", "guest", "step", "600"]).await;
     strategy(&stage, &["shadow", "guest"]).await;
     cycle(&stage).await;

@@ -24,7 +24,7 @@ async fn take_in(stage: &Stage, mode: &str) -> String {
     let path = stage.lab.lightning_dir().join(format!("{mode}.wasm"));
     std::fs::write(&path, &wasm).unwrap();
     let path = path.to_str().unwrap();
-    let answer = strategy(stage, &["install", path, "name=guest", "unsigned=true"]).await;
+    let answer = strategy(stage, &["install", path, "name=guest", "unsigned=true", "world=fee"]).await;
     assert_eq!((&answer["status"], &answer["stage"]), (&json!("success"), &json!("verified")), "{answer}");
     assert_eq!(answer["module"]["digest"], json!(digest(&wasm)), "{answer}");
     digest(&wasm)
@@ -248,6 +248,36 @@ async fn a_fleets_module_decides_for_hive_peers_within_the_limits_until_it_fails
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_module_in_force_does_not_leave_its_place_for_another() {
+    let stage = stage(&[50, 60]).await;
+    take_in(&stage, "honest").await;
+    strategy(&stage, &["activate", "guest", "for=guest", "force=true"]).await;
+    set_policy(&stage, 0, &["strategy=guest"]).await;
+    stage.until_within(0, 55, 100).await;
+    cycle(&stage).await;
+    let before = super::states(&stage, "guest");
+    let why = refusal(&stage, &["activate", "guest", "for=hive"]).await;
+    assert!(why.contains("is in force for 'guest': roll it back before it decides for 'hive'"), "{why}");
+    assert_eq!(super::states(&stage, "guest"), before, "its memory stays where it is");
+    assert_eq!(show(&stage, &digest(&guest("honest"))).await["stands_for"], "guest");
+
+    // Taken back it may go elsewhere, and leaves nothing behind.
+    strategy(&stage, &["rollback", "guest"]).await;
+    cycle(&stage).await;
+    strategy(&stage, &["activate", "guest", "for=hive", "force=true"]).await;
+    assert_eq!(memories(&stage, "guest"), 0);
+    assert!(memories(&stage, "hive") > 0, "it took what it remembers along");
+    stage.end().await;
+}
+
+/// Channels of which a strategy remembers something.
+fn memories(stage: &Stage, strategy: &str) -> u32 {
+    let db = rusqlite::Connection::open(stage.db_path()).unwrap();
+    let count = "SELECT count(*) FROM strategy_states WHERE strategy = ?1";
+    db.query_row(count, [strategy], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_pass_the_checks_is_not_taken_in() {
     let stage = stage(&[50]).await;
     let dir = stage.lab.lightning_dir().to_owned();
@@ -260,9 +290,12 @@ async fn what_does_not_pass_the_checks_is_not_taken_in() {
         r#"(component (import "wasi:cli/environment@0.2.3" (instance (export "get-arguments" (func)))))"#;
     for (words, part) in [
         (vec!["install", &good], "unsigned=true"),
-        (vec!["install", &good, "name=dynamic", "unsigned=true"], "the name of a built-in strategy"),
         (
-            vec!["install", &path("panic.wasm", &guest("panic")), "unsigned=true"],
+            vec!["install", &good, "name=dynamic", "unsigned=true", "world=fee"],
+            "the name of a built-in strategy",
+        ),
+        (
+            vec!["install", &path("panic.wasm", &guest("panic")), "unsigned=true", "world=fee"],
             "failed on the present snapshot",
         ),
         (vec!["verify", &path("text.wasm", b"#!/bin/sh")], "not WebAssembly"),
@@ -274,7 +307,7 @@ async fn what_does_not_pass_the_checks_is_not_taken_in() {
         assert!(why.contains(part), "{words:?}: {why}");
     }
     let kept = stage.data_dir().join("modules");
-    let verified = strategy(&stage, &["verify", &good]).await;
+    let verified = strategy(&stage, &["verify", &good, "world=fee"]).await;
     assert_eq!(verified["module"]["self_test"]["channels"], 1, "{verified}");
     assert!(verified["module"]["self_test"]["fuel"].as_u64().unwrap() > 0);
     let of_good = kept.join(format!("{}.wasm", digest(&guest("honest"))));
@@ -282,8 +315,9 @@ async fn what_does_not_pass_the_checks_is_not_taken_in() {
     let listed = strategy(&stage, &["list"]).await;
     assert_eq!(listed["installed"], json!([]), "{listed}");
     put_file(&stage, "relative", &guest("honest"));
-    strategy(&stage, &["install", "relative.wasm", "name=guest", "unsigned=true"]).await;
-    let again = strategy(&stage, &["install", "relative.wasm", "name=guest", "unsigned=true"]).await;
+    let relative = ["install", "relative.wasm", "name=guest", "unsigned=true", "world=fee"];
+    strategy(&stage, &relative).await;
+    let again = strategy(&stage, &relative).await;
     assert_eq!(again["status"], "noop", "{again}");
     stage.end().await;
 }

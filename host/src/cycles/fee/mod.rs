@@ -19,7 +19,7 @@ pub use plan::{Held, Plan, Planned};
 use super::Services;
 use super::schedule::{Scope, Trigger};
 use crate::model::fee::{Outcome, Refusal};
-use crate::model::{Channel, NodeSnapshot};
+use crate::model::{Channel, CycleKind, NodeSnapshot};
 use crate::node::Companion;
 use crate::store::{feerates, intervals, names, tenures};
 use anyhow::{Context, Result};
@@ -76,7 +76,7 @@ impl Services {
             .await
             .context("recording the fee cycle")?;
         // The cycle is over and recorded; what fails here is tried again after the next.
-        if let Err(error) = self.judge_canaries().await {
+        if let Err(error) = self.judge_canaries(CycleKind::Fee).await {
             tracing::warn!("the canaries were not judged: {error:#}");
         }
         Ok(tally.to_string())

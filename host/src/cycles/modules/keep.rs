@@ -30,7 +30,7 @@ impl Services {
                     }
                 }
                 installed::remove(tx, &module.name, &module.digest)?;
-                states::forget(tx, &Holder::Module(module.digest))?;
+                states::forget(tx, &Holder::own(&module))?;
                 installed::note(tx, &by_operator(&module, "remove", format!("was {}", module.stage), now))?;
                 Ok(Ok(module))
             })

@@ -33,9 +33,8 @@ impl Services {
                     Ok(module) => module,
                     Err(why) => return Ok(Err(why)),
                 };
-                let shadow =
-                    InstalledModule { stands_for: stands_for.clone(), ..moved(&module, Stage::Shadow, now) };
-                let (live, own) = (Holder::Strategy(stands_for), Holder::Module(module.digest));
+                let shadow = InstalledModule { stands_for, ..moved(&module, Stage::Shadow, now) };
+                let (live, own) = (Holder::place(&shadow), Holder::own(&shadow));
                 if !states::has_any(tx, &own)? {
                     // What it cannot read is not given to it: states carry their format's version.
                     states::copy(tx, &live, &own)?;
@@ -194,8 +193,8 @@ fn put_in_force(
         Ok(module) => module,
         Err(why) => return Ok(Err(why)),
     };
-    if module.stage == Stage::Active && module.stands_for == place {
-        return Ok(Ok(module));
+    if module.stage == Stage::Active {
+        return Ok(if module.stands_for == place { Ok(module) } else { Err(elsewhere(&module, &place)) });
     }
     let in_force = |one: &InstalledModule| one.is_in_force_for(&place, module.decides);
     for old in installed::all(tx)?.into_iter().filter(in_force) {
@@ -203,18 +202,27 @@ fn put_in_force(
         let detail = format!("by '{}' {} ({})", module.name, module.version, short(&module.digest));
         installed::note(tx, &by_operator(&old, "superseded", detail, now))?;
     }
-    let (live, own) = (Holder::Strategy(place.clone()), Holder::Module(module.digest));
+    let active = InstalledModule { stands_for: place, ..moved(&module, Stage::Active, now) };
+    let (live, own) = (Holder::place(&active), Holder::own(&active));
     if let Some(before) = before {
-        states::copy(tx, &live, &Holder::Module(before))?;
+        states::copy(tx, &live, &Holder::Module(active.decides, before))?;
     }
     if states::has_any(tx, &own)? {
         states::hand_over(tx, &own, &live)?;
     }
-    let active = InstalledModule { stands_for: place, ..moved(&module, Stage::Active, now) };
     installed::put(tx, &active)?;
     let detail = format!("from {} to decide for '{}'", module.stage, active.stands_for);
     installed::note(tx, &by_operator(&module, "activate", detail, now))?;
     Ok(Ok(active))
+}
+
+/// What decides there gets its memory back by a rollback only.
+fn elsewhere(module: &InstalledModule, place: &StrategyName) -> Refused {
+    let InstalledModule { name, version, stands_for, .. } = module;
+    format!(
+        "'{name}' {version} is in force for '{stands_for}': roll it back before it decides for '{place}', or install it \
+         once more under another name=... to have it decide for both"
+    )
 }
 
 /// Ends a module's time in force; `previous`, or whatever else decided before, has its memory back.
@@ -227,10 +235,10 @@ fn put_back(
 ) -> Wish<(InstalledModule, Option<InstalledModule>)> {
     let ended = moved(module, Stage::Verified, now);
     installed::put(tx, &ended)?;
-    let live = Holder::Strategy(module.stands_for.clone());
-    states::hand_over(tx, &live, &Holder::Module(module.digest))?;
+    let live = Holder::place(module);
+    states::hand_over(tx, &live, &Holder::own(module))?;
     if let Some(before) = before {
-        states::hand_over(tx, &Holder::Module(before), &live)?;
+        states::hand_over(tx, &Holder::Module(module.decides, before), &live)?;
     }
     let back = previous.map(|previous| moved(previous, Stage::Active, now));
     if let Some(back) = &back {

@@ -1,20 +1,19 @@
-//! Canaries are judged after each fee cycle, and taken back without a person's word.
+//! Canaries are judged after each cycle, and taken back without a person's word.
 
 use crate::cycles::Services;
 use crate::cycles::strategies::take_back;
-use crate::econ::canary::{Word, judge};
-use crate::model::CycleKind;
-use crate::model::module::Stage;
-use crate::store::{canaries, installed};
+use crate::econ::canary::{Word, evaluator, judge};
+use crate::model::module::{Canary, InstalledModule, Stage};
+use crate::model::{CycleKind, UnixTime};
+use crate::store::{Connection, canaries, installed};
 use anyhow::Result;
 
 impl Services {
-    /// Takes back the canaries among the modules for fees that earn less or are refused more than their
-    /// bounds allow. An evaluator's canary is taken back only when it fails.
-    pub(in crate::cycles) async fn judge_canaries(&self) -> Result<()> {
-        let is_canary = |module: &crate::model::module::InstalledModule| {
-            module.stage == Stage::Canary && module.decides == CycleKind::Fee
-        };
+    /// Takes back the canaries of these cycles that are refused more than their bounds allow, earn less or
+    /// pay more.
+    pub(in crate::cycles) async fn judge_canaries(&self, decides: CycleKind) -> Result<()> {
+        let is_canary =
+            move |module: &InstalledModule| module.stage == Stage::Canary && module.decides == decides;
         if !self.installed().await?.iter().any(is_canary) {
             return Ok(());
         }
@@ -23,8 +22,7 @@ impl Services {
             .write(move |tx| {
                 for module in installed::all(tx)?.into_iter().filter(is_canary) {
                     let Some(canary) = &module.canary else { continue };
-                    let verdict = judge(&canaries::evidence(tx, &module, canary, now)?, &canary.bounds);
-                    if let Word::Return { why } = verdict.word {
+                    if let Word::Return { why } = word(tx, &module, canary, now)? {
                         take_back(tx, &module, &why, now)?;
                     }
                 }
@@ -32,4 +30,13 @@ impl Services {
             })
             .await
     }
+}
+
+fn word(conn: &Connection, module: &InstalledModule, canary: &Canary, now: UnixTime) -> Result<Word> {
+    Ok(match module.decides {
+        CycleKind::Fee => judge(&canaries::evidence(conn, module, canary, now)?, &canary.bounds).word,
+        CycleKind::Rebalance => {
+            evaluator::judge(&canaries::evaluations(conn, module, canary, now)?, &canary.bounds).word
+        }
+    })
 }

@@ -31,6 +31,7 @@ pub use settle::Cleared;
 use super::Services;
 use super::schedule::{JobName, Trigger};
 use crate::guard::Approved;
+use crate::model::CycleKind;
 use crate::model::job::{JobId, StartRebalance};
 use crate::store::reservations;
 use anyhow::{Context, Result};
@@ -51,6 +52,10 @@ impl Services {
         self.record_rebalances(plan, word, started.elapsed())
             .await
             .context("recording the rebalance cycle")?;
+        // The cycle is over and recorded; what fails here is tried again after the next.
+        if let Err(error) = self.judge_canaries(CycleKind::Rebalance).await {
+            tracing::warn!("the canaries were not judged: {error:#}");
+        }
         Ok(told)
     }
 

@@ -35,7 +35,7 @@ impl Services {
             }
         };
         let own = own_channels(&module);
-        let holder = Holder::Module(module.digest);
+        let holder = Holder::own(&module);
         let group = Asked { module: loaded, channels };
         let answer = self.ask_evaluator(&strategy, holder, &group, ground, (&*ledger, force)).await?;
         let beside: HashSet<ChannelId> = group.channels.difference(&own).copied().collect();

@@ -48,7 +48,7 @@ impl<W: World> Call<W> {
             digest: unusable.digest,
             version: String::new(),
             state_version: 0,
-            holder: Holder::Strategy(strategy.clone()),
+            holder: Holder::Strategy(W::CYCLE, strategy.clone()),
             took: Duration::ZERO,
             channels,
             transcript: None,

@@ -54,8 +54,8 @@ impl Roster {
     /// must not write into that one's.
     pub fn holder(&self, strategy: &StrategyName, decides: CycleKind, digest: Digest) -> Holder {
         match self.in_force(strategy, decides) {
-            Some(module) if module.digest != digest => Holder::Module(digest),
-            _ => Holder::Strategy(strategy.clone()),
+            Some(module) if module.digest != digest => Holder::Module(decides, digest),
+            _ => Holder::Strategy(decides, strategy.clone()),
         }
     }
 

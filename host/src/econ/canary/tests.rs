@@ -1,8 +1,13 @@
 use super::*;
 use proptest::prelude::*;
 
-const BOUNDS: CanaryBounds =
-    CanaryBounds { max_revenue_fall_pct: 30.0, max_refusals_pct: 20.0, min_hours: 24, min_forwards: 50 };
+const BOUNDS: CanaryBounds = CanaryBounds {
+    max_revenue_fall_pct: 30.0,
+    max_refusals_pct: 20.0,
+    max_cost_rise_pct: 50.0,
+    min_hours: 24,
+    min_forwards: 50,
+};
 
 fn stretch(days: u64, earned: u64, forwards: u64) -> Stretch {
     Stretch { seconds: days * UnixTime::DAY, earned: Msat(earned), forwards }
@@ -14,8 +19,7 @@ fn group(channels: u32, before: (u64, u64), since: (u64, u64)) -> Group {
         channels,
         before: stretch(10, before.0, before.1),
         since: stretch(2, since.0, since.1),
-        proposals: 0,
-        refusals: 0,
+        refusals: Refusals::default(),
     }
 }
 
@@ -26,6 +30,10 @@ fn evidence(canary: Group, rest: Group) -> Evidence {
 /// 1,000 msat and 100 forwards a day on two channels, and nine times that on eighteen.
 fn steady() -> Evidence {
     evidence(group(2, (10_000, 1_000), (2_000, 200)), group(18, (90_000, 9_000), (18_000, 1_800)))
+}
+
+fn refusals((proposals, refused): (u64, u64)) -> Refusals {
+    Refusals { proposals, refused }
 }
 
 fn why(verdict: &Verdict) -> &str {
@@ -114,8 +122,8 @@ fn a_fall_that_chance_explains_is_none() {
 fn refusals_count_where_the_others_are_not_refused() {
     let with = |canary: (u64, u64), rest: (u64, u64)| {
         let mut evidence = steady();
-        (evidence.canary.proposals, evidence.canary.refusals) = canary;
-        (evidence.rest.proposals, evidence.rest.refusals) = rest;
+        evidence.canary.refusals = refusals(canary);
+        evidence.rest.refusals = refusals(rest);
         evidence
     };
     for (canary, rest, returns) in [
@@ -150,8 +158,8 @@ fn groups() -> impl Strategy<Value = Group> {
     };
     (0u32..50, stretch(), stretch(), 0u64..100, 0.0f64..1.0).prop_map(
         |(channels, before, since, proposals, share)| {
-            let refusals = (proposals as f64 * share) as u64;
-            Group { channels, before, since, proposals, refusals }
+            let refused = (proposals as f64 * share) as u64;
+            Group { channels, before, since, refusals: Refusals { proposals, refused } }
         },
     )
 }
@@ -165,7 +173,7 @@ proptest! {
             && hours >= 24.0
             && canary.before.forwards >= 50
             && found.statistics.expected_forwards >= 50.0;
-        let refused = canary.proposals >= 10 && excess_refusals_pct.is_some_and(|excess| excess > 20.0);
+        let refused = canary.refusals.proposals >= 10 && excess_refusals_pct.is_some_and(|excess| excess > 20.0);
         let returns = matches!(found.word, Word::Return { .. });
         prop_assert_eq!(returns, faults > 0 || refused || fell);
     }

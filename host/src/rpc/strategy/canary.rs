@@ -1,6 +1,6 @@
 //! A canary as `show` tells of it: its channels, its bounds, and the host's word on it.
 
-use crate::econ::canary::{Statistics, Verdict, Word, judge};
+use crate::econ::canary::{self, Statistics, Word, evaluator};
 use crate::model::CycleKind;
 use crate::model::UnixTime;
 use crate::model::module::{Canary, InstalledModule};
@@ -9,35 +9,86 @@ use crate::store::{Connection, canaries};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-/// The host's word on a canary for fees as of now; none for any other module.
-pub(super) fn verdict(conn: &Connection, module: &InstalledModule, now: UnixTime) -> Result<Option<Verdict>> {
-    let Some(canary) = module.canary.as_ref().filter(|_| module.decides == CycleKind::Fee) else {
-        return Ok(None);
-    };
-    Ok(Some(judge(&canaries::evidence(conn, module, canary, now)?, &canary.bounds)))
+/// The host's word on a canary as of now.
+pub(super) enum Verdict {
+    Fees(canary::Verdict),
+    Rebalances(evaluator::Verdict),
 }
 
+/// The host's word on a canary as of now; none for any other module.
+pub(super) fn verdict(conn: &Connection, module: &InstalledModule, now: UnixTime) -> Result<Option<Verdict>> {
+    let Some(canary) = &module.canary else { return Ok(None) };
+    Ok(Some(match module.decides {
+        CycleKind::Fee => {
+            Verdict::Fees(canary::judge(&canaries::evidence(conn, module, canary, now)?, &canary.bounds))
+        }
+        CycleKind::Rebalance => {
+            let evidence = canaries::evaluations(conn, module, canary, now)?;
+            Verdict::Rebalances(evaluator::judge(&evidence, &canary.bounds))
+        }
+    }))
+}
+
+/// A canary's channels and its bounds, those that it is judged by, and the word on it.
 pub(super) fn shown(canary: &Canary, verdict: Option<&Verdict>) -> Value {
-    json!({
+    let bounds = &canary.bounds;
+    let mut shown = json!({
         "since": canary.since.0,
         "channels": canary.channels.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "max_revenue_fall_pct": canary.bounds.max_revenue_fall_pct,
-        "max_refusals_pct": canary.bounds.max_refusals_pct,
-        "min_hours": canary.bounds.min_hours,
-        "min_forwards": canary.bounds.min_forwards,
-        "judged": verdict.map(judged),
-    })
+        "max_refusals_pct": bounds.max_refusals_pct,
+    });
+    match verdict {
+        Some(Verdict::Rebalances(verdict)) => {
+            shown["max_cost_rise_pct"] = json!(bounds.max_cost_rise_pct);
+            shown["judged"] = of_evaluator(verdict);
+        }
+        other => {
+            shown["max_revenue_fall_pct"] = json!(bounds.max_revenue_fall_pct);
+            shown["min_hours"] = json!(bounds.min_hours);
+            shown["min_forwards"] = json!(bounds.min_forwards);
+            shown["judged"] = match other {
+                Some(Verdict::Fees(verdict)) => of_fees(verdict),
+                _ => Value::Null,
+            };
+        }
+    }
+    shown
 }
 
-fn judged(verdict: &Verdict) -> Value {
-    let numbers: &Statistics = &verdict.statistics;
-    let (word, waits_for) = match &verdict.word {
+/// The word itself, and what is not judged before what.
+fn said(word: &Word, not_judged: &str, mut numbers: Value) -> Value {
+    let (verdict, waits_for) = match word {
         Word::GoOn { waits_for } => ("goes on".to_owned(), waits_for.clone()),
         Word::Return { why } => (format!("is taken back: {why}"), None),
     };
-    json!({
-        "verdict": word,
-        "revenue_not_judged_before": waits_for,
+    numbers["verdict"] = json!(verdict);
+    numbers[format!("{not_judged}_not_judged_before")] = json!(waits_for);
+    numbers
+}
+
+fn of_evaluator(verdict: &evaluator::Verdict) -> Value {
+    let numbers = &verdict.statistics;
+    let shown = json!({
+        "jobs": numbers.jobs,
+        "others_jobs": numbers.rest_jobs,
+        "cost_ppm": {
+            "canary": numbers.cost_ppm.map(two),
+            "others": numbers.rest_cost_ppm.map(two),
+            "expected": numbers.expected_ppm.map(two),
+        },
+        "cost_rise_pct": numbers.cost_rise_pct.map(two),
+        "chance_pct": numbers.chance.map(|chance| two(100.0 * chance)),
+        "refusals_pct": numbers.refusals_pct.map(two),
+        "others_refusals_pct": numbers.rest_refusals_pct.map(two),
+        "excess_refusals_pct": numbers.excess_refusals_pct.map(two),
+        "faults": numbers.faults,
+    });
+    said(&verdict.word, "cost", shown)
+}
+
+fn of_fees(verdict: &canary::Verdict) -> Value {
+    let numbers: &Statistics = &verdict.statistics;
+    let shown = json!({
         "hours": two(numbers.hours),
         "canary_msat_per_day": {
             "before": two(numbers.canary_before_per_day),
@@ -57,5 +108,6 @@ fn judged(verdict: &Verdict) -> Value {
         "others_refusals_pct": numbers.rest_refusals_pct.map(two),
         "excess_refusals_pct": numbers.excess_refusals_pct.map(two),
         "faults": numbers.faults,
-    })
+    });
+    said(&verdict.word, "revenue", shown)
 }

@@ -44,6 +44,11 @@ pub(super) const CANARY: Form = Form {
             "It is taken back when more percent of its proposals are refused; default 50.",
         ),
         Param::optional(
+            "max_cost_rise",
+            Kind::Number { min: 1.0, max: 1_000.0 },
+            "An evaluator is taken back when its jobs cost more percent above what was to be expected; default 50.",
+        ),
+        Param::optional(
             "min_hours",
             Kind::Int { min: 1, max: 720 },
             "Hours before its revenue is judged; default 24.",
@@ -55,7 +60,7 @@ pub(super) const CANARY: Form = Form {
         ),
         super::WHICH,
     ],
-    doc: "Lets a shadow decide for some channels; it is taken back when it fails, earns less or is refused too often.",
+    doc: "Lets a shadow decide for some channels; it is taken back when it fails, earns less, pays more or is refused too often.",
 };
 
 pub(super) const ACTIVATE: Form = Form {
@@ -116,6 +121,7 @@ fn wish(args: &Args) -> Result<CanaryWish, CommandError> {
     let bounds = CanaryBounds {
         max_revenue_fall_pct: args.opt_number("max_revenue_fall").unwrap_or(30.0),
         max_refusals_pct: args.opt_number("max_refusals").unwrap_or(50.0),
+        max_cost_rise_pct: args.opt_number("max_cost_rise").unwrap_or(50.0),
         min_hours: args.opt_u32("min_hours").unwrap_or(24),
         min_forwards: args.opt_u32("min_forwards").unwrap_or(20),
     };

@@ -4,7 +4,6 @@ use super::life::brief;
 use super::performance::{DEFAULT_DAYS, Performance};
 use super::{canary, name, unchanged};
 use crate::cycles::Services;
-use crate::econ::canary::Verdict;
 use crate::model::module::{InstalledModule, ModuleEvent};
 use crate::model::strategy::ParamValue;
 use crate::model::{CycleKind, Policy, StrategyName, UnixTime};
@@ -35,7 +34,7 @@ struct Known {
     usage: Usage,
     trial: TrialSums,
     latest: Vec<Difference>,
-    verdict: Option<Verdict>,
+    verdict: Option<canary::Verdict>,
 }
 
 struct Page {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::CycleKind;
 use crate::model::strategy::LastVerdict;
 use crate::store::states::{Holder, StoredState};
 use crate::store::testing::{channel_id, memory, peer, scid};
@@ -49,7 +50,7 @@ fn refused(n: u8) -> DecisionRecord {
 
 fn state(n: u8, bytes: &[u8]) -> StateRecord {
     StateRecord {
-        holder: Holder::Strategy(StrategyName::dynamic()),
+        holder: Holder::Strategy(CycleKind::Fee, StrategyName::dynamic()),
         channel_id: channel_id(n),
         state_version: 3,
         bytes: bytes.to_vec(),
@@ -79,7 +80,7 @@ fn full_cycle() -> CycleRecord {
         ],
         states: vec![state(1, b"one"), state(2, b"")],
         node_states: vec![NodeStateRecord {
-            holder: Holder::Strategy(StrategyName::dynamic()),
+            holder: Holder::Strategy(CycleKind::Fee, StrategyName::dynamic()),
             state_version: 3,
             bytes: b"node".to_vec(),
         }],
@@ -165,7 +166,7 @@ fn states_are_for_the_same_strategy_and_version() {
     let again = CycleRecord { states: vec![state(1, b"two")], node_states: vec![], ..empty_cycle() };
     record(&tx, &CycleRecord { tick: Tick { now: UnixTime(2_000), seed: 1 }, ..again }).expect("stored");
 
-    let dynamic = Holder::Strategy(StrategyName::dynamic());
+    let dynamic = Holder::Strategy(CycleKind::Fee, StrategyName::dynamic());
     let stored = |bytes: &[u8]| StoredState {
         bytes: bytes.to_vec(),
         last_verdict: LastVerdict::Limited,
@@ -204,9 +205,9 @@ fn a_module_takes_its_memory_along_and_gives_the_old_one_back() {
     let mut conn = memory();
     let tx = conn.transaction().expect("a transaction");
     let (live, old, new) = (
-        Holder::Strategy(StrategyName::dynamic()),
-        Holder::Module(Digest([1; 32])),
-        Holder::Module(Digest([2; 32])),
+        Holder::Strategy(CycleKind::Fee, StrategyName::dynamic()),
+        Holder::Module(CycleKind::Fee, Digest([1; 32])),
+        Holder::Module(CycleKind::Fee, Digest([2; 32])),
     );
     record(&tx, &full_cycle()).expect("stored");
     let before = states::load(&tx, &live, 3).expect("states");

@@ -1,0 +1,49 @@
+//! A canary that evaluates rebalances.
+
+use crate::acts::install as put_file;
+use crate::engine::place::guest;
+use crate::rebalance::place::{node, start};
+use crate::support::{DEADLINE, Stage, wait_until};
+use serde_json::{Value, json};
+
+async fn strategy(stage: &Stage, words: &[&str]) -> Value {
+    stage.success("revenue-strategy", json!(words)).await
+}
+
+/// Has all channels looked at, and waits until that is over.
+async fn evaluate(stage: &Stage) {
+    let runs = |status: &Value| status["jobs"]["rebalance"]["runs"].as_u64().unwrap();
+    let quiet = stage.until_status(|status| status["jobs"]["rebalance"]["running"] == false).await;
+    stage.success("revenue-rebalance", json!({})).await;
+    stage
+        .until_status(|status| runs(status) > runs(&quiet) && status["jobs"]["rebalance"]["running"] == false)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_evaluators_canary_that_wants_what_it_may_not_have_is_taken_back() {
+    let stage = start(node()).await;
+    put_file(&stage, "guest", &guest("honest"));
+    strategy(&stage, &["install", "guest.wasm", "name=guest", "unsigned=true", "world=rebalance"]).await;
+    strategy(&stage, &["shadow", "guest"]).await;
+    // It wants to fill the first channel, at a loss.
+    let own = format!("channels={},{}", stage.scid(0), stage.scid(3));
+    let canary = strategy(&stage, &["canary", "guest", &own, "max_refusals=20"]).await;
+    assert_eq!((&canary["decides"], &canary["stage"]), (&json!("rebalance"), &json!("canary")), "{canary}");
+    evaluate(&stage).await;
+    let shown = strategy(&stage, &["show", "guest"]).await["modules"][0]["canary"].clone();
+    let judged = &shown["judged"];
+    assert_eq!((&judged["verdict"], &judged["refusals_pct"]), (&json!("goes on"), &json!(100.0)), "{shown}");
+    assert!(judged["cost_not_judged_before"].as_str().unwrap().starts_with("7 jobs that moved"), "{shown}");
+    assert_eq!((&shown["max_refusals_pct"], &shown["max_cost_rise_pct"]), (&json!(20.0), &json!(50.0)));
+    let back = wait_until(DEADLINE, async || {
+        evaluate(&stage).await;
+        let page = strategy(&stage, &["show", "guest"]).await;
+        if page["modules"][0]["stage"] == "shadow" { Ok(page) } else { Err(page) }
+    })
+    .await;
+    let last = &back["events"][0];
+    assert_eq!((&last["action"], &last["by"]), (&json!("return"), &json!("host")), "{last}");
+    assert!(last["detail"].as_str().unwrap().contains("the guard refused"), "{last}");
+    stage.end().await;
+}
