@@ -115,6 +115,8 @@ const JITTER: f64 = 0.1;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobStatus {
     pub running: bool,
+    /// Somebody woke it, and the run for that has not begun.
+    pub woken: bool,
     pub runs: u64,
     pub failures: u64,
     pub last_started: Option<UnixTime>,
@@ -126,6 +128,7 @@ pub struct JobStatus {
 
 #[derive(Default)]
 struct Slot {
+    /// Has the job look whether it is woken.
     wake: Notify,
     status: Mutex<JobStatus>,
 }
@@ -152,22 +155,39 @@ impl Jobs {
 
     /// Makes a job run now, or once more if it is running.
     pub fn wake(&self, job: JobName) {
+        self.status_mut(job).woken = true;
         self.slot(job).wake.notify_one();
     }
 
     fn started(&self, job: JobName, now: UnixTime) {
-        let mut status = self.status_mut(job);
-        status.running = true;
-        status.last_started = Some(now);
+        self.status_mut(job).start(now);
     }
 
-    fn ended(&self, job: JobName, now: UnixTime, outcome: Result<String, String>) {
+    /// Begins the run that the job was woken for, if it was. Nobody sees it neither woken nor running.
+    fn started_if_woken(&self, job: JobName, now: UnixTime) -> bool {
+        let mut status = self.status_mut(job);
+        let is_woken = std::mem::take(&mut status.woken);
+        if is_woken {
+            status.start(now);
+        }
+        is_woken
+    }
+
+    fn ended(&self, job: JobName, now: UnixTime, next: UnixTime, outcome: Result<String, String>) {
         let mut status = self.status_mut(job);
         status.running = false;
         status.runs += 1;
         status.failures += u64::from(outcome.is_err());
         status.last_ended = Some(now);
+        status.next = Some(next);
         status.last_outcome = Some(outcome);
+    }
+}
+
+impl JobStatus {
+    fn start(&mut self, now: UnixTime) {
+        self.running = true;
+        self.last_started = Some(now);
     }
 }
 
@@ -259,27 +279,30 @@ pub async fn run_job<F, Fut>(
                 continue;
             }
         };
-        jobs.started(job, clock.now());
+        if trigger == Trigger::Timer {
+            jobs.started(job, clock.now());
+        }
         let outcome = run(trigger).await.map_err(|error| format!("{error:#}"));
         if let Err(why) = &outcome {
             tracing::warn!("{}: {why}", job.name());
         }
-        let interval = job.interval(&config.borrow());
-        let failed = outcome.is_err();
-        jobs.ended(job, clock.now(), outcome);
-        if trigger == Trigger::Timer || next <= clock.now() {
-            let pause = if failed { interval.min(RETRY_S) } else { jittered(interval, &clock) };
-            next = clock.now().plus(pause);
+        let (interval, now) = (job.interval(&config.borrow()), clock.now());
+        if trigger == Trigger::Timer || next <= now {
+            let pause = if outcome.is_err() { interval.min(RETRY_S) } else { jittered(interval, &clock) };
+            next = now.plus(pause);
         }
+        jobs.ended(job, now, next, outcome);
     }
 }
 
-/// Waits until the job is woken, once it has rested from its last run.
+/// Waits until the job is woken, once it has rested from its last run, and begins its run.
 async fn woken(jobs: &Jobs, job: JobName, clock: &Clock) {
     let rested = jobs.status(job).last_ended.map_or(u64::MAX, |ended| clock.now().since(ended));
     // First the rest: a wake that comes meanwhile is kept, also when this wait is given up.
     tokio::time::sleep(clock.wall_time(job.rest().saturating_sub(rested) as f64)).await;
-    jobs.slot(job).wake.notified().await;
+    while !jobs.started_if_woken(job, clock.now()) {
+        jobs.slot(job).wake.notified().await;
+    }
 }
 
 fn jittered(interval: u64, clock: &Clock) -> u64 {

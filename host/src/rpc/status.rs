@@ -248,6 +248,7 @@ fn job_answer(job: &JobStatus) -> Value {
     };
     json!({
         "running": job.running,
+        "woken": job.woken,
         "runs": job.runs,
         "failures": job.failures,
         "last_started": job.last_started.map(|time| time.0),
