@@ -20,6 +20,7 @@ use crate::model::strategy::Description;
 use crate::model::{Digest, StrategyName};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use wasmtime::Engine;
 
 type Loaded<W> = Result<Arc<Module<W>>, LoadFault>;
@@ -35,10 +36,29 @@ struct Slot<W: World> {
 /// What the last look at a name gave, and what it holds for.
 struct Last<W: World> {
     /// Of the file; built-in ones have none.
-    stamp: Option<Stamp>,
+    seen: Option<Seen>,
     digest: Digest,
     class: LimitClass,
     loaded: Loaded<W>,
+}
+
+/// A stamp, and whether a file that has it still is as it was read. Changes that are less than a tick of
+/// the file system's clock apart leave the same stamp, so it takes a reading after that.
+struct Seen {
+    stamp: Stamp,
+    first: Instant,
+    is_settled: bool,
+}
+
+/// Many times the longest tick of a file system's clock.
+const TICK: Duration = Duration::from_secs(3);
+
+impl Seen {
+    /// What a reading that began at `now` saw, after what an earlier one did.
+    fn again(earlier: Option<Seen>, stamp: Stamp, now: Instant) -> Seen {
+        let first = earlier.filter(|seen| seen.stamp == stamp).map_or(now, |seen| seen.first);
+        Seen { stamp, first, is_settled: now.duration_since(first) >= TICK }
+    }
 }
 
 /// The names of one world. A file may serve both; it is compiled once, and counts as two modules.
@@ -144,7 +164,7 @@ impl Loader {
         let digest = Digest::of(wasm);
         let class = LimitClass::Native;
         let loaded = self.admit(&Candidate { name, wasm, digest, class, built_in: true }, site);
-        slot.last = Some(Last { stamp: None, digest, class, loaded: loaded.clone() });
+        slot.last = Some(Last { seen: None, digest, class, loaded: loaded.clone() });
         loaded
     }
 
@@ -156,23 +176,27 @@ impl Loader {
         let slot = W::shelf(self).slot(name.as_str());
         let mut slot = lock(&slot);
         let known = slot.last.take().filter(|last| last.class == class);
-        if let Some(last) =
-            known.as_ref().filter(|last| last.stamp.is_some_and(|stamp| self.files.is(name, stamp)))
-        {
+        let is_as_seen = |seen: &Seen| seen.is_settled && self.files.is(name, seen.stamp);
+        if let Some(last) = known.as_ref().filter(|last| last.seen.as_ref().is_some_and(is_as_seen)) {
             let loaded = last.loaded.clone();
             slot.last = known;
             return loaded;
         }
+        let now = Instant::now();
         let (wasm, stamp) = self.files.read(name, class)?;
         let digest = Digest::of(&wasm);
-        let loaded = match known {
-            // Only the file's dates are new.
-            Some(last) if last.digest == digest => last.loaded,
-            _ => self
-                .admit(&Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false }, site),
+        let (loaded, earlier) = match known {
+            // Only the file's dates are new, if anything.
+            Some(last) if last.digest == digest => (last.loaded, last.seen),
+            _ => {
+                let candidate =
+                    Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false };
+                (self.admit(&candidate, site), None)
+            }
         };
         if loaded.as_ref().err().is_none_or(LoadFault::is_lasting) {
-            slot.last = Some(Last { stamp: Some(stamp), digest, class, loaded: loaded.clone() });
+            let seen = Some(Seen::again(earlier, stamp, now));
+            slot.last = Some(Last { seen, digest, class, loaded: loaded.clone() });
         }
         loaded
     }
@@ -189,7 +213,7 @@ impl Loader {
         let candidate = Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false };
         let loaded = self.admit(&candidate, site);
         if loaded.as_ref().err().is_none_or(LoadFault::is_lasting) {
-            slot.last = Some(Last { stamp: None, digest, class, loaded: loaded.clone() });
+            slot.last = Some(Last { seen: None, digest, class, loaded: loaded.clone() });
         }
         loaded
     }
