@@ -106,6 +106,8 @@ impl Services {
         if running.is_empty() {
             return Ok(());
         }
+        // Before the look, so that no payment grows late while the answers come.
+        let looked_at = self.now();
         let pending = match self.node.pending_to(&self.node_id).await {
             Ok(pending) => pending,
             Err(error) => {
@@ -126,7 +128,7 @@ impl Services {
                 Some(StopReason::Done)
             } else if loosened {
                 Some(StopReason::OptionChanged)
-            } else if is_late(&pending, &job, self.now()) {
+            } else if is_late(&pending, &job, looked_at) {
                 Some(StopReason::LatePayment)
             } else {
                 (self.now() >= job.deadline).then_some(StopReason::Deadline)
