@@ -2,32 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use crate::support::{DEADLINE, Stage, wait_until};
+use crate::support::Stage;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Has all fees looked at, and returns the cycle that did it.
 pub async fn cycle(stage: &Stage) -> Value {
-    let id = |status: &Value| status["last_fee_cycle"]["id"].as_u64().unwrap_or(0);
-    let before = quiet(stage).await;
-    stage.call("revenue-wake-all", json!({})).await;
-    wait_until(DEADLINE, async || {
-        let status = stage.status().await;
-        let cycle = &status["last_fee_cycle"];
-        let over = id(&status) > id(&before) && cycle["trigger"] == "woken";
-        if over && status["jobs"]["fees"]["running"] == false { Ok(cycle.clone()) } else { Err(status) }
-    })
-    .await
-}
-
-/// Waits until no fee cycle is under way; the status then.
-pub async fn quiet(stage: &Stage) -> Value {
-    wait_until(DEADLINE, async || {
-        let status = stage.status().await;
-        if status["jobs"]["fees"]["running"] == false { Ok(status) } else { Err(status) }
-    })
-    .await
+    stage.fee_cycle().await["last_fee_cycle"].clone()
 }
 
 /// `revenue-policy set` for a channel's peer, as words of a command line.
@@ -49,7 +31,7 @@ pub async fn fee_debug(stage: &Stage, channel: usize) -> Value {
 /// What the last decided proposal for a channel came to.
 pub async fn last_decision(stage: &Stage, channel: usize) -> Value {
     // The node has a fee before the cycle's record is written.
-    stage.until_status(|status| status["jobs"]["fees"]["running"] == false).await;
+    stage.until_fees_rest().await;
     fee_debug(stage, channel).await["last_decision"].clone()
 }
 

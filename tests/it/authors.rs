@@ -12,38 +12,34 @@ mod runs;
 mod signs;
 mod whole;
 
+use crate::support::TempDir;
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory of one test, removed at its end.
-struct Desk(PathBuf);
+struct Desk(TempDir);
 
 impl Desk {
     fn new() -> Desk {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("authors-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).unwrap();
-        Desk(path)
+        Desk(TempDir::new(Path::new(env!("CARGO_TARGET_TMPDIR")), "authors"))
     }
 
     /// Writes a file, and says where.
     fn file(&self, name: &str, content: &[u8]) -> String {
-        fs::write(self.0.join(name), content).unwrap();
+        fs::write(self.0.path().join(name), content).unwrap();
         self.path(name)
     }
 
     fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
+        self.0.path().join(name).to_str().unwrap().to_owned()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cl-revenue-ops"));
-        command.arg("strategy").args(arguments).current_dir(&self.0).env("TMPDIR", &self.0);
+        command.arg("strategy").args(arguments).current_dir(self.0.path()).env("TMPDIR", self.0.path());
         command
     }
 
@@ -62,18 +58,12 @@ impl Desk {
 
     /// The desk's files, sorted.
     fn files(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(&self.0)
+        let mut names: Vec<String> = fs::read_dir(self.0.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
         names
-    }
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

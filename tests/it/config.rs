@@ -155,9 +155,7 @@ async fn a_stored_value_out_of_range_is_left_out_with_a_warning() {
     stage.start_again().await;
     assert_eq!(value(&stage, "max_fee_ppm").await, 5000);
     assert_eq!(value(&stage, "fee_interval").await, 900, "the others stay");
-    let logs = stage.plugin.logs();
-    let warning = logs.iter().find(|line| line.message.contains("max_fee_ppm: '100001'")).expect("a warning");
-    assert!(warning.message.contains("1 to 100000"), "{warning:?}");
+    stage.until_logged(&["max_fee_ppm: '100001'", "1 to 100000"]).await;
     stage.end().await;
 }
 
@@ -172,15 +170,14 @@ async fn stored_values_that_contradict_the_options_are_left_out() {
         (value(&stage, "min_fee_ppm").await, value(&stage, "max_fee_ppm").await),
         (json!(10), json!(2000))
     );
-    let warned = |line: &lab::plugin::LogLine| line.message.contains("min_fee_ppm (3000) must not be above");
-    assert!(stage.plugin.logs().iter().any(warned));
+    stage.until_logged(&["min_fee_ppm (3000) must not be above"]).await;
     stage.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changed_bounds_are_followed_within_seconds() {
     for flavour in [Flavour::V24_11, Flavour::V26_06] {
-        let stage = on(flavour).channels(4).start().await;
+        let stage = on(flavour).channels(4).unhurried().start().await;
         assert_eq!(stage.fees(), [200; 4]);
         // One step multiplies by 4 at most, but a bound rules over that.
         stage.success(CONFIG, json!(["set", "min_fee_ppm", 900])).await;

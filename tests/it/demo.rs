@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::support::{DEADLINE, TempDir};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -10,11 +11,8 @@ use std::time::{Duration, Instant};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cl-revenue-ops");
 
 /// A directory of its own under the system's temporary one, short enough for a socket.
-fn directory(name: &str) -> PathBuf {
-    let dir = std::env::temp_dir().join(format!("demo-test.{name}.{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&dir);
-    std::fs::create_dir_all(&dir).unwrap();
-    dir
+fn directory() -> TempDir {
+    TempDir::new(&std::env::temp_dir(), "demo-test")
 }
 
 fn demo(temporary: &Path, arguments: &[&str]) -> Command {
@@ -34,8 +32,9 @@ fn left_in(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_short_run_shows_channels_reasons_refusals_and_what_to_do_next() {
-    let temporary = directory("short");
-    let shown = text(&demo(&temporary, &["--days", "1", "--seconds", "8"]).output().unwrap());
+    let directory = directory();
+    let temporary = directory.path();
+    let shown = text(&demo(temporary, &["--days", "1", "--seconds", "8"]).output().unwrap());
     for alias in lab::MarketSpec::demo().channels.iter().map(|channel| &channel.alias) {
         assert!(shown.lines().any(|line| line.starts_with(alias.as_str())), "{alias} in {shown}");
     }
@@ -63,31 +62,30 @@ fn a_short_run_shows_channels_reasons_refusals_and_what_to_do_next() {
     let paths = |line: &&str| !line.contains("plugin") && !line.contains('/');
     let widest = shown.lines().filter(paths).map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= 100, "{widest} columns");
-    assert_eq!(left_in(&temporary), Vec::<PathBuf>::new());
-    std::fs::remove_dir_all(temporary).unwrap();
+    assert_eq!(left_in(temporary), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn what_cannot_be_played_is_explained() {
-    let temporary = directory("wrong");
-    let output = demo(&temporary, &["--days", "30", "--seconds", "1"]).output().unwrap();
+    let directory = directory();
+    let temporary = directory.path();
+    let output = demo(temporary, &["--days", "30", "--seconds", "1"]).output().unwrap();
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(
         said.trim_end(),
         "cl-revenue-ops: --days 30 --seconds 1: use 129.6 to 2592000 seconds for that many days"
     );
-    std::fs::remove_dir_all(temporary).unwrap();
 }
 
 /// Waits until `look` sees something; gives up loudly.
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + DEADLINE;
     loop {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(Instant::now() < end, "{what}: not within 60 s");
+        assert!(Instant::now() < end, "{what}: not within {DEADLINE:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -99,20 +97,21 @@ fn rpc(socket: &Path, words: &[&str]) -> Option<Value> {
 
 #[test]
 fn a_served_node_answers_until_interrupted() {
-    let temporary = directory("serve");
+    let directory = directory();
+    let temporary = directory.path();
     let dir = temporary.join("node");
     let arguments = ["--days", "0.1", "--seconds", "2", "--serve", "--dir", dir.to_str().unwrap()];
     let log = std::fs::File::create(temporary.join("out")).unwrap();
-    let mut child = demo(&temporary, &arguments).stdout(log).spawn().unwrap();
+    let mut child = demo(temporary, &arguments).stdout(log).spawn().unwrap();
     let shown = wait_for("the end of the run", || {
         let shown = std::fs::read_to_string(temporary.join("out")).unwrap();
         shown.contains("listpeerchannels").then_some(shown)
     });
     let socket = dir.join("regtest/lightning-rpc");
     assert!(shown.contains(&format!("rpc --socket {} revenue-status", socket.display())), "{shown}");
-    let status = rpc(&socket, &["revenue-status"]).unwrap();
-    assert_eq!(status["ready"], true);
-    let peer = status["channel_states"][0]["peer_id"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(rpc(&socket, &["revenue-status"]).unwrap()["ready"], true);
+    let channels = rpc(&socket, &["listpeerchannels"]).unwrap();
+    let peer = channels["channels"][0]["peer_id"].as_str().unwrap().to_owned();
     let set = rpc(&socket, &["revenue-policy", "set", &peer, "strategy=static", "fee_ppm=77"]).unwrap();
     assert_eq!(set["policy"]["fee_ppm_target"], 77, "{set}");
     let pid = child.id().to_string();
@@ -121,5 +120,4 @@ fn a_served_node_answers_until_interrupted() {
     assert!(status.success(), "{status}");
     assert!(rpc(&socket, &["getinfo"]).is_none(), "nobody answers any more");
     assert!(dir.join("regtest/revenue-ops/revenue_ops.db").exists(), "a directory that was named stays");
-    std::fs::remove_dir_all(temporary).unwrap();
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A stop may take this long.
-const STOP: Duration = Duration::from_secs(5);
+/// A stop may take this long, with room for a busy machine; the node is given far longer to answer.
+const STOP: Duration = Duration::from_secs(20);
 
 /// The options that the Python program had, and those that cl-hive and the budget need, without
 /// `revenue-ops-`.
@@ -94,18 +94,17 @@ async fn every_lightningd_starts_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn before_it_is_ready_status_answers_and_commands_say_why_they_cannot() {
     for flavour in Flavour::ALL {
-        let backstage = Stage::on(flavour).option("rpc-timeout-seconds", 300).build().await;
-        backstage.lab.with_mischief(|mischief| {
-            mischief.add("getinfo", Fault::Late(Duration::from_secs(8)), Some(1));
-        });
+        let backstage = Stage::on(flavour).option("rpc-timeout-seconds", 4).build().await;
+        // While this lasts no call that the start waits for comes back.
+        backstage.lab.with_mischief(|mischief| mischief.add("getinfo", Fault::Dead, None));
         let stage = backstage.start().await;
-        let began = Instant::now();
+        stage.until_count("getinfo", 1).await;
         let status = stage.status().await;
         assert_eq!((&status["status"], &status["ready"]), (&json!("starting"), &json!(false)));
         assert!(!status["version"].is_null() && why_degraded(&status, "start").is_some(), "{status}");
         let why = stage.refusal("revenue-config", json!(["get"])).await;
         assert!(why.contains("still starting"), "{why}");
-        assert!(began.elapsed() < Duration::from_secs(7), "both answers came before the node's own");
+        stage.lab.with_mischief(|mischief| mischief.clear("*"));
         stage.until_ready().await;
         assert_eq!(stage.success("revenue-config", json!(["get", "min_fee_ppm"])).await["value"], 10);
         stage.end().await;
@@ -207,7 +206,7 @@ async fn jobs_show_when_they_ran_and_how_they_ended() {
         .await;
     assert!(stage.degraded("job_fees").await.is_some_and(|why| why.contains("out of ink")));
     stage.lab.with_mischief(|mischief| mischief.clear("*"));
-    let job = stage.fee_cycle().await;
+    let job = stage.fee_cycle().await["jobs"]["fees"].clone();
     assert!(job["last_error"].is_null() && job["failures"].as_u64() > Some(0), "{job}");
     assert_eq!(stage.degraded("job_fees").await, None);
     stage.end().await;
@@ -230,7 +229,8 @@ async fn a_stop_is_quick_and_closes_the_database() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_waits_neither_for_the_node_nor_for_being_ready() {
     // In the middle of a cycle whose answer does not come.
-    let stage = Stage::on(Flavour::V26_06).start().await;
+    let patient = |flavour| Stage::on(flavour).option("rpc-timeout-seconds", 300);
+    let stage = patient(Flavour::V26_06).start().await;
     stage.lab.with_mischief(|mischief| mischief.add("feerates", Fault::Dead, None));
     stage.success("revenue-wake-all", json!({})).await;
     stage.until_status(|status| status["jobs"]["fees"]["running"] == true).await;
@@ -238,9 +238,10 @@ async fn a_stop_waits_neither_for_the_node_nor_for_being_ready() {
     assert!(stopped.by_itself && stopped.took < STOP, "{stopped:?}");
     assert_whole(&stage.db_path());
     // Before the node ever said who it is.
-    let backstage = Stage::on(Flavour::V24_11).build().await;
+    let backstage = patient(Flavour::V24_11).build().await;
     backstage.lab.with_mischief(|mischief| mischief.add("getinfo", Fault::Dead, None));
     let stage = backstage.start().await;
+    stage.until_count("getinfo", 1).await;
     let stopped = stage.plugin.stop().await.unwrap();
     assert!(stopped.by_itself && stopped.took < STOP, "{stopped:?}");
 }
@@ -323,6 +324,7 @@ async fn it_ends_when_lightningd_is_gone() {
     let backstage = Stage::on(Flavour::V26_06).build().await;
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_cl-revenue-ops"))
         .env("LIGHTNINGD_PLUGIN", "1")
+        .env("HOME", "/nonexistent")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -364,7 +366,10 @@ async fn it_can_be_stopped_and_started_while_lightningd_runs() {
     assert_eq!(stopped["command"], "stop");
     let params = json!({"subcommand": "start", "plugin": path, "revenue-ops-min-fee-ppm": 33});
     stage.lab.call("plugin", params).await.unwrap().unwrap();
-    let got = stage.lab.call("revenue-config", json!(["get", "min-fee-ppm"])).await.unwrap().unwrap();
-    assert_eq!(got["value"], 33);
+    let started = async || {
+        let got = stage.lab.call("revenue-config", json!(["get", "min-fee-ppm"])).await.unwrap().unwrap();
+        if got["error"].is_null() { Ok(got) } else { Err(got) }
+    };
+    assert_eq!(wait_until(DEADLINE, started).await["value"], 33);
     stage.lab.call("plugin", json!(["stop", path])).await.unwrap().unwrap();
 }

@@ -16,12 +16,7 @@ struct Desk {
 
 impl Desk {
     async fn set() -> Desk {
-        Desk::set_at(1.0).await
-    }
-
-    /// With the plugin's clock at `rate` seconds per second.
-    async fn set_at(rate: f64) -> Desk {
-        Desk { stage: Stage::on(Flavour::V26_06).rate(rate).start().await }
+        Desk { stage: Stage::on(Flavour::V26_06).unhurried().start().await }
     }
 
     /// The plugin's answer, an error answer too.
@@ -262,7 +257,7 @@ async fn the_feed_of_changes_loses_nothing() {
     let changes = async |since: &Value| desk.call(json!({"action": "changes", "since": since})).await;
     let first = changes(&json!(0)).await;
     assert_eq!((&first["count"], &first["last_change_timestamp"]), (&json!(0), &json!(0)));
-    // All of these fall into one or two seconds.
+    // All of these fall into one second.
     let mut since = json!(0);
     for (params, peer, what) in [
         (json!(["set", peer, "passive"]), &peer, "set"),
@@ -289,7 +284,7 @@ async fn the_feed_of_changes_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limited_policy_ends_on_time_and_says_so() {
-    let desk = Desk::set_at(60.0).await;
+    let desk = Desk { stage: Stage::on(Flavour::V26_06).rate(60.0).start().await };
     let set = desk.success(json!(["set", STRANGER, "hive", "expires_in_hours=0.01"])).await;
     assert!(set["policy"]["expires_at"].as_u64() > set["policy"]["updated_at"].as_u64(), "{set}");
     let ended = wait_until(DEADLINE, async || {

@@ -1,36 +1,28 @@
 //! The database as a file: whose it is, who may open it, and what survives.
 
+use crate::support::TempDir;
 use cl_revenue_ops::model::{PeerId, Policy, UnixTime};
 use cl_revenue_ops::store::{OpenError, Store, meta, overrides, policies};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 /// A directory that goes with the test.
-struct Scratch(PathBuf);
+struct Scratch(TempDir);
 
 impl Scratch {
     fn new() -> Scratch {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("revenue-ops-store-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a directory in the temporary one");
-        Scratch(path)
+        Scratch(TempDir::new(&std::env::temp_dir(), "revenue-ops-store"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
     }
 
     fn file(&self) -> PathBuf {
-        self.0.join("revenue-ops").join("books.db")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What stays behind is the system's to clear away.
-        let _ = fs::remove_dir_all(&self.0);
+        self.path().join("revenue-ops").join("books.db")
     }
 }
 
@@ -83,7 +75,7 @@ fn two_databases_have_two_keys() {
     let scratch = Scratch::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let key = |name: &str| {
-        let store = open(&scratch.0.join(name)).expect("a new database");
+        let store = open(&scratch.path().join(name)).expect("a new database");
         runtime.block_on(store.read(|conn| Ok(meta::pseudonym_key(conn)?))).expect("a key")
     };
     assert_ne!(key("a.db"), key("b.db"));
@@ -106,7 +98,7 @@ fn another_nodes_and_networks_books_are_refused() {
 #[test]
 fn another_programs_database_is_refused_and_left_alone() {
     let scratch = Scratch::new();
-    let path = scratch.0.join("revenue_ops.db");
+    let path = scratch.path().join("revenue_ops.db");
     // The first page of a database of another program, in WAL mode.
     let mut page = vec![0; 4096];
     page[..16].copy_from_slice(b"SQLite format 3\0");
@@ -117,11 +109,11 @@ fn another_programs_database_is_refused_and_left_alone() {
     assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
     assert!(error.to_string().contains("revenue-ops-db-path"), "{error}");
     assert_eq!(fs::read(&path).expect("still there"), page);
-    assert_eq!(fs::read_dir(&scratch.0).expect("a directory").count(), 1, "no journal was made");
+    assert_eq!(fs::read_dir(scratch.path()).expect("a directory").count(), 1, "no journal was made");
 
     make(&scratch.file());
     assert!(!Store::is_foreign(&scratch.file()));
-    assert!(!Store::is_foreign(&scratch.0.join("absent.db")));
+    assert!(!Store::is_foreign(&scratch.path().join("absent.db")));
 }
 
 #[tokio::test]
@@ -146,7 +138,7 @@ async fn damaged_files_are_refused() {
         ("overwritten schema", bad_schema),
         ("one overwritten table", bad_table),
     ] {
-        let path = scratch.0.join(name);
+        let path = scratch.path().join(name);
         fs::write(&path, bytes).expect("written");
         let error = refused(open(&path));
         assert!(matches!(error, OpenError::Corrupt { .. }), "{name}: {error}");
@@ -157,7 +149,7 @@ async fn damaged_files_are_refused() {
 #[test]
 fn an_empty_file_becomes_ours() {
     let scratch = Scratch::new();
-    let path = scratch.0.join("empty.db");
+    let path = scratch.path().join("empty.db");
     fs::write(&path, b"").expect("written");
     make(&path);
     make(&path);
@@ -178,8 +170,8 @@ fn a_newer_schema_is_refused() {
 #[test]
 fn a_path_that_cannot_be_is_refused() {
     let scratch = Scratch::new();
-    fs::write(scratch.0.join("file"), b"x").expect("written");
-    for path in [scratch.0.join("file").join("books.db"), scratch.0.clone()] {
+    fs::write(scratch.path().join("file"), b"x").expect("written");
+    for path in [scratch.path().join("file").join("books.db"), scratch.path().to_owned()] {
         let error = refused(open(&path));
         assert!(matches!(error, OpenError::Io { .. }), "{error}");
     }

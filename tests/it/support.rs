@@ -3,14 +3,16 @@
 #![allow(clippy::unwrap_used)]
 
 use lab::market::{ChannelSpec, DemandSpec};
+use lab::plugin::LogLine;
 use lab::{Extra, Flavour, Lab, LabConfig, MarketSpec, Plugin, PluginCommand, Recorded};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Generous: a test fails by this only when something hangs.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Between two looks at something that is awaited.
 const LOOK: Duration = Duration::from_millis(25);
@@ -68,6 +70,12 @@ impl Setup {
         self
     }
 
+    /// A plugin whose clock all but stands still: jobs run when they are woken, and those that come at
+    /// the start, however long the test takes.
+    pub fn unhurried(self) -> Setup {
+        self.rate(0.001)
+    }
+
     /// Lets time run on the node too, at the plugin's speed.
     pub fn running(mut self) -> Setup {
         self.config.manual = false;
@@ -88,8 +96,9 @@ impl Setup {
 
     /// The node without the plugin.
     pub async fn build(mut self) -> Backstage {
-        let dir = TempDir::new();
-        self.config.dir = dir.0.clone();
+        // Its path is short, as a unix socket's must be.
+        let dir = TempDir::new(&std::env::temp_dir(), "revops");
+        self.config.dir = dir.path().to_owned();
         let lab = Lab::start(self.config).await.unwrap();
         Backstage { lab, command: self.command, dir }
     }
@@ -169,26 +178,27 @@ impl Stage {
         self.until_status(|status| status["ready"] == true).await;
     }
 
-    /// Runs a fee cycle over all channels, and returns the job's status after it.
+    /// Has all fees looked at, and returns the status once that is over.
     pub async fn fee_cycle(&self) -> Value {
-        let runs = |status: &Value| status["jobs"]["fees"]["runs"].as_u64().unwrap();
-        let before = runs(&self.status().await);
+        let id = |status: &Value| status["last_fee_cycle"]["id"].as_u64().unwrap_or(0);
+        let before = id(&self.until_fees_rest().await);
         self.success("revenue-wake-all", json!({})).await;
-        let after = |status: &Value| runs(status) > before && status["jobs"]["fees"]["running"] == false;
-        self.until_status(after).await["jobs"]["fees"].clone()
+        self.until_status(|status| id(status) > before && is_at_rest(status, "fees")).await
     }
 
-    /// Waits until no fee cycle runs and none is about to.
-    pub async fn until_fees_rest(&self) {
-        let is_idle = |status: &Value| status["jobs"]["fees"]["running"] == false;
-        loop {
-            let before = self.until_status(is_idle).await["jobs"]["fees"].clone();
-            // A cycle that was woken meanwhile begins at once.
-            tokio::time::sleep(10 * LOOK).await;
-            if self.status().await["jobs"]["fees"] == before {
-                return;
-            }
-        }
+    /// Waits until no fee cycle runs and nobody has asked for one; the status then.
+    pub async fn until_fees_rest(&self) -> Value {
+        self.until_status(|status| is_at_rest(status, "fees")).await
+    }
+
+    /// Waits until the plugin has logged a line with all these parts.
+    pub async fn until_logged(&self, parts: &[&str]) {
+        wait_until(DEADLINE, async || {
+            let logs = self.plugin.logs();
+            let is_it = |line: &LogLine| parts.iter().all(|part| line.message.contains(part));
+            if logs.iter().any(is_it) { Ok(()) } else { Err(json!(format!("no line with {parts:?}"))) }
+        })
+        .await;
     }
 
     /// Waits until the status is as wanted.
@@ -321,6 +331,12 @@ impl Drop for Stage {
     }
 }
 
+/// Whether a job neither runs nor was asked to.
+pub fn is_at_rest(status: &Value, job: &str) -> bool {
+    let job = &status["jobs"][job];
+    job["running"] == false && job["woken"] == false
+}
+
 /// What the degraded list of a status says of a part.
 pub fn why_degraded(status: &Value, part: &str) -> Option<String> {
     let parts = status["degraded"].as_array().expect("a list");
@@ -349,16 +365,26 @@ pub fn fields(object: &Value) -> Vec<&str> {
     names
 }
 
-/// A directory that goes with its owner; its path is short, as a unix socket's must be.
-struct TempDir(PathBuf);
+/// A directory of one owner, with whom it goes.
+pub struct TempDir(PathBuf);
 
 impl TempDir {
-    fn new() -> TempDir {
+    /// One that nobody has, whatever an earlier process with the number of this one left behind.
+    pub fn new(parent: &Path, name: &str) -> TempDir {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("revops-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        TempDir(dir)
+        loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let dir = parent.join(format!("{name}-{}-{number}", std::process::id()));
+            match std::fs::create_dir(&dir) {
+                Ok(()) => return TempDir(dir),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("{}: {error}", dir.display()),
+            }
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 

@@ -86,6 +86,8 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_unless_it_was_changed() {
         let dir = std::env::temp_dir().join(format!("revops-vault-{}", std::process::id()));
+        // An earlier process with this one's number may have left one behind.
+        let _ = std::fs::remove_dir_all(&dir);
         let vault = Vault::open(&dir).unwrap();
         let digest = Digest::of(b"module");
         vault.put(b"module", &digest).unwrap();

@@ -158,16 +158,19 @@ impl Drop for Permit<'_> {
 mod tests {
     use super::*;
 
-    const REST: Duration = Duration::from_millis(20);
+    /// Is over when a test has slept for it.
+    const SHORT: Duration = Duration::from_millis(20);
+    /// Is not over before the test is.
+    const LONG: Duration = Duration::from_secs(3_600);
 
     fn is_resting(breakers: &Breakers, group: Group) -> bool {
-        matches!(breakers.enter(group, REST).map(Permit::answered), Err(CallError::Resting { .. }))
+        matches!(breakers.enter(group, LONG).map(Permit::answered), Err(CallError::Resting { .. }))
     }
 
     #[test]
     fn a_lost_call_rests_its_own_group_only() {
         let breakers = Breakers::default();
-        breakers.enter(Group::Read, REST).expect("closed").lost("late");
+        breakers.enter(Group::Read, LONG).expect("closed").lost("late");
         assert!(is_resting(&breakers, Group::Read));
         assert!(!is_resting(&breakers, Group::Write));
     }
@@ -175,9 +178,9 @@ mod tests {
     #[test]
     fn one_probe_at_a_time_and_its_answer_closes() {
         let breakers = Breakers::default();
-        breakers.enter(Group::Read, REST).expect("closed").lost("late");
-        std::thread::sleep(REST * 2);
-        let probe = breakers.enter(Group::Read, REST).expect("rested");
+        breakers.enter(Group::Read, SHORT).expect("closed").lost("late");
+        std::thread::sleep(SHORT);
+        let probe = breakers.enter(Group::Read, LONG).expect("rested");
         assert!(is_resting(&breakers, Group::Read), "a second call waits for the probe");
         probe.answered();
         assert!(!is_resting(&breakers, Group::Read));
@@ -185,13 +188,14 @@ mod tests {
 
     #[test]
     fn a_probe_that_is_given_up_does_not_block_for_ever() {
-        let breakers = Breakers::default();
-        breakers.enter(Group::Read, REST).expect("closed").lost("late");
-        std::thread::sleep(REST * 2);
-        drop(breakers.enter(Group::Read, REST).expect("rested"));
-        assert!(is_resting(&breakers, Group::Read));
-        std::thread::sleep(REST * 2);
-        assert!(!is_resting(&breakers, Group::Read));
+        for (rest, rests) in [(LONG, true), (SHORT, false)] {
+            let breakers = Breakers::default();
+            breakers.enter(Group::Read, SHORT).expect("closed").lost("late");
+            std::thread::sleep(SHORT);
+            drop(breakers.enter(Group::Read, rest).expect("rested"));
+            std::thread::sleep(SHORT);
+            assert_eq!(is_resting(&breakers, Group::Read), rests, "{rest:?} after the probe");
+        }
     }
 
     #[test]

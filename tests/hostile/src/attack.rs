@@ -9,7 +9,7 @@ pub fn run(mode: &str) {
         "divide" => drop(black_box(1_u32 / black_box(0))),
         "wild-read" => wild_read(),
         "loop" => spin(),
-        "chase" => chase(),
+        "grow" => grow_by_nothing(),
         "memory" => eat_memory(),
         "recurse" => drop(black_box(recurse(black_box(1)))),
         other if other.starts_with("escape") => escape(),
@@ -29,18 +29,10 @@ pub fn spin() -> ! {
     }
 }
 
-/// Follows a chain of pointers that no cache holds: little fuel, much time.
-fn chase() {
-    const LINKS: usize = 5 << 20;
-    const STRIDE: usize = 1_299_709;
-    let mut links = vec![0_u32; LINKS];
-    for (at, link) in links.iter_mut().enumerate() {
-        *link = ((at + STRIDE) % LINKS) as u32;
-    }
-    let mut at = 0;
+/// Asks the host for no more memory, again and again: little fuel, much time, on any machine.
+fn grow_by_nothing() -> ! {
     loop {
-        at = links[at as usize];
-        black_box(at);
+        black_box(core::arch::wasm32::memory_grow::<0>(0));
     }
 }
 

@@ -287,6 +287,7 @@ async fn everything_comes_over_once_and_the_file_stays_as_it_was() {
     assert_wishes(&stage).await;
     let line = "took over the Python plugin's database";
     let logged = |stage: &Stage| stage.plugin.logs().iter().filter(|one| one.message.contains(line)).count();
+    stage.until_logged(&[line]).await;
     assert_eq!(logged(&stage), 1);
 
     // A second start changes nothing, whatever the file says by now.

@@ -141,7 +141,7 @@ async fn a_million_forwards_come_over_whole_whenever_the_plugin_is_killed() {
     let mut kills = 0;
     // Later each time, until it is ready before it is killed.
     loop {
-        tokio::time::sleep(Duration::from_millis(100 << kills)).await;
+        tokio::time::sleep(Duration::from_millis(20 << kills)).await;
         if stage.status().await["ready"] == true {
             break;
         }

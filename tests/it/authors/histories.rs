@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// The database of a plugin that lived through some hours of the demo's market.
 async fn lived(hours: u32) -> (Desk, String) {
-    let stage = Stage::on(Flavour::V26_06).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
     for _ in 0..hours {
         stage.lab.advance_by(3_600.0).unwrap();
         cycle(&stage).await;

@@ -63,7 +63,7 @@ fn the_example_builds_and_the_same_source_gives_the_same_file() {
     let desk = Desk::new();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/night-rate");
     let digests = ["one", "two"].map(|copy| {
-        let dir = desk.0.join(copy);
+        let dir = desk.0.path().join(copy);
         fs::create_dir_all(dir.join("src")).unwrap();
         for file in ["Cargo.toml", "Cargo.lock", "src/lib.rs"] {
             let text = fs::read_to_string(from.join(file)).unwrap();

@@ -1,12 +1,13 @@
 //! A guest that behaves gets its way.
 
 use super::place::{self, Place, guest, input, load, name};
+use crate::support::DEADLINE;
 use cl_revenue_ops::engine::{LimitClass, LoadFault, Origin, Tier};
 use cl_revenue_ops::model::strategy::FeeInput;
 use cl_revenue_ops::model::{Ppm, StrategyName};
 use std::fs;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_decision_comes_back_whole() {
@@ -155,8 +156,8 @@ fn an_engine_that_ends_leaves_no_thread_behind() {
     let wait = |what: &str, reached: &dyn Fn(usize) -> bool| {
         let start = Instant::now();
         while !reached(threads()) {
-            assert!(start.elapsed().as_secs() < 30, "{what}: {} threads", threads());
-            std::thread::yield_now();
+            assert!(start.elapsed() < DEADLINE, "{what}: {} threads", threads());
+            std::thread::sleep(Duration::from_millis(5));
         }
     };
     let place = Place::new();

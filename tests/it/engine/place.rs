@@ -1,5 +1,6 @@
 //! A directory with modules, an engine over it, and inputs to call it with.
 
+use crate::support::TempDir;
 use cl_revenue_ops::engine::{
     Allocation, COMPILE_SUBCOMMAND, Compiler, Engine, EngineOptions, LoadFault, Module, Place as Site,
     StrategyFault,
@@ -10,10 +11,8 @@ use cl_revenue_ops::model::strategy::{
 };
 use cl_revenue_ops::model::{Msat, Opener, Ppm, StrategyName, UnixTime};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 const MARK: &[u8] = b"hostile-mode:";
@@ -60,29 +59,27 @@ fn build() -> Vec<u8> {
 }
 
 /// A directory of one test, with an engine's files; removed at its end.
-pub struct Place(PathBuf);
+pub struct Place(TempDir);
 
 impl Place {
     pub fn new() -> Place {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("engine-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(path.join("strategies")).unwrap();
-        Place(path)
+        let dir = TempDir::new(Path::new(env!("CARGO_TARGET_TMPDIR")), "engine");
+        fs::create_dir(dir.path().join("strategies")).unwrap();
+        Place(dir)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     pub fn install(&self, name: &str, wasm: &[u8]) {
-        fs::write(self.0.join("strategies").join(format!("{name}.wasm")), wasm).unwrap();
+        fs::write(self.0.path().join("strategies").join(format!("{name}.wasm")), wasm).unwrap();
     }
 
     pub fn options(&self) -> EngineOptions {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_cl-revenue-ops"));
         let site = Site::Worker { program: program.clone(), or_here: false };
-        let options = EngineOptions::in_dir(&self.0).unwrap();
+        let options = EngineOptions::in_dir(self.0.path()).unwrap();
         EngineOptions { compiler: Compiler::Child(program), place: site, ..options }
     }
 
@@ -114,21 +111,18 @@ impl Place {
             .unwrap()
     }
 
+    /// A program made of a shell script. It is written by another process: were it open for writing here,
+    /// a child that another test starts meanwhile would hold it open too, and it could not be run.
     fn script(&self, name: &str, script: &str) -> PathBuf {
-        let program = self.path(name);
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let (text, program) = (self.path(&format!("{name}.text")), self.path(name));
+        fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let mut install = Command::new("install");
+        assert!(install.args(["-m", "755"]).args([&text, &program]).status().unwrap().success());
         program
     }
 
     pub fn on_demand(&self) -> Engine {
         Engine::new(EngineOptions { allocation: Allocation::OnDemand, ..self.options() }).unwrap()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -246,6 +240,20 @@ fn interval(start: u64) -> FeeInterval {
 /// Runs the binary as the compiling child with a job that it cannot know.
 pub fn child_without_a_job() -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_cl-revenue-ops")).arg(COMPILE_SUBCOMMAND).output().unwrap()
+}
+
+/// Whether the test of this name is alone in its process, so that what it measures there is its own. If
+/// not, it is run so, and must pass.
+pub fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "REVENUE_OPS_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let done = again.args([test, "--exact"]).env(ALONE, "1").output().unwrap();
+    let said = [done.stdout, done.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert!(done.status.success() && said.contains("1 passed"), "{said}");
+    false
 }
 
 /// The most memory that this process has held so far, bytes.

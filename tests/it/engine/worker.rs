@@ -183,7 +183,7 @@ fn a_worker_serves_one_module_and_ends_with_its_engine() {
 #[test]
 fn a_worker_that_is_killed_costs_its_call_and_no_other() {
     let place = Place::new();
-    place.install("guest", &guest("chase"));
+    place.install("guest", &guest("grow"));
     place.install("honest", &guest("honest"));
     let engine = place.quick_engine();
     engine.set_interpreted(BTreeSet::from(["guest".to_owned()]));

@@ -11,7 +11,7 @@ const METHOD: &str = "revenue-set-fee";
 async fn the_answer_has_the_recorded_shape_on_every_lightningd() {
     let recorded: Value = serde_json::from_str(&fixture("original-1.5.0/set-fee.json")).unwrap();
     for flavour in Flavour::ALL {
-        let stage = Stage::on(flavour).start().await;
+        let stage = Stage::on(flavour).unhurried().start().await;
         let (scid, old) = (stage.scid(1), stage.fee(1));
         let answer = stage.call(METHOD, json!([scid, 77])).await;
         for (name, value) in recorded.as_object().unwrap() {
@@ -34,7 +34,7 @@ async fn the_answer_has_the_recorded_shape_on_every_lightningd() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_has_many_names_and_a_number_many_spellings() {
-    let stage = Stage::on(Flavour::V26_06).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
     let pocket_phone = 9;
     let alias = stage.lab.with_node(|node| node.channels()[pocket_phone].local_alias.to_string());
     for (channel, fee, params) in [
@@ -59,7 +59,7 @@ async fn a_channel_has_many_names_and_a_number_many_spellings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_the_bounds_only_force_goes() {
-    let stage = Stage::on(Flavour::V26_06).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
     let (scid, before) = (stage.scid(1), stage.fee(1));
     let missing = "f".repeat(64);
     for (params, parts) in [
@@ -89,7 +89,7 @@ async fn beyond_the_bounds_only_force_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closing_channel_is_refused_and_another_users_error_told() {
-    let stage = Stage::on(Flavour::V26_06).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
     let scid = stage.scid(1);
     stage.lab.with_node(|node| node.close_channel(1, lab::node::CloseKind::Mutual));
     let why = stage.refusal(METHOD, json!([scid, 100])).await;

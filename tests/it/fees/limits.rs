@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_acts_on_nothing_and_says_so() {
-    let stage = Stage::on(Flavour::V26_06).option("dry-run", true).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().option("dry-run", true).start().await;
     let before = stage.fees();
     meddle(&stage, 6, 9_000);
     set_policy(&stage, 1, &["static", "fee_ppm=777"]).await;
@@ -22,12 +22,8 @@ async fn a_dry_run_acts_on_nothing_and_says_so() {
     assert_eq!(debug["last_decision"]["outcome"], "dry_run", "{debug}");
     let status = stage.status().await;
     assert_eq!((&status["dry_run"], &status["recent_fee_changes"]), (&json!(true), &json!([])));
-    let told = stage
-        .plugin
-        .logs()
-        .iter()
-        .any(|line| line.message.contains("dry run") && line.message.contains("777"));
-    assert!(told, "the log names what would be done");
+    // The log names what would be done.
+    stage.until_logged(&["dry run", "777"]).await;
     assert_eq!(stage.count("setchannel"), 0);
     let now = stage.fees();
     assert_eq!((now[6], &now[..6], &now[7..]), (9_000, &before[..6], &before[7..]));
@@ -36,7 +32,7 @@ async fn a_dry_run_acts_on_nothing_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fee_debug_explains_without_acting() {
-    let stage = Stage::on(Flavour::V26_06).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
     set_policy(&stage, 1, &["static", "fee_ppm=321"]).await;
     stage.until_fee(1, 321).await;
     set_policy(&stage, 3, &["passive"]).await;
@@ -93,7 +89,7 @@ async fn fee_debug_explains_without_acting() {
 async fn small_changes_wait_and_a_day_has_its_limit() {
     // Each time it is asked it adds 5 ppm: 10 % of 50 ppm, 2 % of 250 ppm.
     let stepper = guest("honest");
-    let stage = Stage::on(Flavour::V26_06).option("max-updates-per-day", 2).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().option("max-updates-per-day", 2).start().await;
     install(&stage, "stepper", &stepper);
     for channel in [0, 1] {
         set_policy(&stage, channel, &["strategy=stepper"]).await;
@@ -129,8 +125,12 @@ async fn small_changes_wait_and_a_day_has_its_limit() {
 async fn one_step_goes_no_further_than_its_factor() {
     // It asks for a hundred times the fee and more.
     let jumper = guest("fee-jump");
-    let stage =
-        Stage::on(Flavour::V26_06).option("max-step-factor", "2").option("max-fee-ppm", 700).start().await;
+    let stage = Stage::on(Flavour::V26_06)
+        .unhurried()
+        .option("max-step-factor", "2")
+        .option("max-fee-ppm", 700)
+        .start()
+        .await;
     install(&stage, "jumper", &jumper);
     for channel in [0, 1] {
         set_policy(&stage, channel, &["strategy=jumper"]).await;

@@ -5,6 +5,7 @@ use crate::support::{DEADLINE, Stage, wait_until};
 use lab::Flavour;
 use lab::MarketSpec;
 use lab::market::{ChannelSpec, Direction};
+use rusqlite::Connection;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,7 +15,7 @@ async fn a_congested_channel_costs_the_most_until_it_is_free() {
         (Flavour::V24_11, Direction::In),
         (Flavour::V26_06, Direction::Out),
     ] {
-        let stage = Stage::on(flavour).start().await;
+        let stage = Stage::on(flavour).unhurried().start().await;
         let (rush_hour, calm) = (5, 150);
         cycle(&stage).await;
         assert_eq!(stage.fee(rush_hour), calm);
@@ -42,6 +43,14 @@ fn calm_market() -> MarketSpec {
     MarketSpec::new(channels, Vec::new())
 }
 
+/// The factors of the first decision that came to this fee, ppm.
+fn factors_of(stage: &Stage, ppm: u32) -> Vec<(String, f64)> {
+    let db = Connection::open(stage.db_path()).unwrap();
+    let first = "SELECT factors FROM fee_decisions WHERE approved_ppm = ?1 ORDER BY cycle_id LIMIT 1";
+    let text: String = db.query_row(first, [ppm], |row| row.get(0)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feerate_spike_raises_the_floor_and_it_sinks_in_time() {
     // A cycle each minute, several times a second.
@@ -67,14 +76,17 @@ async fn a_feerate_spike_raises_the_floor_and_it_sinks_in_time() {
     cycles(20).await;
     assert_eq!((stage.fee(0), writes_to(&stage, 0).len()), (150, 0), "no spike, no change");
     stage.lab.with_node(|node| node.set_feerate(40.0));
-    // Three times the larger of 100 ppm and what enforcing HTLCs costs at 40 sat/vB, 120 ppm.
-    stage.until_fee(0, 360).await;
-    let up = last_decision(&stage, 0).await;
-    assert!(up["factors"]["vegas"].as_f64() > Some(2.5), "{up}");
+    let set = || -> Vec<u64> {
+        writes_to(&stage, 0).iter().map(|params| params["feeppm"].as_u64().unwrap()).collect()
+    };
+    // Three times the larger of 100 ppm and what enforcing HTLCs costs at 40 sat/vB, 120 ppm; for a moment.
+    wait_until(DEADLINE, async || if set().contains(&360) { Ok(()) } else { Err(json!(set())) }).await;
     stage.lab.with_node(|node| node.set_feerate(4.0));
     stage.until_fee(0, 150).await;
-    let fees: Vec<u64> =
-        writes_to(&stage, 0).iter().map(|params| params["feeppm"].as_u64().unwrap()).collect();
+    let up = factors_of(&stage, 360);
+    let vegas = up.iter().find(|(name, _)| name == "vegas").unwrap();
+    assert!(vegas.1 > 2.5, "{up:?}");
+    let fees = set();
     let down = &fees[fees.iter().position(|fee| *fee == 360).unwrap()..];
     assert!(down.len() > 2 && down.is_sorted_by(|one, next| one > next), "it sinks step by step: {fees:?}");
     assert_eq!(last_decision(&stage, 0).await["outcome"], json!("applied"));

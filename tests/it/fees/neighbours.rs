@@ -21,7 +21,7 @@ async fn until_tags(stage: &Stage, channel: usize, wanted: Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clboss_leaves_our_fees_alone_and_keeps_its_other_tags() {
-    let stage = Stage::on(Flavour::V26_06).extras(&[Extra::Clboss]).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().extras(&[Extra::Clboss]).start().await;
     let known = async || {
         let status = stage.status().await;
         if status["companions"]["clboss"] == "present" { Ok(()) } else { Err(status) }
@@ -47,7 +47,12 @@ async fn clboss_leaves_our_fees_alone_and_keeps_its_other_tags() {
 async fn clboss_is_not_asked_when_told_not_to_nor_in_a_dry_run() {
     for option in ["clboss-enabled", "dry-run"] {
         let value = option == "dry-run";
-        let stage = Stage::on(Flavour::V26_06).extras(&[Extra::Clboss]).option(option, value).start().await;
+        let stage = Stage::on(Flavour::V26_06)
+            .unhurried()
+            .extras(&[Extra::Clboss])
+            .option(option, value)
+            .start()
+            .await;
         set_policy(&stage, 1, &["static", "fee_ppm=300"]).await;
         cycle(&stage).await;
         assert_eq!((stage.count("clboss-unmanage"), stage.count("clboss-status")), (0, 0), "{option}");
@@ -58,7 +63,7 @@ async fn clboss_is_not_asked_when_told_not_to_nor_in_a_dry_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unannounced_channels_fee_is_set_on_every_lightningd() {
     for flavour in Flavour::ALL {
-        let stage = Stage::on(flavour).start().await;
+        let stage = Stage::on(flavour).unhurried().start().await;
         let pocket_phone = 9;
         set_policy(&stage, pocket_phone, &["static", "fee_ppm=42"]).await;
         stage.until_fee(pocket_phone, 42).await;
@@ -69,7 +74,7 @@ async fn an_unannounced_channels_fee_is_set_on_every_lightningd() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_splice_changes_the_name_and_nothing_else() {
-    let stage = Stage::on(Flavour::V26_06).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
     set_policy(&stage, 1, &["static", "fee_ppm=42"]).await;
     stage.until_fee(1, 42).await;
     let (old, before) = (stage.scid(1), last_decision(&stage, 1).await);

@@ -11,7 +11,7 @@ const TWINS: [usize; 2] = [2, 12];
 #[tokio::test(flavor = "multi_thread")]
 async fn each_strategy_rules_on_every_lightningd() {
     for flavour in Flavour::ALL {
-        let stage = Stage::on(flavour).start().await;
+        let stage = Stage::on(flavour).unhurried().start().await;
         set_policy(&stage, TWINS[0], &["static", "enabled", "123"]).await;
         set_policy(&stage, 0, &["strategy=hive", "rebalance=enabled"]).await;
         set_policy(&stage, 3, &["passive"]).await;
@@ -31,7 +31,7 @@ async fn each_strategy_rules_on_every_lightningd() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_form_of_the_command_reaches_the_node() {
-    let stage = Stage::on(Flavour::V26_06).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
     let peer = stage.peer(1);
     for (fee, params) in [
         (101, json!(["set", peer, "static", "enabled", 101])),
@@ -52,7 +52,12 @@ async fn every_form_of_the_command_reaches_the_node() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn static_and_hive_are_exact_whatever_the_bounds() {
-    let stage = Stage::on(Flavour::V26_06).option("min-fee-ppm", 50).option("max-fee-ppm", 500).start().await;
+    let stage = Stage::on(Flavour::V26_06)
+        .unhurried()
+        .option("min-fee-ppm", 50)
+        .option("max-fee-ppm", 500)
+        .start()
+        .await;
     for fee in [7, 100_000, 0, 49] {
         set_policy(&stage, 1, &["static", &format!("fee_ppm={fee}")]).await;
         stage.until_fee(1, fee).await;
@@ -68,7 +73,7 @@ async fn static_and_hive_are_exact_whatever_the_bounds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passive_is_never_written_to_and_dynamic_stays_within_bounds() {
-    let stage = Stage::on(Flavour::V26_06).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
     let (own_hands, out_low, out_high) = (0, 1, 6);
     set_policy(&stage, own_hands, &["passive"]).await;
     for (channel, fee) in [(own_hands, 3), (out_low, 3), (out_high, 9_000)] {
@@ -93,7 +98,7 @@ async fn passive_is_never_written_to_and_dynamic_stays_within_bounds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policys_own_bounds_hold() {
-    let stage = Stage::on(Flavour::V26_06).start().await;
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
     meddle(&stage, 1, 40);
     meddle(&stage, 6, 900);
     // 50 to 5,000 ppm, and 10 to 500 ppm.
@@ -106,10 +111,13 @@ async fn a_policys_own_bounds_hold() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_policy_returns_to_dynamic_soon() {
-    let stage = Stage::on(Flavour::V26_06).rate(30.0).start().await;
-    // Six minutes are twelve seconds here.
-    set_policy(&stage, 1, &["static", "fee_ppm=9000", "expires_in_hours=0.1"]).await;
+    // An hour is two minutes here: time enough to see the fee.
+    let mut stage = Stage::on(Flavour::V26_06).rate(30.0).start().await;
+    set_policy(&stage, 1, &["static", "fee_ppm=9000", "expires_in_hours=1"]).await;
     stage.until_fee(1, 9_000).await;
+    stage.plugin.stop().await.unwrap();
+    stage.lab.advance_by(3_600.0).unwrap();
+    stage.start_again().await;
     stage.until_within(1, 10, 5_000).await;
     assert_eq!(fee_debug(&stage, 1).await["strategy"], "dynamic");
     stage.end().await;

@@ -9,6 +9,7 @@ use cl_revenue_ops::model::{Answer, CycleKind};
 use cl_revenue_ops::store::journal;
 use lab::market::ChannelSpec;
 use lab::{Flavour, MarketSpec};
+use rusqlite::{Connection, TransactionBehavior};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -60,8 +61,10 @@ async fn identical(stage: &Stage, cycle: u64) -> Vec<String> {
     asked
 }
 
-fn db(stage: &Stage) -> rusqlite::Connection {
-    rusqlite::Connection::open(stage.db_path()).unwrap()
+fn db(stage: &Stage) -> Connection {
+    let db = Connection::open(stage.db_path()).unwrap();
+    db.busy_timeout(DEADLINE).unwrap();
+    db
 }
 
 /// The file of a kept module.
@@ -107,7 +110,7 @@ async fn a_tampered_record_says_where_it_differs() {
     let cycle = decided(&stage).await;
     let mut conn = db(&stage);
     // A cycle of the same call with one rate one ppm higher, and another call with more fuel.
-    let tx = conn.transaction().unwrap();
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     let name = "guest".parse().unwrap();
     let mut call = journal::calls(&tx, CycleKind::Fee, cycle, Some(&name)).unwrap().remove(0);
     let Answer::Decided { decision, .. } = &mut call.transcript.answer else { panic!("{call:?}") };
@@ -179,7 +182,8 @@ async fn what_is_no_longer_kept_is_told() {
     assert_eq!((&answer["status"], &answer["identical"]), (&json!("success"), &json!(null)), "{answer}");
 
     // As upkeep does: those against a base before the base.
-    db(&stage).execute_batch("DELETE FROM journal WHERE base_id > 0; DELETE FROM journal").unwrap();
+    let forget = "BEGIN IMMEDIATE; DELETE FROM journal WHERE base_id > 0; DELETE FROM journal; COMMIT";
+    db(&stage).execute_batch(forget).unwrap();
     let why = refusal(json!([cycle])).await;
     assert!(why.contains("no longer kept") && why.contains("revenue-ops-journal-days (30)"), "{why}");
     stage.end().await;

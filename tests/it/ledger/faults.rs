@@ -125,7 +125,8 @@ async fn a_damaged_database_is_written_no_more_and_a_new_one_has_the_same_books(
     };
     stage.until_status(refused).await;
     // It waits for the operator to make room, and then has the node tell it all again.
-    for extension in ["db", "db-wal", "db-shm"] {
+    // The file goes last: one that is new must not find the log of the old one beside it.
+    for extension in ["db-wal", "db-shm", "db"] {
         let file = stage.db_path().with_extension(extension);
         if file.exists() {
             fs::rename(&file, file.with_extension(format!("{extension}.damaged"))).unwrap();

@@ -1,13 +1,13 @@
 //! sling as it can be: without a route, too dear, silent, restarted, paying late.
 
 use super::place::{
-    ask, configure, debug, node, payments, routes, settled, sling_is_clean, spent_msat, start, until_job,
+    ARRIVES, ask, configure, debug, node, payments, routes, settled, sling_is_clean, spent_msat, start,
+    until_job,
 };
 use crate::support::{DEADLINE, Stage, wait_until};
 use lab::Extra;
 use lab::node::{Fate, PaymentEnd, RouteCost};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 
 /// A job from 1 to 0 in four payments of 50,000 sat at 1,500 ppm at most. Eleven may settle: one more
 /// than wanted is left in the source, five may hang there, and one more goes out unseen.
@@ -42,11 +42,11 @@ async fn a_job_without_a_cheap_route_ends_in_time_with_nothing_spent() {
         assert_eq!((&job["status"], &job["fee_msat"]), (&json!("timeout"), &json!(0)), "{job}");
         let why = job["error_message"].as_str().expect("it says why");
         assert!(why.starts_with("deadline") && why.contains(word), "{why}");
-        assert_eq!(debug(&stage).await["capital_controls"]["budget_remaining_sats"], 5_000);
-        books_agree(&stage).await;
-
+        // Within the ten minutes after it.
         let again = ask(&stage, 1, 0, 1_000, json!({})).await;
         assert!(again["error"].as_str().unwrap().contains("1 failures in a row"), "{again}");
+        assert_eq!(debug(&stage).await["capital_controls"]["budget_remaining_sats"], 5_000);
+        books_agree(&stage).await;
         stage.end().await;
     }
 }
@@ -63,7 +63,7 @@ async fn a_part_that_arrived_is_booked_and_the_rest_is_free() {
         ]);
         routes.fates.extend(std::iter::repeat_n(Fate::Fail { after_s: 3.0 }, 1_000));
     });
-    configure(&stage, "sling_job_timeout_seconds", json!(120)).await;
+    configure(&stage, "sling_job_timeout_seconds", json!(300)).await;
     four_payments(&stage).await;
     let job = settled(&stage).await;
     assert_eq!((&job["status"], &job["moved_msat"]), (&json!("partial"), &json!(100_000_000)), "{job}");
@@ -76,7 +76,7 @@ async fn a_part_that_arrived_is_booked_and_the_rest_is_free() {
 async fn a_payment_that_outlasts_sling_keeps_its_money_until_it_ends() {
     for settles in [true, false] {
         let stage = start(node()).await;
-        let fate = if settles { Fate::Settle { after_s: 500.0 } } else { Fate::Hang };
+        let fate = if settles { ARRIVES } else { Fate::Hang };
         stage.lab.with_node(|node| node.sling_mut().routes.fates.push_back(fate));
         four_payments(&stage).await;
         let stopped = until_job(&stage, |job| job["state"] == "stopped").await;
@@ -87,10 +87,8 @@ async fn a_payment_that_outlasts_sling_keeps_its_money_until_it_ends() {
         assert_eq!((&kept["cleared_count"], &kept["kept_count"]), (&json!(0), &json!(1)), "{kept}");
         let held = debug(&stage).await["capital_controls"]["daily_reserved_msat"].clone();
         assert_eq!(held, 825_000, "nothing of it is free");
-        if !settles {
-            let hash = payments(&stage)[0].payment_hash.clone();
-            stage.lab.with_node(|node| node.end_sling_payment(&hash, false)).expect("it was under way");
-        }
+        let hash = payments(&stage)[0].payment_hash.clone();
+        stage.lab.with_node(|node| node.end_sling_payment(&hash, settles)).expect("it was under way");
         let job = settled(&stage).await;
         let (status, fee) = if settles { ("partial", 60_015) } else { ("timeout", 0) };
         assert_eq!((&job["status"], &job["fee_msat"]), (&json!(status), &json!(fee)), "{job}");
@@ -158,12 +156,11 @@ async fn a_sling_that_goes_away_takes_its_jobs_with_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_sling_is_silent_people_are_answered_and_money_stays_reserved() {
     let stage = start(node()).await;
-    stage.lab.with_node(|node| node.stall_sling(1_200.0));
-    let before = Instant::now();
-    let answer = four_payments(&stage).await;
+    // Whoever waited for it would wait until this is over.
+    stage.lab.with_node(|node| node.stall_sling(1e9));
+    four_payments(&stage).await;
     debug(&stage).await;
     stage.status().await;
-    assert!(before.elapsed() < Duration::from_secs(5), "{answer}");
     wait_until(DEADLINE, async || {
         let waiting = stage.lab.with_node(|node| node.sling().waiting_calls());
         if waiting > 0 { Ok(()) } else { Err(json!("nobody waits for sling")) }
@@ -171,6 +168,7 @@ async fn while_sling_is_silent_people_are_answered_and_money_stays_reserved() {
     .await;
     let held = debug(&stage).await["capital_controls"]["daily_reserved_msat"].clone();
     assert_eq!(held, 825_000);
+    stage.lab.with_node(|node| node.stall_sling(0.0));
     let job = settled(&stage).await;
     assert_eq!((&job["status"], &job["fee_msat"]), (&json!("success"), &json!(240_060)), "{job}");
     books_agree(&stage).await;

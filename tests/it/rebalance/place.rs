@@ -4,11 +4,14 @@ use crate::support::{DEADLINE, Setup, Stage, wait_until};
 use lab::Flavour;
 use lab::MarketSpec;
 use lab::market::{ChannelSpec, DemandSpec};
-use lab::node::{RouteCost, SlingPayment};
+use lab::node::{Fate, RouteCost, SlingPayment};
 use serde_json::{Value, json};
 
 /// Seconds of the node per second.
 pub const RATE: f64 = 60.0;
+
+/// A payment that reaches us, and completes when `NodeState::end_sling_payment` says so.
+pub const ARRIVES: Fate = Fate::Settle { after_s: 1e9 };
 
 /// Four channels of 5,000,000 sat without demand: 0 is nearly empty, 1 and 2 are nearly full, 3 is
 /// half full. Every route costs 1,200 ppm and 15 msat.

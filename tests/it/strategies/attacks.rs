@@ -55,12 +55,8 @@ async fn an_attack_changes_nothing_and_is_told() {
         assert_eq!(record["last_fault"]["code"], code, "{mode}: {record}");
         assert!(record["last_fault"]["text"].as_str().unwrap().contains(told), "{mode}: {record}");
         assert_eq!(status["strategies"]["faults_total"], count + 1, "{mode}");
-        let logged = stage
-            .plugin
-            .logs()
-            .iter()
-            .any(|line| ["'guest'", &digest, code, told].iter().all(|part| line.message.contains(part)));
-        assert!(logged, "{mode}: the log names strategy, digest, fault and cause");
+        // The log names strategy, digest, fault and cause.
+        stage.until_logged(&["'guest'", &digest, code, told]).await;
         assert_eq!(states(&stage, "guest"), kept, "{mode}");
         assert!(stage.fees().iter().all(|fee| *fee == 250), "{mode}: {:?}", stage.fees());
     }
@@ -84,7 +80,7 @@ async fn more_room_has_its_walls_too() {
     ] {
         let wasm = guest(mode);
         let setup = Stage::on(Flavour::V26_06).spec(market(&[250; 40]));
-        let stage = setup.option("interpreted-modules", interpreted).start().await;
+        let stage = setup.unhurried().option("interpreted-modules", interpreted).start().await;
         install(&stage, "guest", &wasm);
         let_guest_decide(&stage).await;
         let record = faults_of(&stage.status().await, &digest(&wasm)).unwrap();

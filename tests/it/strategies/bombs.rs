@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 /// The longest that one bomb may take: two tries of a compiler, each as long as it may, and a busy
 /// machine.
 const SETTLED: Duration = Duration::from_secs(40);
-/// The longest that an answer may take on a machine that compiles: many times what it takes else.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// Names each bomb in a policy, which has it compiled. Gives the answers, and how long each took.
 async fn settle(stage: &Stage, bombs: &[Shape]) -> Vec<(Value, Duration)> {
@@ -27,19 +25,18 @@ async fn settle(stage: &Stage, bombs: &[Shape]) -> Vec<(Value, Duration)> {
     answers
 }
 
-/// Asks for the status until `work` is done: what came of that, and how long the slowest answer took.
-async fn asking<T>(stage: &Stage, work: impl Future<Output = T>) -> (T, Duration) {
-    let mut slowest = Duration::ZERO;
+/// Asks for the status until `work` is done: what came of that, and how often it was answered.
+async fn asking<T>(stage: &Stage, work: impl Future<Output = T>) -> (T, usize) {
+    let mut answers = 0;
     tokio::pin!(work);
     loop {
         let ask = async {
-            let asked = Instant::now();
             stage.status().await;
-            slowest = slowest.max(asked.elapsed());
+            answers += 1;
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
         tokio::select! {
-            done = &mut work => return (done, slowest),
+            done = &mut work => return (done, answers),
             () = ask => {}
         }
     }
@@ -50,17 +47,18 @@ async fn survive(bombs: &[Shape]) {
     let mut fees = vec![50; bombs.len()];
     // The last channel is dynamic's, and below the lowest fee.
     fees.push(3);
-    let stage = Stage::on(Flavour::V26_06).spec(market(&fees)).start().await;
+    let stage = Stage::on(Flavour::V26_06).spec(market(&fees)).unhurried().start().await;
     for (channel, bomb) in bombs.iter().enumerate() {
         install(&stage, &format!("bomb-{channel}"), &bomb.around(&honest));
     }
-    let (answers, slowest) = asking(&stage, settle(&stage, bombs)).await;
+    let (answers, statuses) = asking(&stage, settle(&stage, bombs)).await;
     for ((answer, took), bomb) in answers.iter().zip(bombs) {
         println!("{bomb:?}: {took:?}, {}", answer["error"].as_str().unwrap_or("loaded"));
         assert!(*took < SETTLED, "{bomb:?} took {took:?}");
     }
-    println!("the slowest status meanwhile took {slowest:?}");
-    assert!(slowest < ANSWER, "an answer took {slowest:?}");
+    println!("{statuses} statuses meanwhile");
+    // If it waited for a compiler there would be one for each run of it, two for a bomb at most.
+    assert!(statuses > 3 * bombs.len(), "{statuses} statuses meanwhile");
 
     let start = Instant::now();
     let again = settle(&stage, bombs).await;

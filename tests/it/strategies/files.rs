@@ -80,7 +80,6 @@ async fn a_file_that_goes_leaves_its_peers_to_dynamic() {
     stage.lab.with_node(|node| node.set_fee_ppm(0, 3));
     cycle(&stage).await;
     assert_eq!(stage.fee(0), 10);
-    let told = stage.plugin.logs().iter().any(|line| line.message.contains("there is no module 'guest'"));
-    assert!(told, "the log says that the file is gone");
+    stage.until_logged(&["there is no module 'guest'"]).await;
     stage.end().await;
 }

@@ -4,7 +4,7 @@ use super::{digest, stage};
 use crate::acts::{cycle, fee_debug, install as put_file, set_policy};
 use crate::engine::place::guest;
 use crate::support::{DEADLINE, Stage, wait_until};
-use lab::Flavour;
+use lab::{Fault, Flavour};
 use serde_json::{Value, json};
 
 /// `revenue-strategy` as words of a command line.
@@ -44,7 +44,7 @@ async fn actions(stage: &Stage) -> Vec<String> {
 
 /// Who decided about a channel last.
 async fn decided_by(stage: &Stage, channel: usize) -> Value {
-    stage.until_status(|status| status["jobs"]["fees"]["running"] == false).await;
+    stage.until_fees_rest().await;
     fee_debug(stage, channel).await["last_decision"]["digest"].clone()
 }
 
@@ -135,6 +135,9 @@ async fn a_new_version_takes_over_the_memory_and_gives_it_back() {
     cycle(&stage).await;
     assert!(calls(&stage) > before, "the new one goes on counting");
     assert_eq!(show(&stage, &old).await["stage"], "superseded");
+    // The cycle that a rollback wakes is to change nothing yet.
+    let closed = Fault::Error { code: -1, message: "not now".to_owned() };
+    stage.lab.with_mischief(|mischief| mischief.add("listpeerchannels", closed, None));
     let answer = strategy(&stage, &["rollback", "guest"]).await;
     assert_eq!(answer["in_force"]["digest"], json!(old), "{answer}");
     // The old one has the memory that it had.
@@ -213,6 +216,8 @@ async fn parameters_are_set_within_their_bounds_and_used() {
         assert!(why.contains(part), "{words:?}: {why}");
     }
     strategy(&stage, &["set-param", "guest", "step", "20"]).await;
+    // So that one cycle decides, the one that the policy wakes.
+    stage.until_fees_rest().await;
     set_policy(&stage, 0, &["strategy=guest"]).await;
     stage.until_fee(0, 70).await;
     let page = strategy(&stage, &["show", "guest"]).await;

@@ -1,7 +1,7 @@
 //! Three faults in a row, and what follows.
 
 use super::{digest, faults_of, stage, states};
-use crate::acts::{cycle, fee_debug, install, quiet, set_policy};
+use crate::acts::{cycle, fee_debug, install, set_policy};
 use crate::engine::place::guest;
 use crate::support::why_degraded;
 use serde_json::{Value, json};
@@ -36,12 +36,7 @@ async fn a_failing_module_rests_until_an_operator_clears_it() {
         "{}",
         status["degraded"]
     );
-    let logged = stage.plugin.logs().iter().any(|line| {
-        line.message.contains("quarantine")
-            && line.message.contains(&digest)
-            && line.message.contains("'dynamic'")
-    });
-    assert!(logged, "the log tells of the quarantine");
+    stage.until_logged(&["quarantine", &digest, "'dynamic'"]).await;
 
     // Its peers use dynamic: the channel below the lowest fee comes up.
     stage.lab.with_node(|node| node.set_fee_ppm(1, 3));
@@ -66,7 +61,6 @@ async fn a_failing_module_rests_until_an_operator_clears_it() {
     stage.call("revenue-strategy", json!(["list"])).await;
     // Asked again, it fails again.
     cycle(&stage).await;
-    quiet(&stage).await;
     let record = faults_of(&stage.status().await, &digest).unwrap();
     assert!(record["faults_total"].as_u64() > Some(3), "{record}");
     let nothing = stage.call("revenue-strategy", json!(["clear-quarantine", "other"])).await;

@@ -29,7 +29,7 @@ mod escape {
             place.install(module, &wasm);
             engine(&place, &with_code(artefact(&wasm), call)).load(&name(module)).unwrap();
         }
-        let backstage = Stage::on(Flavour::V26_06).spec(market(&[50, 50, 50, 3])).build().await;
+        let backstage = Stage::on(Flavour::V26_06).spec(market(&[50, 50, 50, 3])).unhurried().build().await;
         let data_dir = backstage.lab.lightning_dir().join("revenue-ops");
         for dir in ["cache", "strategies"] {
             fs::create_dir_all(data_dir.join(dir)).unwrap();
@@ -71,10 +71,10 @@ fn pid(worker: &Value) -> u32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_in_mid_cycle_moves_no_fee_and_keeps_the_state() {
-    let wasm = guest("chase");
+    let wasm = guest("grow");
     // A call that takes ten seconds unless somebody ends it.
     let setup = Stage::on(Flavour::V26_06).spec(market(&[250; 100]));
-    let stage = setup.option("interpreted-modules", "guest").start().await;
+    let stage = setup.unhurried().option("interpreted-modules", "guest").start().await;
     install(&stage, "guest", &guest("honest"));
     let updates: Vec<_> =
         (0..100).map(|channel| json!({"peer_id": stage.peer(channel), "strategy": "guest"})).collect();
@@ -124,7 +124,7 @@ async fn workers_die_with_the_plugin_however_it_dies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_may_have_strategies_run_in_the_plugin() {
     let setup = Stage::on(Flavour::V26_06).spec(market(&[3]));
-    let stage = setup.option("strategy-worker", "off").start().await;
+    let stage = setup.unhurried().option("strategy-worker", "off").start().await;
     cycle(&stage).await;
     assert_eq!(stage.fee(0), 10);
     let status = stage.status().await;

@@ -140,6 +140,7 @@ fn copy_file(from: &Path, to: &Path, hash: &mut Sha256) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     struct Scratch(PathBuf);
@@ -147,6 +148,8 @@ mod tests {
     impl Scratch {
         fn new(name: &str) -> Scratch {
             let dir = std::env::temp_dir().join(format!("revops-copy-{}-{name}", std::process::id()));
+            // An earlier process with this one's number may have left one behind.
+            let _ = fs::remove_dir_all(&dir);
             fs::create_dir_all(&dir).expect("a directory");
             Scratch(dir)
         }
@@ -182,19 +185,26 @@ mod tests {
     fn a_file_that_never_rests_is_busy() {
         let scratch = Scratch::new("busy");
         let from = scratch.0.join("a.db");
-        fs::write(&from, vec![7; 4 << 20]).expect("written");
+        fs::write(&from, b"pages").expect("written");
+        // Opening this log waits for the other side, which changes the file in the midst of each copy.
+        let log = beside(&from, "-wal");
+        assert!(Command::new("mkfifo").arg(&log).status().expect("run").success());
         let stop = AtomicBool::new(false);
-        std::thread::scope(|threads| {
+        let copied = std::thread::scope(|threads| {
             threads.spawn(|| {
-                let mut file = OpenOptions::new().append(true).open(&from).expect("opened");
                 while !stop.load(Ordering::Relaxed) {
+                    let _log = OpenOptions::new().write(true).open(&log).expect("opened");
+                    let mut file = OpenOptions::new().append(true).open(&from).expect("opened");
                     file.write_all(b"more").expect("written");
                 }
             });
             let copied = Copy::make(&from, &scratch.0.join("b.db"));
             stop.store(true, Ordering::Relaxed);
-            assert!(matches!(copied, Err(CopyError::Busy)), "{copied:?}");
+            // Whoever waits for a reader has one.
+            OpenOptions::new().read(true).write(true).open(&log).expect("opened");
+            copied
         });
+        assert!(matches!(copied, Err(CopyError::Busy)), "{copied:?}");
         assert!(!scratch.0.join("b.db").exists());
         let absent = Copy::make(&scratch.0.join("none"), &scratch.0.join("b.db"));
         assert!(matches!(absent, Err(CopyError::Io(_))), "{absent:?}");

@@ -304,7 +304,10 @@ impl Scratch {
     fn new() -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("revops-orders-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        Scratch(std::env::temp_dir().join(name))
+        let dir = std::env::temp_dir().join(name);
+        // An earlier process with this one's number may have left one behind.
+        let _ = std::fs::remove_dir_all(&dir);
+        Scratch(dir)
     }
 
     fn open(&self) -> Store {

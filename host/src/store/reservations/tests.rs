@@ -225,7 +225,10 @@ fn failures_count_in_a_row_and_interruptions_do_not() {
 /// Callers at the same time on one file: as many as there is room for, and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn callers_at_once_never_get_more_than_there_is() {
-    let path = std::env::temp_dir().join(format!("revops-reserve-{}.db", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("revops-reserve-{}", std::process::id()));
+    // An earlier process with this one's number may have left one behind.
+    let _ = std::fs::remove_dir_all(&dir);
+    let path = dir.join("books.db");
     let store = crate::store::Store::open(&path, &PeerId([3; 33]), "regtest").expect("books");
     let calls = (0..24u8).map(|n| {
         let store = store.clone();
@@ -244,7 +247,7 @@ async fn callers_at_once_never_get_more_than_there_is() {
     let ledger = store.read(|conn| Ok(ledger(conn, NOW)?)).await.expect("books");
     assert_eq!(budget::overall(&config(), &ledger).reserved, Msat::from_sats(840));
     store.close().expect("closed");
-    std::fs::remove_file(&path).expect("removed");
+    std::fs::remove_dir_all(&dir).expect("removed");
 }
 
 mod law;
