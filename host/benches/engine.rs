@@ -3,14 +3,15 @@
 //! `decide` is one call of the built-in `dynamic` on a new instance, input and
 //! output converted and checked; `quiet` when no channel brings news, `news`
 //! when one in fifty does. `worker` is the same call in a worker process, `native`
-//! the same code on the same input without a sandbox.
+//! the same code on the same input without a sandbox. `load` and `swap` are what
+//! comes before the first call of a module.
 
 #[path = "engine/input.rs"]
 mod input;
 #[path = "engine/native.rs"]
 mod native;
 
-use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions, Module, Place};
+use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions, Fees, Module, Place, built_in_component};
 use cl_revenue_ops::model::StrategyName;
 use cl_revenue_ops::model::strategy::FeeInput;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -124,5 +125,40 @@ fn load(criterion: &mut Criterion) {
     fs::remove_dir_all(place()).expect("this run's files");
 }
 
-criterion_group!(benches, decide, instance, load);
+/// What a module that is put in force costs the next cycle, at worst and as a rule.
+fn swap(criterion: &mut Criterion) {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_cl-revenue-ops"));
+    let as_plugin = || {
+        let options = EngineOptions::in_dir(&place()).expect("a directory to work in");
+        Engine::new(EngineOptions { compiler: Compiler::Child(program.clone()), place: worker(), ..options })
+            .expect("an engine")
+    };
+    let load = |engine: &Engine, wasm: &[u8]| {
+        let name: StrategyName = "mine".parse().expect("a name");
+        let digest = engine.keep(wasm).expect("kept");
+        engine.load_kept::<Fees>(&name, digest).expect("a module")
+    };
+    let (old, new) = (input::component(), built_in_component("dynamic").expect("the built-in strategy"));
+    let mut group = criterion.benchmark_group("swap");
+    group.sample_size(20);
+    as_plugin();
+    group.bench_function("a new module, compiled in a child", |bencher| {
+        let fresh = || {
+            fs::remove_dir_all(place().join("cache")).expect("the cache of the engine before");
+            as_plugin()
+        };
+        bencher.iter_batched_ref(fresh, |engine| load(engine, new), BatchSize::PerIteration);
+    });
+    group.bench_function("a module compiled before, in a new worker", |bencher| {
+        bencher.iter_batched_ref(as_plugin, |engine| load(engine, new), BatchSize::PerIteration);
+    });
+    let running = as_plugin();
+    group.bench_function("to a module that is loaded, and back", |bencher| {
+        bencher.iter(|| (load(&running, new), load(&running, old)));
+    });
+    group.finish();
+    fs::remove_dir_all(place()).expect("this run's files");
+}
+
+criterion_group!(benches, decide, instance, load, swap);
 criterion_main!(benches);

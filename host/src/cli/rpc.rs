@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 #[derive(clap::Args)]
 pub struct Options {
     /// Path of the lightning-rpc socket.
-    #[arg(long, env = "LIGHTNING_RPC")]
+    #[arg(long, value_name = "FILE", alias = "rpc-file", env = "LIGHTNING_RPC", hide_env_values = true)]
     socket: PathBuf,
     /// All parameters are key=value.
     #[arg(short = 'k', long)]

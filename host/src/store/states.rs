@@ -188,3 +188,34 @@ const TABLES: [(&str, &str); 2] = [
 pub fn prune(tx: &Transaction<'_>, before: UnixTime) -> Result<usize> {
     tx.execute("DELETE FROM strategy_states WHERE updated_at_s < ?1", [before])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::memory as database;
+
+    #[test]
+    fn both_worlds_of_one_name_and_of_one_file_remember_apart() {
+        let mut conn = database();
+        let tx = conn.transaction().expect("a transaction");
+        let name: StrategyName = "mine".parse().expect("a name");
+        let holders = CycleKind::ALL.into_iter().flat_map(|decides| {
+            [Holder::Strategy(decides, name.clone()), Holder::Module(decides, Digest([7; 32]))]
+        });
+        let holders: Vec<Holder> = holders.collect();
+        let channel_id = ChannelId([1; 32]);
+        for (number, holder) in (1..).zip(&holders) {
+            let (holder, bytes) = (holder.clone(), vec![number]);
+            let node = NodeStateRecord { holder: holder.clone(), state_version: 1, bytes: bytes.clone() };
+            put_node(&tx, &node, UnixTime(5)).expect("kept");
+            let (last_verdict, last_proposed) = (LastVerdict::None, None);
+            let state =
+                StateRecord { holder, channel_id, state_version: 1, bytes, last_verdict, last_proposed };
+            put(&tx, &[state], UnixTime(5)).expect("kept");
+        }
+        for (number, holder) in (1..).zip(&holders) {
+            let found = memory(&tx, holder, 1).expect("a memory");
+            assert_eq!((&found.channels[&channel_id].bytes, &found.node), (&vec![number], &vec![number]));
+        }
+    }
+}

@@ -82,7 +82,10 @@ fn the_example_builds_and_the_same_source_gives_the_same_file() {
 fn what_cannot_be_made_is_refused_in_one_sentence() {
     let desk = Desk::new();
     assert!(desk.run(&["new", "../up"]).sentence().contains("'../up' is no name"));
-    assert_eq!(desk.run(&["new", "dynamic"]).sentence(), "the name 'dynamic' is taken");
+    assert_eq!(
+        desk.run(&["new", "dynamic"]).sentence(),
+        "'dynamic' is the name of a built-in strategy: choose another"
+    );
     assert!(desk.run(&["new", "mine", "--sdk", "."]).sentence().contains("holds no Cargo.toml"));
     assert_eq!(desk.files(), Vec::<String>::new());
 }

@@ -21,6 +21,8 @@ const SUBJECT: &str = "subject";
 pub(super) struct Source {
     /// The file's name without `.wasm`, or that of the built-in.
     pub label: String,
+    /// As it was named.
+    path: PathBuf,
     pub wasm: Vec<u8>,
     pub digest: Digest,
 }
@@ -30,9 +32,12 @@ impl Source {
     pub fn open(path: &Path) -> Result<Source> {
         let label = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         if let Some(wasm) = path.to_str().filter(|_| !path.exists()).and_then(built_in_component) {
-            return Ok(Source::new(label, wasm.to_vec()));
+            return Ok(Source::new(label, path, wasm.to_vec()));
         }
-        let about = fs::metadata(path).with_context(|| path.display().to_string())?;
+        let about = fs::metadata(path).with_context(|| match path.extension() {
+            None => format!("{}: no built-in strategy has this name, and no file", path.display()),
+            Some(_) => path.display().to_string(),
+        })?;
         if !about.is_file() {
             bail!("{} is not a regular file", path.display());
         }
@@ -42,11 +47,11 @@ impl Source {
             bail!("{}: {fault}", path.display());
         }
         let wasm = fs::read(path).with_context(|| path.display().to_string())?;
-        Ok(Source::new(label, wasm))
+        Ok(Source::new(label, path, wasm))
     }
 
-    fn new(label: String, wasm: Vec<u8>) -> Source {
-        Source { label, digest: Digest::of(&wasm), wasm }
+    fn new(label: String, path: &Path, wasm: Vec<u8>) -> Source {
+        Source { label, path: path.to_owned(), digest: Digest::of(&wasm), wasm }
     }
 }
 
@@ -113,7 +118,7 @@ impl Bench {
 
     /// As [`Bench::load`]; a component that may not be loaded is an error.
     pub fn subject(&self, source: &Source) -> Result<Subject> {
-        self.load(source)?.with_context(|| source.label.clone())
+        self.load(source)?.with_context(|| source.path.display().to_string())
     }
 }
 

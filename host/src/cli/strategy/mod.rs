@@ -35,7 +35,7 @@ pub enum Command {
     Inspect(inspect::Inspect),
     /// Try a module: imports, limits, determinism, snapshots of every kind, golden vectors.
     Check(check::Options),
-    /// Decide about snapshots given as JSON, with no node.
+    /// Decide about snapshots that come as JSON on stdin, with no node.
     Run(run::Options),
     /// Make a call again that a plugin wrote down, and say whether it comes to the same.
     Replay(replay::Options),

@@ -9,11 +9,11 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct NodeOptions {
     /// Path of the lightning-rpc socket.
-    #[arg(long, env = "LIGHTNING_RPC")]
+    #[arg(long, value_name = "FILE", env = "LIGHTNING_RPC", hide_env_values = true)]
     rpc_file: Option<PathBuf>,
-    /// lightningd's directory; its network's part has the socket. Goes before --rpc-file; ~/.lightning if
-    /// nothing is said.
-    #[arg(long)]
+    /// lightningd's directory; its network's part has the socket. It counts, and not --rpc-file, where both
+    /// are given; without either it is ~/.lightning.
+    #[arg(long, value_name = "DIR")]
     lightning_dir: Option<PathBuf>,
 }
 
@@ -26,7 +26,9 @@ pub(super) struct NodeFacts {
 impl NodeOptions {
     /// Calls the node; that of `network`, where the socket's path is not given.
     pub(super) fn connect(&self, network: Option<&str>) -> Result<Caller> {
-        Caller::connect(&self.socket(network)?)
+        let socket = self.socket(network)?;
+        Caller::connect(&socket)
+            .context("no node answers there: name its socket by --rpc-file or --lightning-dir")
     }
 
     fn socket(&self, network: Option<&str>) -> Result<PathBuf> {

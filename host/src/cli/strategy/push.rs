@@ -19,7 +19,7 @@ pub struct Options {
     /// The `.wasm` file.
     file: PathBuf,
     /// Its signatures; FILE.sig.json if nothing is said.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     sig: Option<PathBuf>,
     #[command(flatten)]
     node: NodeOptions,

@@ -27,7 +27,7 @@ pub struct Options {
     /// The strategy's name in policies; the module's own if nothing is said.
     #[arg(long)]
     name: Option<String>,
-    /// Days for which nodes take it in.
+    /// Days for which nodes take it in; 90 if nothing is said.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=366))]
     not_after: Option<u64>,
     /// What it is for, where it is for both.

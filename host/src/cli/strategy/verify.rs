@@ -21,13 +21,13 @@ pub struct Options {
     /// The `.wasm` file.
     file: PathBuf,
     /// Its signatures; FILE.sig.json if nothing is said.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     sig: Option<PathBuf>,
     /// A node id whose signature counts; may be given more than once. Without any, every signer counts.
     #[arg(long = "signer", value_name = "NODE_ID")]
     signers: Vec<PeerId>,
     /// How many of them must have signed.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=9))]
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=9))]
     signatures: u64,
     /// The network of the node; that of the manifest if nothing is said.
     #[arg(long)]

@@ -191,6 +191,18 @@ fn a_module_is_the_one_that_was_signed() {
     }
 }
 
+#[test]
+fn a_module_calls_itself_by_the_version_that_was_signed() {
+    let version = manifest().version.to_string();
+    assert_eq!(same_version(&manifest(), &version), Ok(()));
+    for own in ["0.0.0".to_owned(), format!("{version}-rc.1"), format!("{version}+b7"), String::new()] {
+        let refusal = same_version(&manifest(), &own).expect_err("another version");
+        assert_eq!(refusal.code(), "version");
+        let told = format!("says version {version}, and the module says of itself that it is {own}");
+        assert!(refusal.to_string().contains(&told), "{refusal}");
+    }
+}
+
 proptest! {
     /// One changed byte anywhere, of what is signed, of the signature or of the module, keeps it out.
     #[test]

@@ -100,6 +100,7 @@ fn world<K: Fuzz>(options: &Options, bench: &Bench, module: &Module<K>, report: 
     trial::run(options, bench, module, report)?;
     if let Some(dir) = &options.golden {
         report.add(match golden::compare::<K>(bench, module, dir)? {
+            Ok(1) => Finding::good("golden", "1 decision is as recorded".to_owned()),
             Ok(count) => Finding::good("golden", format!("{count} decisions are as recorded")),
             Err(why) => Finding::bad("golden", why),
         });

@@ -57,12 +57,10 @@ fn checked(name: &str) -> Result<&str> {
     if !letter || name.len() > 64 || !name.bytes().all(plain) {
         bail!("'{name}' is no name: use 1 to 64 lower-case letters, digits and '-', a letter first");
     }
-    let taken = name.parse::<StrategyName>().is_ok_and(|name| name.is_built_in());
-    // The crate's own dependencies.
-    ensure!(
-        !taken && !["revenue-strategy", "wit-bindgen", "test"].contains(&name),
-        "the name '{name}' is taken"
-    );
+    let is_built_in = name.parse::<StrategyName>().is_ok_and(|name| name.is_built_in());
+    ensure!(!is_built_in, "'{name}' is the name of a built-in strategy: choose another");
+    let is_needed = ["revenue-strategy", "wit-bindgen", "test"].contains(&name);
+    ensure!(!is_needed, "'{name}' is the name of a crate that yours depends on: choose another");
     Ok(name)
 }
 
