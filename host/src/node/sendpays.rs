@@ -5,8 +5,10 @@ use super::wire::msat;
 use super::{BAD_PARAMETERS, CallError, Group, Node, lock};
 use crate::model::ledger::Rebalance;
 use crate::model::{Digest, Msat, PeerId, UnixTime};
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
+use std::fmt;
 
 #[derive(Debug, Deserialize)]
 struct ListSendpays {
@@ -73,17 +75,86 @@ impl Node {
         }))
     }
 
-    /// All completed payments to ourselves, as lightningd before v23.11 gives them.
+    /// All completed payments to ourselves, as lightningd before v23.11 gives them: in one answer, with
+    /// every other payment ever made, which is dropped as it is read.
     pub async fn all_self_payments(&self, us: PeerId) -> Result<Vec<Rebalance>, CallError> {
         let params = json!({ "status": "complete" });
-        Ok(to_self(self.call(Group::Payments, "listsendpays", params).await?, us))
+        self.call_streamed_as(ToSelf { us: us.to_string() }, Group::Payments, "listsendpays", params).await
     }
 }
 
 fn to_self(list: ListSendpays, us: PeerId) -> Vec<Rebalance> {
     let us = us.to_string();
-    let is_ours = |row: &Sendpay| row.status == "complete" && row.destination.as_deref() == Some(us.as_str());
-    list.payments.into_iter().filter(is_ours).filter_map(to_rebalance).collect()
+    list.payments.into_iter().filter(|row| row.is_to(&us)).filter_map(to_rebalance).collect()
+}
+
+impl Sendpay {
+    fn is_to(&self, us: &str) -> bool {
+        self.status == "complete" && self.destination.as_deref() == Some(us)
+    }
+}
+
+/// Reads an answer of listsendpays, keeping payments to ourselves alone.
+struct ToSelf {
+    us: String,
+}
+
+impl<'de> DeserializeSeed<'de> for ToSelf {
+    type Value = Vec<Rebalance>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Rebalance>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ToSelf {
+    type Value = Vec<Rebalance>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an answer of listsendpays")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Vec<Rebalance>, A::Error> {
+        let mut kept = None;
+        while let Some(field) = fields.next_key::<String>()? {
+            match field.as_str() {
+                "payments" => kept = Some(fields.next_value_seed(Payments { us: &self.us })?),
+                _ => drop(fields.next_value::<IgnoredAny>()?),
+            }
+        }
+        kept.ok_or_else(|| A::Error::missing_field("payments"))
+    }
+}
+
+/// Reads the list in it.
+struct Payments<'us> {
+    us: &'us str,
+}
+
+impl<'de> DeserializeSeed<'de> for Payments<'_> {
+    type Value = Vec<Rebalance>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Rebalance>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Payments<'_> {
+    type Value = Vec<Rebalance>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of payments")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Vec<Rebalance>, A::Error> {
+        let mut kept = Vec::new();
+        while let Some(row) = rows.next_element::<Sendpay>()? {
+            if row.is_to(self.us) {
+                kept.extend(to_rebalance(row));
+            }
+        }
+        Ok(kept)
+    }
 }
 
 fn to_rebalance(row: Sendpay) -> Option<Rebalance> {
@@ -99,4 +170,29 @@ fn to_rebalance(row: Sendpay) -> Option<Rebalance> {
         in_channel: None,
         job_id: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_all_payments_those_to_ourselves_are_kept() {
+        let us = PeerId([2; 33]);
+        let row = |status: &str, destination: PeerId, hash: u8| {
+            json!({ "payment_hash": Digest([hash; 32]).to_string(), "status": status, "created_at": 5, "completed_at": 7,
+                "destination": destination.to_string(), "amount_msat": 1_000, "amount_sent_msat": "1003msat" })
+        };
+        let list = json!({ "warning": [{}], "payments": [
+            row("complete", us, 1), row("complete", PeerId([3; 33]), 2), row("failed", us, 3), row("complete", us, 4),
+        ] });
+        let read = |text: &str| {
+            ToSelf { us: us.to_string() }.deserialize(&mut serde_json::Deserializer::from_str(text))
+        };
+        let kept = read(&list.to_string()).expect("readable");
+        let told: Vec<_> =
+            kept.iter().map(|one| (one.payment_hash[0], one.amount, one.fee, one.completed_at)).collect();
+        assert_eq!(told, [1, 4].map(|hash| (hash, Msat(1_000), Msat(3), UnixTime(7))));
+        assert!(read("{}").is_err(), "an answer without the list is none");
+    }
 }

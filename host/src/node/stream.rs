@@ -2,10 +2,12 @@
 //! not kept is never in memory.
 
 use super::{CallError, Group, Node, lock};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
+use std::fmt;
 use std::io::{self, BufReader};
+use std::marker::PhantomData;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use tokio::io::AsyncWriteExt;
@@ -14,10 +16,38 @@ use tokio::io::AsyncWriteExt;
 const CHUNK: usize = 64 << 10;
 
 /// lightningd's answer: either of the two is there.
-#[derive(Deserialize)]
 struct Answer<T> {
     result: Option<T>,
     error: Option<Refusal>,
+}
+
+/// Reads an answer whose result the seed reads.
+struct AnswerOf<S>(S);
+
+impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for AnswerOf<S> {
+    type Value = Answer<S::Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON-RPC answer")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let (mut seed, mut answer) = (Some(self.0), Answer { result: None, error: None });
+        while let Some(field) = fields.next_key::<String>()? {
+            match (field.as_str(), seed.take()) {
+                ("result", Some(seed)) => answer.result = Some(fields.next_value_seed(seed)?),
+                ("error", unused) => {
+                    seed = unused;
+                    answer.error = fields.next_value()?;
+                }
+                (_, unused) => {
+                    seed = unused;
+                    fields.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(answer)
+    }
 }
 
 #[derive(Deserialize)]
@@ -47,18 +77,34 @@ impl Node {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let timeout = lock(&self.shared.patience).timeout;
-        self.guarded(timeout, group, self.stream(method, params)).await
+        self.call_streamed_as(PhantomData::<T>, group, method, params).await
     }
 
-    async fn stream<T>(&self, method: &str, params: impl Serialize) -> Result<T, CallError>
+    /// The same with a seed that reads the answer: it knows what to keep of it.
+    pub(super) async fn call_streamed_as<T, S>(
+        &self,
+        seed: S,
+        group: Group,
+        method: &str,
+        params: impl Serialize,
+    ) -> Result<T, CallError>
     where
-        T: DeserializeOwned + Send + 'static,
+        T: Send + 'static,
+        S: for<'de> DeserializeSeed<'de, Value = T> + Send + 'static,
+    {
+        let timeout = lock(&self.shared.patience).timeout;
+        self.guarded(timeout, group, self.stream(seed, method, params)).await
+    }
+
+    async fn stream<T, S>(&self, seed: S, method: &str, params: impl Serialize) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        S: for<'de> DeserializeSeed<'de, Value = T> + Send + 'static,
     {
         let broken = |error: io::Error| CallError::Broken(error.to_string());
         let socket = self.ask(method, params).await.map_err(broken)?;
         let _hang_up = HangUp(socket.try_clone().map_err(broken)?);
-        let reading = tokio::task::spawn_blocking(move || read(socket));
+        let reading = tokio::task::spawn_blocking(move || read(seed, socket));
         let answer: Answer<T> = match reading.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) if error.is_data() => {
@@ -87,7 +133,10 @@ impl Node {
     }
 }
 
-fn read<T: DeserializeOwned>(socket: UnixStream) -> serde_json::Result<Answer<T>> {
+fn read<T, S>(seed: S, socket: UnixStream) -> serde_json::Result<Answer<T>>
+where
+    S: for<'de> DeserializeSeed<'de, Value = T>,
+{
     let reader = BufReader::with_capacity(CHUNK, socket);
-    Answer::deserialize(&mut serde_json::Deserializer::from_reader(reader))
+    serde_json::Deserializer::from_reader(reader).deserialize_map(AnswerOf(seed))
 }
