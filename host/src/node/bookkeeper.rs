@@ -1,22 +1,15 @@
 //! bookkeeper's records of what moved on the chain.
 
+use super::rows::Rows;
 use super::wire::msat;
 use super::{BAD_PARAMETERS, CallError, Group, Node};
 use crate::model::life::{Account, AccountState, BookEvent, BookKind, Outpoint};
 use crate::model::{ChannelId, Msat, UnixTime};
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::json;
-use std::fmt;
 
 /// Movements inside a channel that the books need; forwards and payments have lists of their own.
 const CHANNEL_TAGS: [&str; 3] = ["lease_fee", "pushed", "penalty_adj"];
-
-#[derive(Debug, Deserialize)]
-struct ListAccountEvents {
-    #[serde(deserialize_with = "of_interest")]
-    events: Vec<BookEvent>,
-}
 
 #[derive(Debug, Deserialize)]
 struct Event {
@@ -62,10 +55,10 @@ impl Node {
         self.events(json!({})).await
     }
 
+    /// The account of a busy channel holds a row for every forward that ever went through.
     async fn events(&self, params: serde_json::Value) -> Result<Vec<BookEvent>, CallError> {
-        let list: ListAccountEvents =
-            self.call_streamed(Group::Bookkeeper, "bkpr-listaccountevents", params).await?;
-        Ok(list.events)
+        let rows = Rows::of("events", to_event);
+        self.call_streamed(rows, Group::Bookkeeper, "bkpr-listaccountevents", params).await
     }
 
     /// How far each channel's close is: one call.
@@ -116,30 +109,6 @@ fn to_event(raw: Event) -> Option<BookEvent> {
         txid: raw.txid.as_deref().and_then(|txid| txid.parse().ok()),
         height: raw.blockheight.filter(|height| *height > 0),
     })
-}
-
-/// Keeps the events that matter and drops the others as they are read: the account of a busy channel
-/// holds a row for every forward that ever went through.
-fn of_interest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<BookEvent>, D::Error> {
-    struct Rows;
-
-    impl<'de> Visitor<'de> for Rows {
-        type Value = Vec<BookEvent>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of events")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Vec<BookEvent>, A::Error> {
-            let mut events = Vec::new();
-            while let Some(row) = rows.next_element::<Event>()? {
-                events.extend(to_event(row));
-            }
-            Ok(events)
-        }
-    }
-
-    deserializer.deserialize_seq(Rows)
 }
 
 /// Reads `<txid>:<output>`.

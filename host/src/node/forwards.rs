@@ -2,7 +2,8 @@
 //! ever read twice.
 
 use super::pages::{ListIndex, PAGE};
-use super::wire::ListForwards;
+use super::rows::Rows;
+use super::wire::{ForwardRow, ListForwards};
 use super::{BAD_PARAMETERS, CallError, Group, Node, lock};
 use crate::model::forward::Forward;
 use serde::Deserialize;
@@ -41,7 +42,7 @@ impl Node {
             return Ok(None);
         }
         let params = json!({ "index": index.name(), "start": after + 1, "limit": PAGE });
-        let list: ListForwards = match self.call(Group::Forwards, "listforwards", params).await {
+        let list: ListForwards = match self.call_page(Group::Forwards, "listforwards", params).await {
             Err(CallError::Refused { code: Some(BAD_PARAMETERS), .. }) => {
                 lock(&self.shared.abilities).forwards_in_pages = Some(false);
                 return Ok(None);
@@ -49,14 +50,14 @@ impl Node {
             answer => answer?,
         };
         lock(&self.shared.abilities).forwards_in_pages = Some(true);
-        let index_of = |row: &super::ForwardRow| match index {
+        let index_of = |row: &ForwardRow| match index {
             ListIndex::Created => row.created_index,
             ListIndex::Updated => row.updated_index,
         };
         Ok(Some(ForwardPage {
             is_last: (list.forwards.len() as u64) < PAGE,
             last_index: list.forwards.iter().filter_map(index_of).max().unwrap_or(after).max(after),
-            forwards: list.forwards.iter().filter_map(super::ForwardRow::to_forward).collect(),
+            forwards: list.forwards.iter().filter_map(ForwardRow::to_forward).collect(),
         }))
     }
 
@@ -76,7 +77,7 @@ impl Node {
 
     /// All forwards in one answer, as lightningd before v23.11 gives them.
     pub async fn all_forwards(&self) -> Result<Vec<Forward>, CallError> {
-        let list: ListForwards = self.call_streamed(Group::Forwards, "listforwards", json!({})).await?;
-        Ok(list.forwards.iter().filter_map(super::ForwardRow::to_forward).collect())
+        let rows = Rows::of("forwards", |row: ForwardRow| row.to_forward());
+        self.call_streamed(rows, Group::Forwards, "listforwards", json!({})).await
     }
 }

@@ -16,6 +16,7 @@ pub mod pages;
 mod payment_sides;
 pub mod pending;
 pub mod roster;
+mod rows;
 mod sendpays;
 pub mod sling;
 mod snapshot;

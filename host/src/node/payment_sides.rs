@@ -1,5 +1,6 @@
 //! Where payments to ourselves left and came in: notifications, bookkeeper and listhtlcs know.
 
+use super::rows::Rows;
 use super::wire::msat;
 use super::{BAD_PARAMETERS, CallError, Group, Node, lock};
 use crate::model::ledger::{HtlcSide, PaymentSide, Way};
@@ -35,11 +36,6 @@ struct Movement {
 #[derive(Debug, Deserialize)]
 struct Events {
     events: Vec<Movement>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ListHtlcs {
-    htlcs: Vec<HtlcRow>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,17 +93,17 @@ impl Node {
 
     /// All HTLCs that the node still lists: a long list, in one call.
     pub async fn htlc_sides(&self) -> Result<Vec<HtlcSide>, CallError> {
-        let list: ListHtlcs = self.call_streamed(Group::Payments, "listhtlcs", json!({})).await?;
-        let side = |row: HtlcRow| {
-            Some(HtlcSide {
-                payment_hash: row.payment_hash.parse::<Digest>().ok()?.0,
-                scid: row.short_channel_id.parse().ok()?,
-                way: if row.direction == "in" { Way::In } else { Way::Out },
-                amount: row.amount_msat?,
-            })
-        };
-        Ok(list.htlcs.into_iter().filter_map(side).collect())
+        self.call_streamed(Rows::of("htlcs", htlc_side), Group::Payments, "listhtlcs", json!({})).await
     }
+}
+
+fn htlc_side(row: HtlcRow) -> Option<HtlcSide> {
+    Some(HtlcSide {
+        payment_hash: row.payment_hash.parse::<Digest>().ok()?.0,
+        scid: row.short_channel_id.parse().ok()?,
+        way: if row.direction == "in" { Way::In } else { Way::Out },
+        amount: row.amount_msat?,
+    })
 }
 
 impl CallError {

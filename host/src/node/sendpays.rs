@@ -1,14 +1,13 @@
 //! Payments that the node made to itself, from listsendpays.
 
 use super::pages::{ListIndex, PAGE};
+use super::rows::Rows;
 use super::wire::msat;
 use super::{BAD_PARAMETERS, CallError, Group, Node, lock};
 use crate::model::ledger::Rebalance;
 use crate::model::{Digest, Msat, PeerId, UnixTime};
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::json;
-use std::fmt;
 
 #[derive(Debug, Deserialize)]
 struct ListSendpays {
@@ -56,7 +55,7 @@ impl Node {
             return Ok(None);
         }
         let params = json!({ "index": index.name(), "start": after + 1, "limit": PAGE });
-        let list: ListSendpays = match self.call(Group::Payments, "listsendpays", params).await {
+        let list: ListSendpays = match self.call_page(Group::Payments, "listsendpays", params).await {
             Err(CallError::Refused { code: Some(BAD_PARAMETERS), .. }) => {
                 lock(&self.shared.abilities).sendpays_in_pages = Some(false);
                 return Ok(None);
@@ -79,7 +78,7 @@ impl Node {
     /// every other payment ever made, which is dropped as it is read.
     pub async fn all_self_payments(&self, us: PeerId) -> Result<Vec<Rebalance>, CallError> {
         let params = json!({ "status": "complete" });
-        self.call_streamed_as(ToSelf { us: us.to_string() }, Group::Payments, "listsendpays", params).await
+        self.call_streamed(rows_to(us), Group::Payments, "listsendpays", params).await
     }
 }
 
@@ -95,66 +94,9 @@ impl Sendpay {
 }
 
 /// Reads an answer of listsendpays, keeping payments to ourselves alone.
-struct ToSelf {
-    us: String,
-}
-
-impl<'de> DeserializeSeed<'de> for ToSelf {
-    type Value = Vec<Rebalance>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Rebalance>, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ToSelf {
-    type Value = Vec<Rebalance>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an answer of listsendpays")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Vec<Rebalance>, A::Error> {
-        let mut kept = None;
-        while let Some(field) = fields.next_key::<String>()? {
-            match field.as_str() {
-                "payments" => kept = Some(fields.next_value_seed(Payments { us: &self.us })?),
-                _ => drop(fields.next_value::<IgnoredAny>()?),
-            }
-        }
-        kept.ok_or_else(|| A::Error::missing_field("payments"))
-    }
-}
-
-/// Reads the list in it.
-struct Payments<'us> {
-    us: &'us str,
-}
-
-impl<'de> DeserializeSeed<'de> for Payments<'_> {
-    type Value = Vec<Rebalance>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Rebalance>, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Payments<'_> {
-    type Value = Vec<Rebalance>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of payments")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Vec<Rebalance>, A::Error> {
-        let mut kept = Vec::new();
-        while let Some(row) = rows.next_element::<Sendpay>()? {
-            if row.is_to(self.us) {
-                kept.extend(to_rebalance(row));
-            }
-        }
-        Ok(kept)
-    }
+fn rows_to(us: PeerId) -> Rows<Sendpay, impl FnMut(Sendpay) -> Option<Rebalance>> {
+    let us = us.to_string();
+    Rows::of("payments", move |row: Sendpay| if row.is_to(&us) { to_rebalance(row) } else { None })
 }
 
 fn to_rebalance(row: Sendpay) -> Option<Rebalance> {
@@ -175,6 +117,7 @@ fn to_rebalance(row: Sendpay) -> Option<Rebalance> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::de::DeserializeSeed;
 
     #[test]
     fn of_all_payments_those_to_ourselves_are_kept() {
@@ -186,9 +129,7 @@ mod tests {
         let list = json!({ "warning": [{}], "payments": [
             row("complete", us, 1), row("complete", PeerId([3; 33]), 2), row("failed", us, 3), row("complete", us, 4),
         ] });
-        let read = |text: &str| {
-            ToSelf { us: us.to_string() }.deserialize(&mut serde_json::Deserializer::from_str(text))
-        };
+        let read = |text: &str| rows_to(us).deserialize(&mut serde_json::Deserializer::from_str(text));
         let kept = read(&list.to_string()).expect("readable");
         let told: Vec<_> =
             kept.iter().map(|one| (one.payment_hash[0], one.amount, one.fee, one.completed_at)).collect();

@@ -5,25 +5,71 @@ use super::timestamp::unix_ms;
 use crate::model::forward::{Forward, ForwardStatus};
 use crate::model::life::StateChange;
 use crate::model::{ChannelId, Msat, Scid};
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::fmt;
 
 /// Reads an amount as a number, or as older nodes wrote it: a text with or without `msat`.
 pub(super) fn msat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Msat>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Amount {
-        Number(u64),
-        Text(String),
-    }
-    match Option::<Amount>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Amount::Number(amount)) => Ok(Some(Msat(amount))),
-        Some(Amount::Text(text)) => {
+    struct Amount;
+
+    impl Visitor<'_> for Amount {
+        type Value = Option<Msat>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an amount in msat")
+        }
+
+        fn visit_u64<E: Error>(self, amount: u64) -> Result<Option<Msat>, E> {
+            Ok(Some(Msat(amount)))
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Option<Msat>, E> {
             let digits = text.trim_end_matches("msat");
-            digits.parse().map(|amount| Some(Msat(amount))).map_err(serde::de::Error::custom)
+            digits.parse().map(|amount| Some(Msat(amount))).map_err(E::custom)
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Option<Msat>, E> {
+            Ok(None)
         }
     }
+
+    deserializer.deserialize_any(Amount)
+}
+
+/// Reads a text and parses it; none when it is not of that form.
+fn parsed<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, D::Error> {
+    struct Text<F>(F);
+
+    impl<T, F: Fn(&str) -> Option<T>> Visitor<'_> for Text<F> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Option<T>, E> {
+            Ok((self.0)(text))
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+    }
+
+    deserializer.deserialize_any(Text(parse))
+}
+
+fn scid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scid>, D::Error> {
+    parsed(deserializer, |text| text.parse().ok())
+}
+
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ForwardStatus>, D::Error> {
+    parsed(deserializer, ForwardStatus::from_name)
 }
 
 #[derive(Debug, Deserialize)]
@@ -209,22 +255,30 @@ pub(super) struct ListForwards {
 /// A row of listforwards, or the payload of `forward_event`.
 #[derive(Debug, Deserialize)]
 pub struct ForwardRow {
-    in_channel: String,
+    #[serde(deserialize_with = "scid")]
+    in_channel: Option<Scid>,
     in_htlc_id: Option<u64>,
-    out_channel: Option<String>,
+    #[serde(default, deserialize_with = "scid")]
+    out_channel: Option<Scid>,
     #[serde(default, deserialize_with = "msat")]
     in_msat: Option<Msat>,
     #[serde(default, deserialize_with = "msat")]
     out_msat: Option<Msat>,
     #[serde(default, deserialize_with = "msat")]
     fee_msat: Option<Msat>,
-    status: String,
+    /// None: a status of a later lightningd.
+    #[serde(deserialize_with = "status")]
+    status: Option<ForwardStatus>,
     received_time: Option<f64>,
     resolved_time: Option<f64>,
     failcode: Option<u32>,
     pub(super) created_index: Option<u64>,
     pub(super) updated_index: Option<u64>,
 }
+
+/// Set in the identity of a forward that has no HTLC id: the node's counter stands in for it. No HTLC
+/// id is as high.
+const COUNTED: u64 = 1 << 62;
 
 impl ForwardRow {
     /// Reads the payload of `forward_event`, with or without the topic around it.
@@ -235,20 +289,23 @@ impl ForwardRow {
 
     /// Whether it has settled or failed.
     pub fn is_resolved(&self) -> bool {
-        self.status != ForwardStatus::Offered.name()
+        self.status != Some(ForwardStatus::Offered)
     }
 
-    /// The forward, unless it lacks its identity or has a status of a later lightningd.
+    /// The forward, unless it lacks its identity or has a status of a later lightningd. Forwards of
+    /// channels that closed before lightningd v0.12 have no HTLC id, and an identity only where the node
+    /// counts forwards.
     pub fn to_forward(&self) -> Option<Forward> {
         let milliseconds = |seconds: f64| (seconds * 1000.0).round() as u64;
+        let counted = || self.created_index.map(|index| COUNTED | index);
         Some(Forward {
-            in_channel: self.in_channel.parse::<Scid>().ok()?,
-            in_htlc_id: self.in_htlc_id?,
-            out_channel: self.out_channel.as_deref().and_then(|scid| scid.parse().ok()),
+            in_channel: self.in_channel?,
+            in_htlc_id: self.in_htlc_id.or_else(counted)?,
+            out_channel: self.out_channel,
             in_msat: self.in_msat.unwrap_or_default(),
             out_msat: self.out_msat.unwrap_or_default(),
             fee_msat: self.fee_msat.unwrap_or_default(),
-            status: ForwardStatus::from_name(&self.status)?,
+            status: self.status?,
             received_ms: milliseconds(self.received_time?),
             resolved_ms: self.resolved_time.map(milliseconds),
             failcode: self.failcode,
@@ -270,7 +327,13 @@ mod tests {
                 serde_json::from_value(json!({ "fee_base_msat": amount })).expect("readable");
             assert_eq!(entry.fee_base_msat, Some(Msat(expect)));
         }
-        assert!(serde_json::from_value::<SetChannelEntry>(json!({ "fee_base_msat": "5sat" })).is_err());
+        let none: SetChannelEntry =
+            serde_json::from_value(json!({ "fee_base_msat": null })).expect("readable");
+        assert_eq!(none.fee_base_msat, None);
+        for bad in [json!("5sat"), json!(-5), json!(0.5), json!("")] {
+            let entry = json!({ "fee_base_msat": bad });
+            assert!(serde_json::from_value::<SetChannelEntry>(entry).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -285,5 +348,19 @@ mod tests {
         let mut unknown = row.clone();
         unknown["status"] = json!("teleported");
         assert!(ForwardRow::from_notification(&unknown).expect("readable").to_forward().is_none());
+    }
+
+    #[test]
+    fn a_forward_without_an_htlc_id_is_known_by_the_nodes_counter() {
+        let row =
+            json!({ "in_channel": "1x2x3", "status": "settled", "received_time": 1.5, "out_channel": null });
+        let read =
+            |row: &Value| serde_json::from_value::<ForwardRow>(row.clone()).expect("readable").to_forward();
+        assert_eq!(read(&row), None, "nothing tells it from another");
+        let mut counted = row;
+        counted["created_index"] = json!(7);
+        assert_eq!(read(&counted).expect("counted").in_htlc_id, COUNTED + 7);
+        counted["in_htlc_id"] = json!(9);
+        assert_eq!(read(&counted).expect("known").in_htlc_id, 9);
     }
 }
