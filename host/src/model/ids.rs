@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 /// Why a text is no identity: one sentence that says what was wrong and what is allowed.
@@ -21,18 +22,18 @@ fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
         return None;
     }
     let mut bytes = [0; N];
+    let digit = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
     for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).ok()?;
-        if !pair.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        *byte = u8::from_str_radix(pair, 16).ok()?;
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Some(bytes)
 }
 
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
+    let text: String = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    f.write_str(&text)
 }
 
 macro_rules! hex_id {
@@ -123,7 +124,7 @@ fn shown(text: &str) -> String {
 
 /// A short channel id (BOLT 7) or an alias of that form: a name for a channel
 /// that a splice, or a restart of the peer, can change.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scid {
     /// Height of the block with the funding transaction, 24 bits.
     pub block: u32,
@@ -131,6 +132,20 @@ pub struct Scid {
     pub transaction: u32,
     /// Output of the transaction.
     pub output: u16,
+}
+
+impl Scid {
+    /// Block, transaction and output as BOLT 7 packs them: one number for each name.
+    pub const fn packed(self) -> u64 {
+        (self.block as u64) << 40 | (self.transaction as u64) << 16 | self.output as u64
+    }
+}
+
+/// One number instead of three: maps of names are asked for every forward.
+impl Hash for Scid {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.packed());
+    }
 }
 
 impl fmt::Display for Scid {

@@ -38,7 +38,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
 
 /// The dashboard over the last `days` days.
 pub fn report(conn: &Connection, now: UnixTime, days: u64) -> anyhow::Result<Value> {
-    let books = books::all(conn)?;
+    let books = books::outline(conn)?;
     let window = books.window(conn, days_back(now, days))?;
     let total = window.total();
     let bleeders = bleeders(&books, &window);

@@ -145,9 +145,19 @@ impl Books {
 
 /// Reads the books over all time.
 pub fn all(conn: &Connection) -> Result<Books> {
+    read(conn, sums::all)
+}
+
+/// The same without forwards and payments to ourselves, which are most of what there is to read: enough
+/// for what is owned, for what closes cost, and for sums over a window.
+pub fn outline(conn: &Connection) -> Result<Books> {
+    read(conn, |conn, _| sums::on_chain(conn))
+}
+
+fn read(conn: &Connection, sums: impl FnOnce(&Connection, &Owners) -> Result<sums::Sums>) -> Result<Books> {
     let funds = node_funds(conn)?;
     let owners = names::all(conn)?;
-    let mut sums = sums::all(conn, &owners)?;
+    let mut sums = sums(conn, &owners)?;
     let (mut lives, mut listed) = (life::lives(conn)?, life::channel_funds(conn)?);
     let accounts = names::channels(conn)?
         .into_iter()

@@ -92,7 +92,9 @@ fn take_in(tx: &Transaction<'_>, told: &[Forward], index: Option<u64>, kept: Kep
 /// of the file once.
 fn best_by_key(told: &[Forward]) -> Vec<&Forward> {
     let mut best: Vec<&Forward> = told.iter().collect();
-    best.sort_by_key(|forward| (forward.in_channel, forward.in_htlc_id, Reverse(rank(forward.status))));
+    best.sort_by_cached_key(|forward| {
+        (forward.in_channel.packed(), forward.in_htlc_id, Reverse(rank(forward.status)))
+    });
     best.dedup_by_key(|forward| (forward.in_channel, forward.in_htlc_id));
     best
 }

@@ -88,9 +88,8 @@ blobs!(ChannelId: 32, PeerId: 33, Digest: 32, Txid: 32);
 
 impl ToSql for Scid {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        let packed = u64::from(self.block) << 40 | u64::from(self.transaction) << 16 | u64::from(self.output);
         // An alias may use all 64 bits: they are kept, not the number's sign.
-        Ok(ToSqlOutput::from(packed as i64))
+        Ok(ToSqlOutput::from(self.packed() as i64))
     }
 }
 

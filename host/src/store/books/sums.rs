@@ -55,12 +55,18 @@ impl Sums {
 }
 
 pub(super) fn all(conn: &Connection, owners: &Owners) -> Result<Sums> {
-    let mut sums = Sums::default();
+    let mut sums = on_chain(conn)?;
     add_traffic(conn, owners, &mut sums)?;
+    add_rebalances(conn, &mut sums)?;
+    Ok(sums)
+}
+
+/// On-chain costs alone.
+pub(super) fn on_chain(conn: &Connection) -> Result<Sums> {
+    let mut sums = Sums::default();
     each_cost(conn, UnixTime(0), |cost| {
         sums.of(cost.channel_id).pnl.costs.book(cost.kind, cost.source, cost.amount);
     })?;
-    add_rebalances(conn, &mut sums)?;
     Ok(sums)
 }
 

@@ -112,6 +112,28 @@ fn nothing_is_lost_between_the_parts() {
 }
 
 #[test]
+fn an_outline_differs_in_nothing_that_a_report_of_a_window_shows() {
+    let mut conn = memory();
+    seen(&mut conn, &[channel(1), channel(2)]);
+    looked(&conn);
+    listed(&conn, 1, "CHANNELD_NORMAL", 900);
+    listed(&conn, 2, "ONCHAIN", 80);
+    flow(&conn, scid(1), days_ago(3), 0, 1_000, 7);
+    cost(&conn, 1, CostKind::Open, 1_000, days_ago(3));
+    cost(&conn, 2, CostKind::Sweep, 20, days_ago(3));
+    rebalance(&conn, 1, 0, 300_000, Some(1), days_ago(3));
+    let (books, outline) = (all(&conn).expect("books"), outline(&conn).expect("books"));
+    let shown = |books: &Books| {
+        let account = |one: &Account| (one.name(), one.phase, one.pnl.costs.closure(), one.is_unsettled());
+        let accounts: Vec<_> = books.accounts.iter().map(account).collect();
+        let window = books.window(&conn, days_ago(9)).expect("a window").total();
+        (accounts, books.net_worth(), books.capacity(), window)
+    };
+    assert_eq!(shown(&outline), shown(&books));
+    assert_eq!(outline.accounts[0].pnl.net(), SignedMsat(-1_000), "of all time only what the chain cost");
+}
+
+#[test]
 fn a_window_holds_what_happened_in_it() {
     let mut conn = memory();
     seen(&mut conn, &[channel(1)]);

@@ -20,8 +20,8 @@ pub(in crate::store) const HOURS_SINCE: &str = "flow_hours.since";
 pub(super) struct Sums {
     /// None of an hour that is forgotten.
     hours: Stretches,
-    days: Stretches,
-    totals: HashMap<Scid, Total>,
+    /// Months and totals follow from them.
+    days: HashMap<(u64, Scid), Total>,
     failures: HashMap<FailureKey, i64>,
     /// Hours that began before this instant are not kept.
     hours_since: UnixTime,
@@ -44,8 +44,8 @@ fn failure_key(forward: &Forward) -> Option<FailureKey> {
     Some((second - second % UnixTime::DAY, scid, is_local, forward.failcode.unwrap_or(0)))
 }
 
-/// Sums over all time, and when a forward last settled, s.
-#[derive(Default)]
+/// Sums, and when a forward of these last settled, s.
+#[derive(Clone, Copy, Default)]
 struct Total {
     delta: Delta,
     last_in: Option<u64>,
@@ -63,6 +63,12 @@ impl Total {
             self.last_out = self.last_out.max(Some(second));
         }
     }
+
+    fn merge(&mut self, other: &Total) {
+        self.delta.add(&other.delta, 1);
+        self.last_in = self.last_in.max(other.last_in);
+        self.last_out = self.last_out.max(other.last_out);
+    }
 }
 
 impl Sums {
@@ -72,7 +78,6 @@ impl Sums {
         Ok(Sums {
             hours: HashMap::new(),
             days: HashMap::new(),
-            totals: HashMap::new(),
             failures: HashMap::new(),
             hours_since: since.max(hours_from.minus(hours_from.0 % UnixTime::DAY)),
             newest_left_out: None,
@@ -104,20 +109,20 @@ impl Sums {
             if is_hour_kept {
                 self.hours.entry((hour, scid)).or_default().add(&delta, sign);
             }
-            self.days.entry((day, scid)).or_default().add(&delta, sign);
-            self.totals.entry(scid).or_default().add(&delta, sign, second);
+            self.days.entry((day, scid)).or_default().add(&delta, sign, second);
         })
     }
 
     /// Adds the sums to those in the database, in the order of their keys, which
     /// touches each page of the file once.
     pub fn store(self, tx: &Transaction<'_>) -> Result<()> {
-        let months = by_month(&self.days);
+        let (months, totals) = (by_month(&self.days), by_name(&self.days));
         put_stretches(tx, "flow_hours", "hour_s", self.hours)?;
-        put_stretches(tx, "flow_days", "day_s", self.days)?;
+        let days = self.days.into_iter().map(|(key, total)| (key, total.delta));
+        put_stretches(tx, "flow_days", "day_s", days)?;
         put_stretches(tx, "flow_months", "month_s", months)?;
         put_failures(tx, self.failures)?;
-        put_totals(tx, self.totals)?;
+        put_totals(tx, totals)?;
         match self.newest_left_out {
             Some(hour) => forget_hours(tx, UnixTime(hour + UnixTime::HOUR)),
             None => Ok(()),
@@ -158,16 +163,30 @@ fn forget_hours(tx: &Transaction<'_>, before: UnixTime) -> Result<()> {
 }
 
 /// The same sums by month.
-fn by_month(days: &Stretches) -> Stretches {
+fn by_month(days: &HashMap<(u64, Scid), Total>) -> Stretches {
     let mut months = Stretches::new();
     for ((day, scid), sum) in days {
-        months.entry((day - day % MONTH, *scid)).or_default().add(sum, 1);
+        months.entry((day - day % MONTH, *scid)).or_default().add(&sum.delta, 1);
     }
     months
 }
 
+/// The same sums over all time.
+fn by_name(days: &HashMap<(u64, Scid), Total>) -> HashMap<Scid, Total> {
+    let mut totals: HashMap<Scid, Total> = HashMap::new();
+    for ((_, scid), sum) in days {
+        totals.entry(*scid).or_default().merge(sum);
+    }
+    totals
+}
+
 /// Adds sums of hours, days or months to the table of such.
-fn put_stretches(tx: &Transaction<'_>, table: &str, key: &str, sums: Stretches) -> Result<()> {
+fn put_stretches(
+    tx: &Transaction<'_>,
+    table: &str,
+    key: &str,
+    sums: impl IntoIterator<Item = ((u64, Scid), Delta)>,
+) -> Result<()> {
     let mut upsert = tx.prepare_cached(&format!(
         "INSERT INTO {table} ({key}, scid, in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat,
              failed_liquidity, failed_downstream, failed_other)
