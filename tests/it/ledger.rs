@@ -3,4 +3,5 @@
 mod busy;
 mod faults;
 mod lives;
+mod names;
 mod recordings;

@@ -9,6 +9,15 @@ pub struct Outpoint {
     pub output: u32,
 }
 
+/// Where a transaction stands in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Height of its block.
+    pub block: u32,
+    /// Its number in that block.
+    pub transaction: u32,
+}
+
 /// One step on a channel's path of states, in lightningd's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateChange {

@@ -22,6 +22,7 @@ pub mod sling;
 mod snapshot;
 mod stream;
 mod timestamp;
+mod transactions;
 mod wire;
 pub mod write;
 

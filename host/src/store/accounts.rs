@@ -3,9 +3,10 @@
 use super::sql::Unsigned;
 use super::{costs, lives, names};
 use crate::econ::chain::AccountBooks;
+use crate::model::life::Place;
 use crate::model::{ChannelId, Scid, Txid, UnixTime};
 use rusqlite::{Connection, Result, Transaction, params};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A channel whose account is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,31 +141,58 @@ fn put_fundings(tx: &Transaction<'_>, channel_id: &ChannelId, books: &AccountBoo
     Ok(())
 }
 
-/// Learns names that channels had before a splice, or before they were seen: forwards name them, and
-/// block and output fit one funding transaction only. Returns how many were learned.
-pub fn learn_names(tx: &Transaction<'_>, now: UnixTime) -> Result<usize> {
-    let pairs: Vec<(Scid, ChannelId)> = tx
-        .prepare_cached(
-            "SELECT t.scid, f.channel_id FROM flow_totals t
-             JOIN channel_fundings f ON f.height = (t.scid >> 40 & 0xffffff) AND f.output = (t.scid & 0xffff)
-             WHERE NOT EXISTS (SELECT 1 FROM channel_names n WHERE n.scid = t.scid)
-                 AND NOT EXISTS (SELECT 1 FROM channel_names n WHERE n.channel_id = f.channel_id AND n.kind = 'scid'
-                     AND (n.scid >> 40 & 0xffffff) = f.height AND (n.scid & 0xffff) = f.output)",
-        )?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_>>()?;
-    let fits_alone = |(scid, channel_id): &&(Scid, ChannelId)| {
-        let is_rival = |(other, owner): &&(Scid, ChannelId)| {
-            let same_place = (scid.block, scid.output) == (other.block, other.output);
-            scid == other || (channel_id == owner && same_place)
-        };
-        pairs.iter().filter(is_rival).count() == 1
-    };
-    let learned: Vec<_> = pairs.iter().filter(fits_alone).collect();
-    for (scid, channel_id) in &learned {
-        names::learn(tx, *scid, channel_id, now)?;
+/// A name that forwards bear and nobody owns, with a funding transaction that it fits by block and output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fit {
+    name: Scid,
+    channel_id: ChannelId,
+    funding: Txid,
+}
+
+impl Fit {
+    /// Of the two at most one can be true: a name has one owner, an output of one transaction one name.
+    fn excludes(&self, other: &Fit) -> bool {
+        let same_place = (self.name.block, self.name.output) == (other.name.block, other.name.output);
+        self.name == other.name || (self.channel_id == other.channel_id && same_place)
     }
-    Ok(learned.len())
+
+    /// Whether the transaction stands where the name says; none: nobody knows where it stands.
+    fn is_at(&self, places: &HashMap<Txid, Place>) -> Option<bool> {
+        let place = places.get(&self.funding)?;
+        Some((place.block, place.transaction) == (self.name.block, self.name.transaction))
+    }
+}
+
+/// Whether forwards bear names that no channel is known by, and that may be a channel's.
+pub fn has_unowned_names(conn: &Connection) -> Result<bool> {
+    Ok(!fits(conn)?.is_empty())
+}
+
+/// Learns names that channels had before a splice, or before they were seen: forwards name them. Where
+/// `places` does not tell whose a name is, block and output do, if they fit one funding transaction only;
+/// so all accounts are to be read before. Returns how many were learned.
+pub fn learn_names(tx: &Transaction<'_>, places: &HashMap<Txid, Place>, now: UnixTime) -> Result<usize> {
+    let mut fits = fits(tx)?;
+    fits.retain(|fit| fit.is_at(places) != Some(false));
+    let is_alone = |fit: &Fit| fits.iter().filter(|other| fit.excludes(other)).count() == 1;
+    let certain: Vec<&Fit> =
+        fits.iter().filter(|fit| fit.is_at(places) == Some(true) || is_alone(fit)).collect();
+    for fit in &certain {
+        names::learn(tx, fit.name, &fit.channel_id, now)?;
+    }
+    Ok(certain.len())
+}
+
+fn fits(conn: &Connection) -> Result<Vec<Fit>> {
+    conn.prepare_cached(
+        "SELECT t.scid, f.channel_id, f.txid FROM flow_totals t
+         JOIN channel_fundings f ON f.height = (t.scid >> 40 & 0xffffff) AND f.output = (t.scid & 0xffff)
+         WHERE NOT EXISTS (SELECT 1 FROM channel_names n WHERE n.scid = t.scid)
+             AND NOT EXISTS (SELECT 1 FROM channel_names n WHERE n.channel_id = f.channel_id AND n.kind = 'scid'
+                 AND (n.scid >> 40 & 0xffffff) = f.height AND (n.scid & 0xffff) = f.output)",
+    )?
+    .query_map([], |row| Ok(Fit { name: row.get(0)?, channel_id: row.get(1)?, funding: row.get(2)? }))?
+    .collect()
 }
 
 /// How many accounts were never read to the end, and how many wait for the end of their close.
@@ -174,4 +202,64 @@ pub fn open_ends(conn: &Connection) -> Result<(u64, u64)> {
         [],
         |row| Ok((row.get::<_, Unsigned>(0)?.0, row.get::<_, Unsigned>(1)?.0)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{channel, channel_id, memory};
+
+    const BLOCK: u32 = 800_000;
+
+    fn name(transaction: u32) -> Scid {
+        Scid { block: BLOCK, transaction, output: 1 }
+    }
+
+    fn txid(n: u8) -> Txid {
+        Txid([n; 32])
+    }
+
+    /// Channels 1 and 2, both spliced in one block, and forwards under two names of that block.
+    fn two_splices() -> Connection {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        names::observe(&tx, &[channel(1), channel(2)], UnixTime(1)).expect("stored");
+        for n in [1, 2] {
+            tx.execute(
+                "INSERT INTO channel_fundings (channel_id, txid, output, height) VALUES (?1, ?2, 1, ?3)",
+                params![channel_id(n), txid(n), BLOCK],
+            )
+            .expect("a row");
+        }
+        for transaction in [5, 8] {
+            let totals = "INSERT INTO flow_totals VALUES (?1, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)";
+            tx.execute(totals, [name(transaction)]).expect("a row");
+        }
+        tx.commit().expect("committed");
+        conn
+    }
+
+    #[test]
+    fn the_place_of_its_funding_transaction_names_a_channel() {
+        let at = |n, transaction| (txid(n), Place { block: BLOCK, transaction });
+        for (places, learned) in [
+            (vec![], [None, None]),
+            (vec![at(1, 8), at(2, 5)], [Some(8), Some(5)]),
+            // What this leaves for the other is found the next time.
+            (vec![at(1, 8)], [Some(8), None]),
+            (vec![at(1, 8), at(2, 7)], [Some(8), None]),
+            (vec![at(1, 7)], [None, None]),
+        ] {
+            let mut conn = two_splices();
+            let tx = conn.transaction().expect("a transaction");
+            assert_eq!(has_unowned_names(&tx), Ok(true));
+            let count = learn_names(&tx, &places.iter().copied().collect(), UnixTime(2)).expect("learned");
+            for (n, transaction) in (1..).zip(learned) {
+                let names = names::of(&tx, &channel_id(n)).expect("names");
+                let of_block: Vec<Scid> = names.into_iter().filter(|name| name.block == BLOCK).collect();
+                assert_eq!(of_block, Vec::from_iter(transaction.map(name)), "channel {n} of {places:?}");
+            }
+            assert_eq!(count, learned.iter().flatten().count(), "{places:?}");
+        }
+    }
 }

@@ -15,11 +15,17 @@ impl Scid {
     pub fn new(block: u32, tx: u32, output: u16) -> Self {
         Self((u64::from(block) & 0xff_ffff) << 40 | (u64::from(tx) & 0xff_ffff) << 16 | u64::from(output))
     }
+
+    /// Block height and transaction index.
+    pub fn place(self) -> (u64, u64) {
+        (self.0 >> 40, self.0 >> 16 & 0xff_ffff)
+    }
 }
 
 impl fmt::Display for Scid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}x{}", self.0 >> 40, (self.0 >> 16) & 0xff_ffff, self.0 & 0xffff)
+        let (block, tx) = self.place();
+        write!(f, "{block}x{tx}x{}", self.0 & 0xffff)
     }
 }
 

@@ -12,9 +12,8 @@ use std::time::Duration;
 /// Ten minutes, after which accounts are read again, pass in two seconds.
 pub(super) const RATE: f64 = 300.0;
 
-/// Msat per channel and kind of cost, and for the whole node what was earned and what rebalances cost:
-/// a rebalance may be put on either of two channels, and of two channels that are spliced in one block
-/// while nobody looks, nobody can tell which bore which name in between.
+/// Msat that each channel earned and cost by kind; sums of what was earned, and what rebalances cost, for
+/// the whole node: a rebalance may be put on either of two channels.
 pub(super) type Books = BTreeMap<String, i64>;
 
 pub(super) fn of_node(stage: &Stage) -> Books {
@@ -23,6 +22,7 @@ pub(super) fn of_node(stage: &Stage) -> Books {
         for (channel, truth) in node.channels().iter().zip(node.true_books()) {
             let id = &channel.channel_id;
             for (kind, msat) in [
+                ("earned", truth.earned_msat as i64),
                 ("open", truth.open_msat as i64),
                 ("close", truth.close_msat as i64),
                 ("sweep", truth.sweep_msat as i64),
@@ -54,6 +54,9 @@ pub(super) fn of_store(stage: &Stage) -> Books {
         }
     };
     add("SELECT lower(hex(channel_id)) || ' ' || kind, msat FROM costs");
+    add(
+        "SELECT lower(hex(channel_id)) || ' earned', earned_msat FROM flow_totals JOIN channel_names USING (scid)",
+    );
     add("SELECT 'earned', earned_msat FROM flow_days");
     add("SELECT 'earned totals', earned_msat FROM flow_totals");
     add("SELECT 'earned rows', fee_msat FROM forwards WHERE status = 3");

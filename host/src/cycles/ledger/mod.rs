@@ -7,17 +7,28 @@
 
 mod costs;
 mod look;
+mod names;
 mod payments;
 
 use super::Services;
 use super::schedule::JobName;
 use crate::model::ChannelId;
 use crate::node::{StateChangeRow, side_from_notification};
-use crate::store::{accounts, funds, lives, rebalances, snapshots};
+use crate::store::{accounts, cursors, funds, lives, rebalances, snapshots};
 use anyhow::Result;
 use serde_json::Value;
 
+/// Lists that may be long and are asked for as a last resort are read at most this often, s.
+const LONG_LISTS_EVERY_S: u64 = 3_600;
+
 impl Services {
+    /// Whether such a list is to be read again; `last_read` names the number that notes when it last was.
+    async fn is_due(&self, last_read: &'static str) -> Result<bool> {
+        let now = self.now().0;
+        let last = self.store.read(move |conn| Ok(cursors::get(conn, last_read)?)).await?;
+        Ok(last.is_none_or(|last| last > now || now - last >= LONG_LISTS_EVERY_S))
+    }
+
     /// Looks at the node: channels, closures, payments to ourselves, what is owned.
     pub async fn ledger_round(&self) -> Result<String> {
         let channels = self.look_at_channels().await?;
@@ -40,9 +51,9 @@ impl Services {
     pub async fn accounts_round(&self) -> Result<String> {
         let read = self.read_accounts().await?;
         self.find_channels().await?;
-        let now = self.now();
-        let named = self.store.write(move |tx| Ok(accounts::learn_names(tx, now)?)).await?;
+        let mut named = 0;
         if read.are_all {
+            named = self.learn_names().await?;
             self.take_snapshot().await?;
         } else {
             self.jobs.wake(JobName::Accounts);

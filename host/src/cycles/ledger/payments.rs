@@ -10,9 +10,7 @@ use anyhow::{Context, Result};
 /// Most payments whose channels bookkeeper is asked for in one round.
 const ASKED_PER_ROUND: usize = 25;
 
-/// listhtlcs may be long: it is read at most this often, s.
-const HTLCS_EVERY_S: u64 = 3_600;
-
+/// When listhtlcs was last read.
 const HTLCS_READ: &str = "htlcs.read_s";
 
 impl Services {
@@ -91,11 +89,10 @@ impl Services {
 
     /// Ends of all payments whose HTLCs the node still lists, once in a while.
     async fn read_htlcs(&self) -> Result<Vec<PaymentSide>> {
-        let now = self.now();
-        let last = self.store.read(|conn| Ok(cursors::get(conn, HTLCS_READ)?)).await?;
-        if last.is_some_and(|last| last <= now.0 && now.0 - last < HTLCS_EVERY_S) {
+        if !self.is_due(HTLCS_READ).await? {
             return Ok(Vec::new());
         }
+        let now = self.now();
         let htlcs = match self.node.htlc_sides().await {
             Err(error) if error.is_unknown_method() => return Ok(Vec::new()),
             htlcs => htlcs.context("listhtlcs")?,

@@ -131,6 +131,8 @@ pub struct Channel {
     pub funding_txid: String,
     /// Output of the funding transaction.
     pub funding_outnum: u16,
+    /// Every funding transaction it ever had, the opening first, with the name that followed from it.
+    pub(crate) fundings: Vec<(String, Scid)>,
     /// Who funded it.
     pub opener: Opener,
     /// Announced to the network.
@@ -184,13 +186,15 @@ impl Channel {
         let funding_txid = rng.hex(32);
         let capacity_msat = spec.capacity_sat * 1000;
         let ours = spec.opener == Opener::Local;
+        let scid = Scid::new(opened_height, index as u32 + 1, outnum);
         let mut alias = || Scid::new(rng.next_u64() as u32, rng.next_u64() as u32, rng.next_u64() as u16);
         Self {
             alias: spec.alias.clone(),
             channel_id: ids::channel_id(&funding_txid, outnum),
-            scid: Scid::new(opened_height, index as u32 + 1, outnum),
+            scid,
             local_alias: alias(),
             remote_alias: alias(),
+            fundings: vec![(funding_txid.clone(), scid)],
             funding_txid,
             funding_outnum: outnum,
             opener: spec.opener,
@@ -224,11 +228,18 @@ impl Channel {
         }
     }
 
-    /// Puts its funding into an output of a transaction; its first name follows from it.
+    /// Puts its first funding into an output of a transaction; identity and name follow from it.
     pub(crate) fn fund(&mut self, txid: String, outnum: u16, height: u32, place: u32) {
         self.channel_id = ids::channel_id(&txid, outnum);
-        (self.funding_txid, self.funding_outnum) = (txid, outnum);
+        self.fundings.clear();
+        self.fund_anew(txid, outnum, height, place);
+    }
+
+    /// Puts its funding into another output; a name follows from it.
+    pub(crate) fn fund_anew(&mut self, txid: String, outnum: u16, height: u32, place: u32) {
         self.scid = Scid::new(height, place, outnum);
+        self.fundings.push((txid.clone(), self.scid));
+        (self.funding_txid, self.funding_outnum) = (txid, outnum);
     }
 
     /// What the lists call the money that changed hands at its opening.

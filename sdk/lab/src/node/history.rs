@@ -132,8 +132,10 @@ impl NodeState {
 
     fn splice_some(&mut self, rng: &mut Rng) {
         let (index, _) = self.pair(rng);
-        // Two splices of one block would have one name.
-        self.pass_time(BLOCK_S);
+        // Two fundings of one channel in one block would have one name.
+        if self.channels[index].scid.place().0 == u64::from(self.block_height) {
+            self.pass_time(BLOCK_S);
+        }
         let out = self.market.channel(index).spendable_msat() / 2 / 1000 * 1000;
         if self.channels[index].state != ChannelState::Normal {
             return;

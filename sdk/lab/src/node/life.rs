@@ -32,9 +32,7 @@ impl NodeState {
         let channel = &mut self.channels[index];
         let account = channel.channel_id.clone();
         let old_utxo = format!("{}:{}", channel.funding_txid, channel.funding_outnum);
-        channel.funding_txid = txid.clone();
-        channel.funding_outnum = 1;
-        channel.scid = Scid::new(height, index as u32 + 1, 1);
+        channel.fund_anew(txid.clone(), 1, height, index as u32 + 1);
         (channel.funding_local_msat, channel.funding_remote_msat) = (after, capacity - after);
         channel.pushed_msat = 0;
         channel.note_balance(after);

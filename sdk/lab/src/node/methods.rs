@@ -61,6 +61,7 @@ static METHODS: &[Method] = &[
     core("listsendpays", 0, &[("bolt11", 0), ("payment_hash", 0), ("status", 0), ("index", 2311), ("start", 2311), ("limit", 2311)], "[bolt11] [payment_hash] [status] [index] [start] [limit]", NodeState::list_sendpays),
     core("listpays", 0, &[("bolt11", 0), ("payment_hash", 0), ("status", 0), ("index", 2411), ("start", 2411), ("limit", 2411)], "[bolt11] [payment_hash] [status] [index] [start] [limit]", NodeState::list_pays),
     core("listhtlcs", 0, &[("id", 0), ("index", 2505), ("start", 2505), ("limit", 2505)], "[id] [index] [start] [limit]", NodeState::list_htlcs),
+    core("listtransactions", 0, &[], "", NodeState::list_transactions),
     core("listchannelmoves", 2509, PAGED, "[index] [start] [limit]", NodeState::list_channel_moves),
     core("listchainmoves", 2509, PAGED, "[index] [start] [limit]", NodeState::list_chain_moves),
     core("listconfigs", 0, &[("config", 0)], "[config]", NodeState::list_configs),

@@ -32,6 +32,7 @@ mod setchannel;
 mod sling;
 #[cfg(test)]
 mod tests;
+mod transactions;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};

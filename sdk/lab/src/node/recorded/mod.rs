@@ -179,7 +179,7 @@ impl Recorded {
     pub(super) fn hides(&self, method: &str) -> bool {
         match method {
             "listchannelmoves" | "listchainmoves" => !self.moves,
-            "listhtlcs" => true,
+            "listhtlcs" | "listtransactions" => true,
             _ => false,
         }
     }
