@@ -41,7 +41,7 @@ const ROLLED_AT_ONCE: u32 = 5_000;
 
 /// Rows of the node's list that are stored in one transaction, as far as there are so many: what they
 /// add up to by day, month and channel is written once for all of them.
-pub const STORED_AT_ONCE: usize = 20_000;
+pub const STORED_AT_ONCE: usize = 50_000;
 
 /// Consecutive rows of the node's list.
 struct Part {
@@ -151,10 +151,12 @@ impl Services {
     }
 
     async fn store_part(&self, index: ListIndex, rows: Vec<Forward>, last: u64) -> Result<IngestStats> {
-        let now = self.now();
-        let kept = Kept {
-            rows: now.minus(self.config().forwards_keep_days * UnixTime::DAY),
-            hours: now.minus(KEEP_HOURS_S),
+        let kept = match self.trusted_now().await? {
+            None => Kept::default(),
+            Some(now) => Kept {
+                rows: now.minus(self.config().forwards_keep_days * UnixTime::DAY),
+                hours: now.minus(KEEP_HOURS_S),
+            },
         };
         self.store
             .write(move |tx| {
@@ -181,8 +183,9 @@ impl Services {
     /// Forgets rows of ended forwards older than the setting says, in small transactions. Their space in
     /// the file is used again: giving it back would mean to rewrite the file, or its pages one by one.
     async fn roll_forwards(&self) -> Result<usize> {
+        let Some(now) = self.trusted_now().await? else { return Ok(0) };
         let _turn = self.forwards_turn.lock().await;
-        let before = self.now().minus(self.config().forwards_keep_days * UnixTime::DAY);
+        let before = now.minus(self.config().forwards_keep_days * UnixTime::DAY);
         let mut total = 0;
         loop {
             let gone = self

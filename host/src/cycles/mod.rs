@@ -14,10 +14,11 @@ pub mod rebalance;
 pub mod schedule;
 pub mod settings;
 pub mod strategies;
+mod timekeeping;
 pub mod trust;
 pub mod upkeep;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Watch};
 use crate::config::Config;
 use crate::engine::{Engine, Fees, Rebalances};
 use crate::guard::policy::RateLimiter;
@@ -42,6 +43,7 @@ pub struct Services {
     pub store: Store,
     pub engine: Engine,
     pub clock: Clock,
+    clock_watch: Watch,
     pub settings: Arc<Settings>,
     pub jobs: Arc<Jobs>,
     pub policy_quota: Mutex<RateLimiter>,
@@ -112,6 +114,7 @@ impl Services {
             store: parts.store,
             engine: parts.engine,
             clock: parts.clock,
+            clock_watch: Watch::new(parts.clock),
             settings: parts.settings,
             jobs: parts.jobs,
             policy_quota: Mutex::default(),

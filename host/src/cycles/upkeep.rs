@@ -23,7 +23,14 @@ impl Services {
     pub async fn upkeep(&self) -> Result<String> {
         self.look_for_companions().await;
         self.ask_clboss().await;
-        let now = self.now();
+        let Some(now) = self.trusted_now().await? else {
+            return Ok("companions looked for, nothing forgotten: the clock jumped".to_owned());
+        };
+        self.forget_old(now).await?;
+        Ok("companions looked for, old rows forgotten".to_owned())
+    }
+
+    async fn forget_old(&self, now: UnixTime) -> Result<()> {
         self.store
             .write(move |tx| {
                 cycles::prune(tx, now.minus(KEEP_DECISIONS_S))?;
@@ -40,7 +47,7 @@ impl Services {
             })
             .await?;
         self.prune_journal().await?;
-        Ok("companions looked for, old rows forgotten".to_owned())
+        Ok(())
     }
 
     /// Ends policies whose time is over, and has the fees of their peers looked at.

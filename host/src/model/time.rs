@@ -35,6 +35,25 @@ impl fmt::Display for UnixTime {
     }
 }
 
+/// A step of the clock that no time passed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockJump {
+    /// What the clock showed when it was seen.
+    pub at: UnixTime,
+    /// Negative: it went back.
+    pub by_s: i64,
+}
+
+impl ClockJump {
+    /// A clock that is right to this many seconds did not jump.
+    pub const TOLERANCE_S: u64 = 300;
+
+    /// Whether it is so fresh that the clock may be wrong now: nothing old is forgotten for a day.
+    pub const fn is_fresh(self, now: UnixTime) -> bool {
+        now.0 >= self.at.0 && now.0 - self.at.0 < UnixTime::DAY
+    }
+}
+
 /// The time and the randomness of one cycle, taken once and stored with it, so
 /// that the cycle can be run again to the same result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! `revenue-status`: what is ready, what is degraded, which jobs ran when, and the limits.
 //! Answers at once, from memory and the store, however far the plugin is.
 
+mod clock;
 mod journal;
 mod ledger;
 mod place;
@@ -19,6 +20,7 @@ use crate::node::Companion;
 use crate::store::adopt::{self, Imported};
 use crate::store::books_state::{self, BooksState};
 use crate::store::changes::{self, FeeChange};
+use crate::store::clock::ClockState;
 use crate::store::modules::{self, ModuleFaults};
 use crate::store::names::KnownChannel;
 use crate::store::{cycles, flow, jobs, names};
@@ -66,15 +68,17 @@ struct Stored {
     imported: Option<Imported>,
     books: Option<BooksState>,
     journal: Option<journal::Kept>,
+    clock: ClockState,
     /// Rebalances that are not settled, and the latest of all.
     live: Vec<Job>,
     jobs: Vec<Job>,
 }
 
 async fn stored(services: &Services) -> anyhow::Result<Stored> {
+    let now = services.now();
     services
         .store
-        .read(|conn| {
+        .read(move |conn| {
             let known = names::channels(conn)?;
             let mut flow: Vec<FlowState> = flow::load_states(conn)?.into_values().collect();
             flow.sort_by_key(|state| state.channel_id);
@@ -87,6 +91,7 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
                 imported: adopt::imported(conn)?,
                 books: Some(books_state::load(conn)?),
                 journal: Some(journal::kept(conn)?),
+                clock: crate::store::clock::load(conn, now)?,
                 live: jobs::live(conn)?,
                 jobs: jobs::recent(conn, RECENT)?,
             })
@@ -95,9 +100,14 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
 }
 
 async fn ready(services: &Arc<Services>) -> CommandResult {
-    let (config, health) = (services.config(), services.health());
+    let (config, health, now) = (services.config(), services.health(), services.now());
     let (degraded, stored) = match stored(services).await {
-        Ok(stored) => (degraded(services, &stored.modules), stored),
+        Ok(mut stored) => {
+            stored.clock.last_jump = services.clock_jump().or(stored.clock.last_jump);
+            let mut degraded = degraded(services, &stored.modules);
+            degraded.extend(clock::degraded(&stored.clock, now));
+            (degraded, stored)
+        }
         Err(error) => {
             let mut degraded = degraded(services, &[]);
             if services.store.trouble().is_none() {
@@ -125,6 +135,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
             "synced": health.not_synced.is_none(),
         },
         "degraded": degraded,
+        "clock": clock::answer(&stored.clock, now),
         "companions": companions(services),
         "jobs": jobs,
         "last_fee_cycle": stored.last_cycle.map(last_cycle),

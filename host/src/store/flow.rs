@@ -264,6 +264,17 @@ pub fn prune_hours(tx: &Transaction<'_>, before: UnixTime) -> Result<usize> {
     tx.execute("DELETE FROM flow_hours WHERE hour_s < ?1", [before])
 }
 
+/// Sums hours again from tomorrow on, where a clock that was ahead forgot hours that are still to come.
+/// Nothing may be booked for them yet.
+pub fn resume_hours(tx: &Transaction<'_>, now: UnixTime) -> Result<()> {
+    let tomorrow = now.minus(now.0 % UnixTime::DAY).plus(UnixTime::DAY);
+    let since = UnixTime(cursors::get(tx, HOURS_SINCE)?.unwrap_or(0));
+    let is_unbooked = "SELECT NOT EXISTS (SELECT 1 FROM flow_days WHERE day_s >= ?1 AND day_s < ?2)";
+    let resumes = since > tomorrow
+        && tx.prepare_cached(is_unbooked)?.query_row([tomorrow, since], |row| row.get::<_, bool>(0))?;
+    if resumes { cursors::set(tx, HOURS_SINCE, tomorrow.0) } else { Ok(()) }
+}
+
 /// Forgets the analyses of these channels. Returns those that had one.
 pub fn forget_states(tx: &Transaction<'_>, channels: &[ChannelId]) -> Result<Vec<ChannelId>> {
     let mut delete = tx.prepare_cached("DELETE FROM flow_states WHERE channel_id = ?1")?;

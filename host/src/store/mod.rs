@@ -13,6 +13,7 @@ pub mod books;
 pub mod books_state;
 pub mod canaries;
 pub mod changes;
+pub mod clock;
 pub mod costs;
 pub mod cursors;
 pub mod cycles;

@@ -38,7 +38,9 @@ async fn assert_recovered(stage: Stage, when: &str) {
     // Closes find their end.
     stage.lab.with_node(|node| node.mine(300));
     until_equal(&stage, when).await;
-    let is_well = |status: &Value| status["degraded"] == json!([]);
+    // The node's clock runs ahead of the plugin's while it lives.
+    let is_well =
+        |status: &Value| status["degraded"].as_array().unwrap().iter().all(|entry| entry["part"] == "clock");
     stage.until_status(is_well).await;
     stage.plugin.stop().await.unwrap();
     assert_whole(&stage);
@@ -138,9 +140,14 @@ async fn a_damaged_database_is_written_no_more_and_a_new_one_has_the_same_books(
 
 /// Makes the next start's clock show another time than the node's.
 fn jump(stage: &mut Stage, by_s: f64) {
+    set_clock(stage, by_s, "");
+}
+
+/// The same; and once the plugin has run for a while its clock does what is told behind its numbers.
+fn set_clock(stage: &mut Stage, by_s: f64, later: &str) {
     let now_s = stage.lab.with_node(|node| node.now_unix_s()) + by_s;
     let clock = SimClock::starting_at((now_s * 1000.0) as u64, RATE).to_env();
-    after_shell(&mut stage.command, &format!("export CL_REVENUE_OPS_SIM_CLOCK={clock}"));
+    after_shell(&mut stage.command, &format!("export CL_REVENUE_OPS_SIM_CLOCK={clock}{later}"));
 }
 
 /// Without single forwards, which an old enough clock says may be forgotten.
@@ -177,10 +184,20 @@ async fn a_clock_that_is_a_year_ahead_for_a_while_leaves_no_trace_in_the_books()
     let mut stage = setup().start().await;
     stage.lab.with_node(|node| node.live(1, STEPS));
     until_equal(&stage, "before the jump").await;
-    for (seed, ahead_s, days) in [(2, YEAR_S, 360..=370), (3, 0.0, -1..=3), (4, -YEAR_S, -1..=3)] {
+    let went_back = "the clock jumped back by 3";
+    for (seed, ahead_s, days, why) in [
+        (2, YEAR_S, 360..=370, None),
+        (3, 0.0, -1..=3, Some(went_back)),
+        (4, -YEAR_S, -1..=3, Some(went_back)),
+    ] {
         stage.plugin.stop().await.unwrap();
         jump(&mut stage, ahead_s);
         stage.start_again().await;
+        let says = |status: &Value| match (why_degraded(status, "clock"), why) {
+            (said, None) => said.is_none(),
+            (said, Some(why)) => said.is_some_and(|said| said.contains(why)),
+        };
+        stage.until_status(says).await;
         stage.lab.with_node(|node| node.live(seed, STEPS));
         until_sums_are_equal(&stage, &format!("{ahead_s} s ahead")).await;
         until_snapshots_end(&stage, days).await;
@@ -192,4 +209,42 @@ async fn a_clock_that_is_a_year_ahead_for_a_while_leaves_no_trace_in_the_books()
     until_sums_are_equal(&stage, "at the right time again").await;
     stage.plugin.stop().await.unwrap();
     assert_whole(&stage);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_while_the_plugin_runs_is_named_and_nothing_is_forgotten() {
+    let mut stage = setup().start().await;
+    stage.lab.with_node(|node| node.live(1, STEPS));
+    until_equal(&stage, "before the jump").await;
+    for (seed, way, by_days) in [(2, "forward", 365), (3, "back", -10)] {
+        stage.plugin.stop().await.unwrap();
+        set_clock(&mut stage, 0.0, &format!(":500:{}", by_days * 86_400_000_i64));
+        stage.start_again().await;
+        let named = |status: &Value| {
+            let by_s = status["clock"]["last_jump"]["by_s"].as_i64().unwrap_or(0);
+            (by_s - by_days * 86_400).abs() < 43_200
+                && why_degraded(status, "clock").is_some_and(|why| why.contains(&format!("jumped {way} by ")))
+        };
+        stage.until_status(named).await;
+        stage.lab.with_node(|node| node.live(seed, STEPS));
+        // Single forwards too: a year ahead all of them look old.
+        until_equal(&stage, &format!("after a jump {way}")).await;
+    }
+    stage.plugin.stop().await.unwrap();
+    assert_whole(&stage);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_behind_the_nodes_records_is_named() {
+    let mut backstage = setup().build().await;
+    let clock = SimClock::starting_at(1_000_000_000_000, RATE).to_env();
+    after_shell(&mut backstage.command, &format!("export CL_REVENUE_OPS_SIM_CLOCK={clock}"));
+    let stage = backstage.start().await;
+    stage.lab.with_node(|node| node.live(1, STEPS));
+    let is_named = |status: &Value| {
+        why_degraded(status, "clock").is_some_and(|why| why.contains("newest record is from"))
+            && status["clock"]["records_ahead_s"].as_u64() > Some(365 * 86_400)
+    };
+    stage.until_status(is_named).await;
+    stage.end().await;
 }

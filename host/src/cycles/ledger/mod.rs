@@ -31,6 +31,7 @@ impl Services {
 
     /// Looks at the node: channels, closures, payments to ourselves, what is owned.
     pub async fn ledger_round(&self) -> Result<String> {
+        self.look_at_clock().await?;
         let channels = self.look_at_channels().await?;
         let rebalanced = self.read_rebalances().await?;
         let now = self.now();

@@ -97,6 +97,32 @@ fn a_window_whose_rows_are_gone_begins_with_its_day() {
 }
 
 #[test]
+fn hours_are_summed_again_after_a_clock_was_ahead() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    observe(&tx);
+    let today = UnixTime(START - START % UnixTime::DAY);
+    let tomorrow = today.plus(UnixTime::DAY);
+    let at = |id: u64, time: UnixTime| Forward {
+        received_ms: (time.0 + 60) * 1000,
+        ..forward(id, ForwardStatus::Settled)
+    };
+    ingest(&tx, &[at(1, today)]).expect("stored");
+    flow::prune_hours(&tx, today.plus(300 * UnixTime::DAY)).expect("pruned");
+    flow::resume_hours(&tx, today.plus(5)).expect("resumed");
+    ingest(&tx, &[at(2, today), at(3, tomorrow)]).expect("stored");
+    let hours: usize = flow::hours(&tx, UnixTime(0)).expect("hours").values().map(Vec::len).sum();
+    assert_eq!(hours, 2, "tomorrow's, of two channels");
+    let window = flow::sums_between(&tx, today.plus(30), tomorrow.plus(UnixTime::HOUR)).expect("sums");
+    assert_eq!((window.from, window.settled), (today.plus(30), 3));
+    // Hours that hold something already, without sums, stay forgotten.
+    flow::prune_hours(&tx, today.plus(300 * UnixTime::DAY)).expect("pruned");
+    flow::resume_hours(&tx, today.plus(5)).expect("looked");
+    ingest(&tx, &[at(4, tomorrow.plus(UnixTime::HOUR))]).expect("stored");
+    assert!(flow::hours(&tx, UnixTime(0)).expect("hours").is_empty());
+}
+
+#[test]
 fn a_first_reading_writes_nothing_that_would_be_forgotten_at_once() {
     let day = START - START % UnixTime::DAY;
     let at_day = |id: u64, status| {
