@@ -3,7 +3,7 @@
 use crate::acts::install as put_file;
 use crate::engine::place::guest;
 use crate::rebalance::place::{node, start};
-use crate::support::{DEADLINE, Stage, wait_until};
+use crate::support::{DEADLINE, Stage, is_at_rest, wait_until};
 use serde_json::{Value, json};
 
 async fn strategy(stage: &Stage, words: &[&str]) -> Value {
@@ -12,12 +12,8 @@ async fn strategy(stage: &Stage, words: &[&str]) -> Value {
 
 /// Has all channels looked at, and waits until that is over.
 async fn evaluate(stage: &Stage) {
-    let runs = |status: &Value| status["jobs"]["rebalance"]["runs"].as_u64().unwrap();
-    let quiet = stage.until_status(|status| status["jobs"]["rebalance"]["running"] == false).await;
     stage.success("revenue-rebalance", json!({})).await;
-    stage
-        .until_status(|status| runs(status) > runs(&quiet) && status["jobs"]["rebalance"]["running"] == false)
-        .await;
+    stage.until_status(|status| is_at_rest(status, "rebalance")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
