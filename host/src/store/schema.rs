@@ -21,6 +21,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/13_worst_case.sql")),
     M::up(include_str!("migrations/14_rebalance_fees.sql")),
     M::up(include_str!("migrations/15_worlds.sql")),
+    M::up(include_str!("migrations/16_names.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.
@@ -42,13 +43,18 @@ mod tests {
     fn an_older_files_evaluators_keep_their_memory() {
         let mut conn = rusqlite::Connection::open_in_memory().expect("a database");
         MIGRATIONS.to_version(&mut conn, 14).expect("before worlds were apart");
-        for key in ["dynamic", "rebalance-ev", "mine"] {
+        let aside = format!("module:{}", "09".repeat(32));
+        let installed = format!("module:{}", "07".repeat(32));
+        for key in ["dynamic", "rebalance-ev", "mine", &aside, &installed] {
             conn.execute("INSERT INTO strategy_node_states VALUES (?1, 1, x'01', 5)", [key]).expect("a row");
         }
         conn.execute_batch(
             "INSERT INTO rebalance_cycles VALUES (1, 5, 1, 'timer', 0, 0, 0, 0, 0, 0, 0, NULL);
              INSERT INTO rebalance_calls (cycle_id, evaluator, version, took_us, channels)
-             VALUES (1, 'mine', '1.0.0', 1, 0);",
+             VALUES (1, 'mine', '1.0.0', 1, 0);
+             INSERT INTO installed_modules (name, digest, decides, version, bytes, stage, stage_since_s, installed_at_s,
+                 stands_for, signers)
+             SELECT 'new', unhex(replace(hex(zeroblob(32)), '00', '07')), 'fee', '1.0.0', 1, 'shadow', 1, 1, 'dynamic', '[]';",
         )
         .expect("a call");
         MIGRATIONS.to_latest(&mut conn).expect("the newest schema");
@@ -56,7 +62,8 @@ mod tests {
             conn.prepare("SELECT strategy FROM strategy_node_states ORDER BY 1").expect("a table");
         let keys: Vec<String> =
             select.query_map([], |row| row.get(0)).expect("rows").map(|key| key.expect("a key")).collect();
-        assert_eq!(keys, ["dynamic", "rebalance:mine", "rebalance:rebalance-ev"]);
+        let (aside, installed) = (format!("{aside}:dynamic"), format!("{installed}:new"));
+        assert_eq!(keys, ["dynamic", &installed, &aside, "rebalance:mine", "rebalance:rebalance-ev"]);
     }
 
     #[test]

@@ -13,14 +13,14 @@ use std::collections::HashMap;
 pub enum Holder {
     /// Of whichever module is in force for a strategy.
     Strategy(CycleKind, StrategyName),
-    /// Of a module that is on trial, or was in force.
-    Module(CycleKind, Digest),
+    /// Of a module that is on trial, was in force, or stands in for one: by its name there.
+    Module(CycleKind, StrategyName, Digest),
 }
 
 impl Holder {
     /// A module's own memory: on trial, or set aside.
     pub fn own(module: &InstalledModule) -> Holder {
-        Holder::Module(module.decides, module.digest)
+        Holder::Module(module.decides, module.name.clone(), module.digest)
     }
 
     /// The memory of whatever is in force where the module stands.
@@ -32,7 +32,7 @@ impl Holder {
     fn key(&self) -> String {
         let (decides, own) = match self {
             Holder::Strategy(decides, name) => (decides, name.to_string()),
-            Holder::Module(decides, digest) => (decides, format!("module:{digest}")),
+            Holder::Module(decides, name, digest) => (decides, format!("module:{digest}:{name}")),
         };
         match decides {
             CycleKind::Fee => own,
@@ -195,12 +195,13 @@ mod tests {
     use crate::store::testing::memory as database;
 
     #[test]
-    fn both_worlds_of_one_name_and_of_one_file_remember_apart() {
+    fn worlds_and_names_of_one_file_remember_apart() {
         let mut conn = database();
         let tx = conn.transaction().expect("a transaction");
         let name: StrategyName = "mine".parse().expect("a name");
         let holders = CycleKind::ALL.into_iter().flat_map(|decides| {
-            [Holder::Strategy(decides, name.clone()), Holder::Module(decides, Digest([7; 32]))]
+            let module = |name: StrategyName| Holder::Module(decides, name, Digest([7; 32]));
+            [Holder::Strategy(decides, name.clone()), module(name.clone()), module(StrategyName::dynamic())]
         });
         let holders: Vec<Holder> = holders.collect();
         let channel_id = ChannelId([1; 32]);

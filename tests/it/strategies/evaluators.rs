@@ -22,6 +22,9 @@ async fn an_evaluators_canary_that_wants_what_it_may_not_have_is_taken_back() {
     put_file(&stage, "guest", &guest("honest"));
     strategy(&stage, &["install", "guest.wasm", "name=guest", "unsigned=true", "world=rebalance"]).await;
     strategy(&stage, &["shadow", "guest"]).await;
+    let foreign = json!(["canary", "guest", "min_hours=2"]);
+    let why = stage.refusal("revenue-strategy", foreign).await;
+    assert!(why.contains("min_hours is no bound of 'guest'") && why.contains("max_cost_rise"), "{why}");
     // It wants to fill the first channel, at a loss.
     let own = format!("channels={},{}", stage.scid(0), stage.scid(3));
     let canary = strategy(&stage, &["canary", "guest", &own, "max_refusals=20"]).await;

@@ -275,6 +275,27 @@ async fn a_module_in_force_does_not_leave_its_place_for_another() {
     stage.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_file_under_two_names_remembers_apart() {
+    let stage = stage(&[50, 60]).await;
+    set_policy(&stage, 1, &["strategy=hive"]).await;
+    let digest = take_in(&stage, "honest").await;
+    let file = stage.lab.lightning_dir().join("honest.wasm");
+    let path = file.to_str().unwrap();
+    strategy(&stage, &["install", path, "name=second", "unsigned=true", "world=fee"]).await;
+    strategy(&stage, &["shadow", "guest"]).await;
+    strategy(&stage, &["shadow", "second", "for=hive"]).await;
+    cycle(&stage).await;
+    let of = |name: &str| memories(&stage, &format!("module:{digest}:{name}"));
+    assert!(of("guest") > 0 && of("second") > 0, "{} and {}", of("guest"), of("second"));
+    strategy(&stage, &["rollback", "second"]).await;
+    cycle(&stage).await;
+    strategy(&stage, &["remove", "second"]).await;
+    assert_eq!(of("second"), 0);
+    assert!(of("guest") > 0, "the other name keeps its memory");
+    stage.end().await;
+}
+
 /// Channels of which a strategy remembers something.
 fn memories(stage: &Stage, strategy: &str) -> u32 {
     let db = rusqlite::Connection::open(stage.db_path()).unwrap();

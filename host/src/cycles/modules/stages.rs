@@ -88,10 +88,7 @@ impl Services {
             .filter(|one| one.has_place(&module.stands_for, module.decides))
             .max_by_key(|one| one.stage_since)
             .cloned();
-        let before = match &previous {
-            Some(previous) => Some(previous.digest),
-            None => self.named_digest(&module.stands_for, module.decides).await,
-        };
+        let before = self.named_digest(&module.stands_for, module.decides).await;
         self.store.write(move |tx| put_back(tx, &module, previous.as_ref(), before, now)).await
     }
 
@@ -197,15 +194,17 @@ fn put_in_force(
         return Ok(if module.stands_for == place { Ok(module) } else { Err(elsewhere(&module, &place)) });
     }
     let in_force = |one: &InstalledModule| one.is_in_force_for(&place, module.decides);
+    let mut aside = before.map(|digest| Holder::Module(module.decides, place.clone(), digest));
     for old in installed::all(tx)?.into_iter().filter(in_force) {
+        aside = Some(Holder::own(&old));
         installed::put(tx, &moved(&old, Stage::Superseded, now))?;
         let detail = format!("by '{}' {} ({})", module.name, module.version, short(&module.digest));
         installed::note(tx, &by_operator(&old, "superseded", detail, now))?;
     }
     let active = InstalledModule { stands_for: place, ..moved(&module, Stage::Active, now) };
     let (live, own) = (Holder::place(&active), Holder::own(&active));
-    if let Some(before) = before {
-        states::copy(tx, &live, &Holder::Module(active.decides, before))?;
+    if let Some(aside) = aside {
+        states::copy(tx, &live, &aside)?;
     }
     if states::has_any(tx, &own)? {
         states::hand_over(tx, &own, &live)?;
@@ -237,8 +236,9 @@ fn put_back(
     installed::put(tx, &ended)?;
     let live = Holder::place(module);
     states::hand_over(tx, &live, &Holder::own(module))?;
-    if let Some(before) = before {
-        states::hand_over(tx, &Holder::Module(module.decides, before), &live)?;
+    let named = || Some(Holder::Module(module.decides, module.stands_for.clone(), before?));
+    if let Some(aside) = previous.map(Holder::own).or_else(named) {
+        states::hand_over(tx, &aside, &live)?;
     }
     let back = previous.map(|previous| moved(previous, Stage::Active, now));
     if let Some(back) = &back {

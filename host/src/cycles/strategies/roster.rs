@@ -54,7 +54,7 @@ impl Roster {
     /// must not write into that one's.
     pub fn holder(&self, strategy: &StrategyName, decides: CycleKind, digest: Digest) -> Holder {
         match self.in_force(strategy, decides) {
-            Some(module) if module.digest != digest => Holder::Module(decides, digest),
+            Some(module) if module.digest != digest => Holder::Module(decides, strategy.clone(), digest),
             _ => Holder::Strategy(decides, strategy.clone()),
         }
     }

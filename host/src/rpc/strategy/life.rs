@@ -4,7 +4,7 @@ use super::{module, name, stands_for, unchanged};
 use crate::cycles::Services;
 use crate::cycles::modules::CanaryWish;
 use crate::model::module::{CanaryBounds, InstalledModule};
-use crate::model::{ChannelName, StrategyName};
+use crate::model::{ChannelName, CycleKind, StrategyName};
 use crate::rpc::args::{Args, Form, Kind, Param};
 use crate::rpc::{CommandError, CommandResult};
 use crate::store::modules;
@@ -104,6 +104,7 @@ pub(super) async fn shadow(services: &Services, args: &Args) -> CommandResult {
 
 pub(super) async fn canary(services: &Services, args: &Args) -> CommandResult {
     let module = module(services, args).await?;
+    has_own_bounds(&module, args).map_err(unchanged)?;
     let canary = services.start_canary(module, wish(args)?).await?.map_err(unchanged)?;
     services.visit_all();
     let channels: Vec<String> =
@@ -113,6 +114,24 @@ pub(super) async fn canary(services: &Services, args: &Args) -> CommandResult {
     let mut answer = step(&canary, &told);
     answer["channels"] = json!(channels);
     Ok(answer)
+}
+
+/// Refuses bounds by which a module of its world is not judged.
+fn has_own_bounds(module: &InstalledModule, args: &Args) -> Result<(), String> {
+    const OF_FEES: [&str; 3] = ["max_revenue_fall", "min_hours", "min_forwards"];
+    let is_given = |name: &&str| args.opt_number(name).is_some() || args.opt_int(name).is_some();
+    let (others, own) = match module.decides {
+        CycleKind::Fee => {
+            (&["max_cost_rise"][..], "max_refusals, max_revenue_fall, min_hours and min_forwards")
+        }
+        CycleKind::Rebalance => (&OF_FEES[..], "max_refusals and max_cost_rise"),
+    };
+    match others.iter().find(|name| is_given(name)) {
+        Some(name) => {
+            Err(format!("{name} is no bound of '{}': a canary of its world has {own}", module.name))
+        }
+        None => Ok(()),
+    }
 }
 
 fn wish(args: &Args) -> Result<CanaryWish, CommandError> {

@@ -206,8 +206,8 @@ fn a_module_takes_its_memory_along_and_gives_the_old_one_back() {
     let tx = conn.transaction().expect("a transaction");
     let (live, old, new) = (
         Holder::Strategy(CycleKind::Fee, StrategyName::dynamic()),
-        Holder::Module(CycleKind::Fee, Digest([1; 32])),
-        Holder::Module(CycleKind::Fee, Digest([2; 32])),
+        Holder::Module(CycleKind::Fee, StrategyName::dynamic(), Digest([1; 32])),
+        Holder::Module(CycleKind::Fee, StrategyName::dynamic(), Digest([2; 32])),
     );
     record(&tx, &full_cycle()).expect("stored");
     let before = states::load(&tx, &live, 3).expect("states");
