@@ -268,9 +268,9 @@ async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settin
         tracing::warn!("a stored setting is left out: {refused}");
     }
     let pseudonym_key = store.read(|conn| Ok(crate::store::meta::pseudonym_key(conn)?)).await?;
-    let mut options = EngineOptions::in_dir(&environment.data_dir())?;
+    let options = EngineOptions::in_dir(&environment.data_dir())?;
+    let mut options = options.as_told(&settings.current().strategy_worker);
     options.interpreted = interpreted(&settings.current());
-    options.place = options.place.as_told(&settings.current().strategy_worker);
     let engine = tokio::task::spawn_blocking(move || Engine::new(options)).await??;
     let jobs = Arc::new(Jobs::default());
     Ok(Services::new(Parts {

@@ -6,6 +6,8 @@
 
 pub mod bombs;
 mod cached;
+#[cfg(target_os = "linux")]
+mod children;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod escape;
 mod faults;

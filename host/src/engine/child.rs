@@ -3,17 +3,22 @@
 
 use super::compile::{JOB_VARIABLE, Job, in_process};
 use super::config::{Space, Tier};
-use super::errand::EXIT_REFUSED;
+use super::errand::{EXIT_REFUSED, UNSEALED_VARIABLE};
 use super::limits::{LimitClass, Limits};
+use super::seal::{self, Role};
 use rlimit::Resource;
+use std::env;
 use std::io::{self, Read, Write};
 use std::os::unix::process::parent_id;
 use std::process::{self, ExitCode};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
 /// Time between two looks whether the parent is still there.
 const WATCH: Duration = Duration::from_millis(250);
+/// The first descriptor after the standard streams.
+const FIRST_OTHER: u32 = 3;
 
 /// Compiles the component on stdin to an artefact on stdout. Limits itself
 /// before it reads the first byte, and ends when its parent does.
@@ -46,12 +51,12 @@ pub(super) fn broken(what: &'static str) -> impl Fn(io::Error) -> Ended {
 }
 
 fn run() -> Result<(), Ended> {
-    let job = std::env::var(JOB_VARIABLE).unwrap_or_default();
+    let job = env::var(JOB_VARIABLE).unwrap_or_default();
     let Some((class, tier, space)) = parse(&job) else {
         return Err(Ended::Broken(format!("{JOB_VARIABLE} is not 'CLASS TIER SPACE': the plugin sets it")));
     };
     watch_parent().map_err(broken("cannot watch the parent"))?;
-    limit(class.limits(), 0).and_then(|()| forbid_processes()).map_err(broken("cannot limit itself"))?;
+    shut_off(Role::Compiler, class.limits(), 0)?;
     let mut wasm = Vec::new();
     let most = class.limits().wasm_bytes as u64;
     io::stdin().lock().take(most).read_to_end(&mut wasm).map_err(broken("cannot read the module"))?;
@@ -68,18 +73,27 @@ fn parse(job: &str) -> Option<(LimitClass, Tier, Space)> {
     Some((class, tier, space))
 }
 
-/// No more processor time and memory than compiling may take in the class, and `more_cpu_s`; no
-/// file written, no core dump. A limit that is lower already stays.
-pub(super) fn limit(limits: &Limits, more_cpu_s: u64) -> io::Result<()> {
-    bound(Resource::CPU, limits.compile_cpu_s + more_cpu_s)?;
-    bound(Resource::AS, limits.compile_bytes)?;
-    bound(Resource::FSIZE, 0)?;
-    bound(Resource::CORE, 0)
+/// From here on this process has its standard streams alone, the limits of a class, and makes the
+/// system calls of `role` or is ended. Says whether the last is so: where the system knows no filter,
+/// limits may have to do.
+pub(super) fn shut_off(role: Role, limits: &Limits, more_cpu_s: u64) -> Result<bool, Ended> {
+    seal::close_from(FIRST_OTHER).map_err(broken("cannot close what it was left"))?;
+    limit(limits, more_cpu_s).map_err(broken("cannot limit itself"))?;
+    match seal::shut(role) {
+        Ok(()) => Ok(true),
+        Err(_) if env::var_os(UNSEALED_VARIABLE).is_some() => Ok(false),
+        Err(why) => Err(Ended::Broken(format!("cannot shut itself off: {why}"))),
+    }
 }
 
-/// No process, and no further thread.
-pub(super) fn forbid_processes() -> io::Result<()> {
-    bound(Resource::NPROC, 0)
+/// No more processor time and memory than compiling may take in the class, and `more_cpu_s`; no
+/// process, no file opened or written, no core dump. A limit that is lower already stays. For a
+/// process whose threads run already.
+fn limit(limits: &Limits, more_cpu_s: u64) -> io::Result<()> {
+    bound(Resource::CPU, limits.compile_cpu_s + more_cpu_s)?;
+    bound(Resource::AS, limits.compile_bytes)?;
+    let forbidden = [Resource::NPROC, Resource::NOFILE, Resource::FSIZE, Resource::CORE];
+    forbidden.into_iter().try_for_each(|resource| bound(resource, 0))
 }
 
 fn bound(resource: Resource, most: u64) -> io::Result<()> {
@@ -87,16 +101,22 @@ fn bound(resource: Resource, most: u64) -> io::Result<()> {
     resource.set(most.min(soft), most.saturating_add(1).min(hard))
 }
 
-/// Ends this process when the one that started it is gone.
+/// Ends this process when the one that started it is gone. The thread that sees to it has begun when
+/// this returns: what a thread does to begin, a process that is shut off may not.
 pub(super) fn watch_parent() -> io::Result<()> {
     let parent = parent_id();
+    let begun = Arc::new(Barrier::new(2));
+    let here = Arc::clone(&begun);
     let watch = move || {
+        here.wait();
         while parent_id() == parent {
             thread::sleep(WATCH);
         }
         process::exit(1);
     };
-    thread::Builder::new().name("watch-parent".to_owned()).spawn(watch).map(drop)
+    thread::Builder::new().name("watch-parent".to_owned()).spawn(watch)?;
+    begun.wait();
+    Ok(())
 }
 
 #[cfg(test)]

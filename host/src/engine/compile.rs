@@ -22,7 +22,11 @@ pub(super) const JOB_VARIABLE: &str = "CL_REVENUE_OPS_COMPILE";
 #[derive(Clone, Debug)]
 pub enum Compiler {
     /// In a child: this program with the subcommand `compile-module`.
-    Child(PathBuf),
+    Child {
+        program: PathBuf,
+        /// Under its limits alone where the system knows no filter for it; else nothing is compiled then.
+        or_unsealed: bool,
+    },
     /// In this process, without limits: for tests and benchmarks.
     InProcess,
 }
@@ -56,7 +60,7 @@ impl Compiler {
 
     fn once(&self, job: Job<'_>) -> Result<Vec<u8>, Failed> {
         match self {
-            Compiler::Child(program) => in_child(program, job),
+            Compiler::Child { program, or_unsealed } => in_child(program, *or_unsealed, job),
             Compiler::InProcess => in_process(job).map_err(Failed::Refused),
         }
     }
@@ -69,12 +73,13 @@ pub(super) fn in_process(job: Job<'_>) -> Result<Vec<u8>, String> {
         .map_err(|error| printable(&format!("{error:#}"), 400))
 }
 
-fn in_child(program: &Path, job: Job<'_>) -> Result<Vec<u8>, Failed> {
+fn in_child(program: &Path, or_unsealed: bool, job: Job<'_>) -> Result<Vec<u8>, Failed> {
     let Job { wasm, class, tier, space } = job;
     let limits = class.limits();
     let errand = Errand {
         subcommand: COMPILE_SUBCOMMAND,
         job: (JOB_VARIABLE, format!("{} {} {}", class.name(), tier.name(), space.name())),
+        or_unsealed,
         bytes: wasm,
         most: limits.artefact_bytes,
         patience: limits.compile_wall,

@@ -72,6 +72,11 @@ impl FaultKind {
         }
     }
 
+    /// Reads the code.
+    pub fn of_code(code: &str) -> Option<FaultKind> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
     /// Whether the engine itself finds it within a call.
     pub(super) const fn is_within_a_call(self) -> bool {
         !matches!(self, FaultKind::WorkerDied | FaultKind::NoWorker)
@@ -91,8 +96,7 @@ pub enum Repeats {
 
 /// How a call with a fault of this code ends when it is made again, anywhere.
 pub fn repeats(code: &str) -> Repeats {
-    let kind = FaultKind::ALL.into_iter().find(|kind| kind.code() == code);
-    match kind {
+    match FaultKind::of_code(code) {
         Some(
             FaultKind::Trap
             | FaultKind::OutOfFuel

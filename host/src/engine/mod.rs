@@ -14,6 +14,7 @@
 //! | `imports` | what a component is, before it is compiled |
 //! | `errand` | work given to a process of its own |
 //! | `compile`, `child` | compiling strangers' code in a process that may die |
+//! | `seal` | what those processes give up, and the system calls that they may still make |
 //! | `cache` | artefacts on disk, authenticated |
 //! | `config`, `limits`, `gate` | the engine's settings, the limits, the clock |
 //! | `site`, `run` | where calls run, and one call |
@@ -38,6 +39,7 @@ mod load_fault;
 mod module;
 mod replay;
 mod run;
+mod seal;
 mod site;
 mod transcribe;
 mod v1;
@@ -137,11 +139,22 @@ impl EngineOptions {
             exports_dir: dir.join("exports"),
             cache_dir: dir.join("cache"),
             key_file: dir.join("cache.key"),
-            compiler: Compiler::Child(program.clone()),
+            compiler: Compiler::Child { program: program.clone(), or_unsealed: true },
             place: Place::Worker { program, or_here: true },
             allocation: Allocation::default(),
             interpreted: BTreeSet::new(),
         })
+    }
+
+    /// The processes that the setting `strategy_worker` wants: `auto`, `required` or `off`. Where they are
+    /// required, none does anything that is not shut off.
+    #[must_use]
+    pub fn as_told(mut self, word: &str) -> EngineOptions {
+        self.place = self.place.as_told(word);
+        if let Compiler::Child { or_unsealed, .. } = &mut self.compiler {
+            *or_unsealed = word != "required";
+        }
+        self
     }
 }
 

@@ -98,7 +98,8 @@ fn a_compiler_that_dies_is_told_from_a_module_that_is_wrong() {
             "{script}: {fault}"
         );
     }
-    let missing = EngineOptions { compiler: Compiler::Child(place.path("missing")), ..place.options() };
+    let compiler = Compiler::Child { program: place.path("missing"), or_unsealed: false };
+    let missing = EngineOptions { compiler, ..place.options() };
     let fault = Engine::new(missing).unwrap().load(&name("guest")).unwrap_err();
     assert!(fault.to_string().contains("could not be run"), "{fault}");
 }

@@ -80,7 +80,7 @@ impl Place {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_cl-revenue-ops"));
         let site = Site::Worker { program: program.clone(), or_here: false };
         let options = EngineOptions::in_dir(self.0.path()).unwrap();
-        EngineOptions { compiler: Compiler::Child(program), place: site, ..options }
+        EngineOptions { compiler: Compiler::Child { program, or_unsealed: false }, place: site, ..options }
     }
 
     pub fn engine(&self) -> Engine {
@@ -94,7 +94,7 @@ impl Place {
 
     /// An engine whose compiler is a shell script.
     pub fn with_compiler(&self, script: &str) -> Engine {
-        let compiler = Compiler::Child(self.script("compiler", script));
+        let compiler = Compiler::Child { program: self.script("compiler", script), or_unsealed: false };
         Engine::new(EngineOptions { compiler, ..self.options() }).unwrap()
     }
 

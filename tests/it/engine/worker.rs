@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// Far longer than anything here takes on a busy machine.
 const GENEROUS: Duration = Duration::from_secs(60);
 
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {

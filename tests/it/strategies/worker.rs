@@ -55,6 +55,14 @@ mod escape {
         }
         let place = &status["strategies"]["place"];
         assert!(place["deaths"].as_u64() >= Some(3), "{place}");
+        // What is kept of such a call says what it was. Made again by code of our own compiler, it ends.
+        let replay = json!(["replay", done["id"], "fee", "escape-open"]);
+        let answer = stage.success("revenue-strategy", replay).await;
+        let call = &answer["calls"][0];
+        assert_eq!((&answer["identical"], &call["differences_total"]), (&json!(null), &json!(0)), "{answer}");
+        assert_eq!(call["fault"], json!({ "then": "worker_died", "now": null }), "{answer}");
+        let why = "the call of then has no answer: the process that ran it died (worker_died)";
+        assert_eq!(call["why"], why, "{answer}");
         stage.end().await;
     }
 }

@@ -49,7 +49,8 @@ pub(super) fn run(options: &Options) -> Result<Verdict> {
         EngineName::Native => Target::Native,
         EngineName::Pulley => Target::Pulley,
     };
-    let compiler = Compiler::Child(std::env::current_exe().context("the path of this program")?);
+    let program = std::env::current_exe().context("the path of this program")?;
+    let compiler = Compiler::Child { program, or_unsealed: true };
     let now = compiler.replay(&recording, target).map_err(|why| anyhow!("{file}: {why}"))?;
     let judgement = compare(recording.transcript.kind, &recording.transcript.answer, &now);
     let told = Told { recording: &recording, target, now: &now, judgement: &judgement };

@@ -1,6 +1,6 @@
 //! Two answers to the same call: the same, or where they differ.
 
-use crate::engine::{Repeats, repeats};
+use crate::engine::{FaultKind, Repeats, repeats};
 use crate::model::rebalance::RebalanceDecision;
 use crate::model::strategy::StrategyDecision;
 use crate::model::{Answer, CycleKind};
@@ -35,14 +35,24 @@ pub fn compare(kind: CycleKind, then: &Answer, now: &Answer) -> Judgement {
     if then == now && repeats_of(then) != Repeats::Never {
         return Judgement::Identical;
     }
-    for (answer, when) in [(then, "then"), (now, "now")] {
+    for (answer, when) in [(then, "of then"), (now, "of now")] {
         if let (Answer::Failed { code, .. }, Repeats::Never | Repeats::Here) = (answer, repeats_of(answer)) {
-            return Judgement::Unknown(format!(
-                "the call ended by '{code}' {when}, which depends on more than the module and what it was told"
-            ));
+            return Judgement::Unknown(beyond_the_call(code, when));
         }
     }
     Judgement::Differs(differences(&facts(kind, then), &facts(kind, now), (then, now)))
+}
+
+/// What else than the module and what it was told ended a call by a fault of this code.
+fn beyond_the_call(code: &str, when: &str) -> String {
+    let what = match FaultKind::of_code(code) {
+        Some(FaultKind::NoWorker) => "was not made: there was no process to make it in",
+        Some(FaultKind::WorkerDied) => "has no answer: the process that ran it died",
+        Some(FaultKind::Deadline) => "ran out of time, of which a machine may take more or less",
+        Some(FaultKind::Stack) => "used up its stack, of which a machine's code may take more or less",
+        _ => "ended in a way that depends on more than the module and what it was told",
+    };
+    format!("the call {when} {what} ({code})")
 }
 
 fn repeats_of(answer: &Answer) -> Repeats {
@@ -239,9 +249,20 @@ mod tests {
         for other in [failed("stack", 6), failed("trap", 9), made.clone()] {
             assert!(matches!(judge(&failed("stack", 5), &other), Judgement::Unknown(_)), "{other:?}");
         }
-        for code in ["deadline", "worker_died", "of another version"] {
-            for (then, now) in [(failed(code, 5), failed(code, 5)), (made.clone(), failed(code, 5))] {
-                assert!(matches!(judge(&then, &now), Judgement::Unknown(_)), "{code}");
+        for (code, what) in [
+            ("deadline", "ran out of time"),
+            ("worker_died", "has no answer: the process that ran it died"),
+            ("no_worker", "was not made: there was no process to make it in"),
+            ("of another version", "ended in a way that depends on more"),
+        ] {
+            for (then, now, when) in [
+                (failed(code, 5), failed(code, 5), "then"),
+                (failed(code, 5), made.clone(), "then"),
+                (made.clone(), failed(code, 5), "now"),
+            ] {
+                let Judgement::Unknown(why) = judge(&then, &now) else { panic!("{code}") };
+                assert!(why.starts_with(&format!("the call of {when} {what}")), "{why}");
+                assert!(why.ends_with(&format!("({code})")), "{why}");
             }
         }
     }

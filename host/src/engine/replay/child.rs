@@ -1,8 +1,10 @@
 //! What the program does as `replay-module`: makes one recorded call again.
 
-use super::{CALL_CPU_S, Recording, Replayer, Target};
+use super::replayer::Bench;
+use super::{CALL_CPU_S, Recording, Target};
 use crate::engine::child::{self, Ended, broken};
 use crate::engine::limits::LimitClass;
+use crate::engine::seal::{self, Role};
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
@@ -23,15 +25,18 @@ fn run() -> Result<(), Ended> {
         return Err(Ended::Broken(format!("{JOB_VARIABLE} is not 'CLASS ENGINE': the plugin sets it")));
     };
     child::watch_parent().map_err(broken("cannot watch the parent"))?;
-    child::limit(class.limits(), CALL_CPU_S).map_err(broken("cannot limit itself"))?;
+    let bench = Bench::new(target).map_err(|fault| Ended::Broken(fault.to_string()))?;
+    let is_sealed = child::shut_off(Role::Replayer, class.limits(), CALL_CPU_S)?;
     let mut bytes = Vec::new();
     let most = Recording::MOST_BYTES as u64;
     io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(broken("cannot read the call"))?;
     let recording = Recording::from_bytes(&bytes).map_err(Ended::Refused)?;
-    let replayer = Replayer::new(&recording.wasm, recording.transcript.kind, class, target)
+    let replayer = bench
+        .replayer(&recording.wasm, recording.transcript.kind, class)
         .map_err(|fault| Ended::Refused(fault.to_string()))?;
-    // The thread that counts time was the last one.
-    child::forbid_processes().map_err(broken("cannot limit itself"))?;
+    if is_sealed {
+        seal::no_more_code().map_err(Ended::Broken)?;
+    }
     let answer = replayer.call(&recording.transcript.input).map_err(Ended::Refused)?;
     let answer = postcard::to_allocvec(&answer).expect("plain data has a canonical form");
     let mut out = io::stdout().lock();

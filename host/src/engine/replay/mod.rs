@@ -63,8 +63,8 @@ impl Compiler {
         let call = &recording.transcript;
         let class = LimitClass::from_name(&call.class)
             .ok_or_else(|| format!("there is no class '{}'", call.class))?;
-        let program = match self {
-            Compiler::Child(program) => program,
+        let (program, or_unsealed) = match self {
+            Compiler::Child { program, or_unsealed } => (program, *or_unsealed),
             Compiler::InProcess => {
                 let replayer = Replayer::new(&recording.wasm, call.kind, class, target);
                 return replayer.map_err(|fault| fault.to_string())?.call(&call.input);
@@ -74,6 +74,7 @@ impl Compiler {
         let errand = Errand {
             subcommand: REPLAY_SUBCOMMAND,
             job: (child::JOB_VARIABLE, format!("{} {}", class.name(), target.name())),
+            or_unsealed,
             bytes: &recording.to_bytes(),
             most: MOST_ANSWER,
             patience: *compile_wall + Duration::from_secs(CALL_CPU_S),

@@ -9,6 +9,7 @@ use crate::engine::fault::{FaultKind, StrategyFault, printable};
 use crate::engine::gate::Gate;
 use crate::engine::limits::LimitClass;
 use crate::engine::run::{AskFault, Cost, Runner};
+use crate::engine::seal::{self, Role};
 use crate::engine::world::{Fees, Rebalances, World};
 use crate::model::CycleKind;
 use crate::model::strategy::Description;
@@ -75,7 +76,7 @@ impl Worker {
         let engine = config::running(allocation, space, 1).map_err(failed)?;
         let gate = Gate::new(&engine).map_err(|error| format!("the engine's clock: {error}"))?;
         seal::limit().map_err(|error| format!("it cannot limit itself: {error}"))?;
-        seal::shut()?;
+        seal::shut(Role::Worker)?;
         Ok(Worker { engine, space, gate: Arc::new(gate), component: None })
     }
 
@@ -154,30 +155,4 @@ fn decide<'a, W: World>(
         Err(_) => out.blobs(none.each_mut()),
     }
     .value(&Decided { cost, answer })
-}
-
-#[cfg(target_os = "linux")]
-use super::seal;
-
-/// Elsewhere there is nothing that could shut a process off as it has to be.
-#[cfg(not(target_os = "linux"))]
-mod seal {
-    use std::fs::File;
-    use std::io;
-
-    pub(super) fn take_stream() -> io::Result<File> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn limit() -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn shut() -> Result<(), String> {
-        Err("this system has no filter of system calls".to_owned())
-    }
-
-    pub(super) fn no_more_code() -> Result<(), String> {
-        shut()
-    }
 }

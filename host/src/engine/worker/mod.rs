@@ -13,15 +13,12 @@
 //! | `away` | one module's calls through the crew |
 //! | `process` | one worker, seen from the plugin |
 //! | `inside` | what a worker does |
-//! | `seal` | what a worker gives up, and the calls it may still make |
 
 mod away;
 mod crew;
 mod inside;
 mod plain;
 mod process;
-#[cfg(target_os = "linux")]
-mod seal;
 mod wire;
 
 pub(super) use away::{Away, Cargo};
