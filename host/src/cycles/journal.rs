@@ -7,14 +7,20 @@ pub use compare::{Difference, Judgement, compare};
 pub use replay::{Replayed, Wanted, pseudonyms};
 
 use super::Services;
+use super::strategies::{Call, Trial};
 use crate::engine::{Module, StrategyFault, World};
 use crate::model::UnixTime;
 use crate::model::{Digest, StrategyName, Transcript};
-use crate::store::{Connection, installed, journal};
+use crate::store::journal::{self, Ready};
+use crate::store::{Connection, installed};
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Calls that are made ready for the journal.
+pub(super) type Packing = JoinHandle<Result<Vec<Ready>>>;
 
 impl Services {
     /// Has a module decide, on a thread that may block, and writes the call down; says how long it took.
@@ -36,6 +42,24 @@ impl Services {
         }
         let (strategy, module) = (strategy.clone(), module.clone());
         self.on_engine(move |engine| engine.transcribe(&strategy, &module, &input)).await
+    }
+
+    /// Begins to make the calls of a cycle ready for the journal, which goes on beside the cycle. None
+    /// are where there is no journal.
+    pub(super) fn pack<W: World>(&self, calls: &[Call<W>], trials: &[Trial<W>]) -> Packing {
+        let has_journal = self.config().journal_mb > 0;
+        let made = calls.iter().chain(trials.iter().map(|trial| &trial.call)).filter(|_| has_journal);
+        let made: Vec<Arc<Transcript>> = made.filter_map(|call| call.transcript.clone()).collect();
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            let mut ready = Vec::with_capacity(made.len());
+            for call in made {
+                let asked = Arc::clone(&call);
+                let base = store.read(move |conn| journal::base(conn, &asked)).await?;
+                ready.push(tokio::task::spawn_blocking(move || Ready::new(call, base)).await??);
+            }
+            Ok(ready)
+        })
     }
 
     /// Forgets calls that are too old or too many, and modules that nothing needs any more.

@@ -26,7 +26,7 @@ impl Engine {
             module: module.digest,
             class: module.class.name().to_owned(),
             format: FORMAT,
-            input: bytes(input),
+            input: bytes(input).into(),
             answer: answer::<W>(&result, cost),
         };
         (result, took, transcript)

@@ -25,4 +25,4 @@ pub use ids::{ChannelId, Digest, ParseIdError, PeerId, Scid, Txid};
 pub use ledger::SignedMsat;
 pub use policy::{Policy, RebalanceMode, StrategyName};
 pub use time::{ClockJump, Tick, UnixTime};
-pub use transcript::{Answer, CycleKind, Transcript};
+pub use transcript::{Answer, CycleKind, Told, Transcript};

@@ -53,7 +53,7 @@ pub struct Transcript {
     /// [`FORMAT`] of the program that made the call.
     pub format: u32,
     /// The input's canonical bytes.
-    pub input: Vec<u8>,
+    pub input: Told,
     pub answer: Answer,
 }
 
@@ -66,10 +66,36 @@ pub enum Answer {
     Failed { fuel: Option<u64>, code: String },
 }
 
-impl Transcript {
-    /// SHA-256 of what the module was told.
-    pub fn input_digest(&self) -> Digest {
-        Digest::of(&self.input)
+/// What a module was told, with its digest, which costs more than most that is done with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    bytes: Vec<u8>,
+    digest: Digest,
+}
+
+impl Told {
+    /// SHA-256 of the bytes.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The bytes alone.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+impl From<Vec<u8>> for Told {
+    fn from(bytes: Vec<u8>) -> Told {
+        Told { digest: Digest::of(&bytes), bytes }
+    }
+}
+
+impl std::ops::Deref for Told {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -72,7 +72,7 @@ fn calls(plan: &Plan) -> Vec<Value> {
                 "version": call.version,
                 "channels": call.channels.len(),
                 "fuel": call.result.as_ref().ok().map(|decision| decision.fuel),
-                "inputs_digest": call.transcript.as_ref().map(|call| call.input_digest().to_string()),
+                "inputs_digest": call.inputs_digest().map(|digest| digest.to_string()),
                 "fault": call.result.as_ref().err().map(|(code, text)| json!({ "code": code, "text": text })),
                 "fallback": call.fallback.as_ref().map(|name| name.as_str()),
             })

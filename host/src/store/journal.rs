@@ -4,12 +4,15 @@
 //! an earlier one, their base, which stands for itself: no call depends on more than one other.
 
 mod pack;
+mod ready;
+
+pub use ready::{Base, Ready, base};
 
 use super::sql::{Unsigned, int, opt_int, word};
 use crate::model::transcript::FORMAT;
-use crate::model::{Answer, CycleKind, Digest, StrategyName, Transcript, UnixTime};
+use crate::model::{Answer, CycleKind, Digest, StrategyName, Told, Transcript, UnixTime};
 use anyhow::{Context, Result, bail};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use std::collections::BTreeSet;
 
 /// Most calls that are compressed against one: it cannot go before the last of them does.
@@ -27,16 +30,20 @@ pub struct Kept {
 }
 
 /// Keeps a call of a cycle.
-pub fn record(tx: &Transaction<'_>, cycle_id: i64, at: UnixTime, call: &Transcript) -> Result<()> {
-    let decision: &[u8] = match &call.answer {
-        Answer::Decided { decision, .. } => decision,
-        Answer::Failed { .. } => &[],
-    };
-    let raw = [&call.input, decision].concat();
-    let (base, packed) = match base(tx, call)? {
-        Some(base) => against(&raw, &base)?,
-        None => (None, pack::pack(&raw, &[])?),
-    };
+pub fn record(tx: &Transaction<'_>, cycle_id: i64, at: UnixTime, ready: &Ready) -> Result<()> {
+    match ready.base {
+        Some(base) if !stands(tx, base)? => insert(tx, cycle_id, at, &ready.alone()?),
+        _ => insert(tx, cycle_id, at, ready),
+    }
+}
+
+/// Whether a base is there still: it may have been forgotten since it was found.
+fn stands(tx: &Transaction<'_>, base: i64) -> Result<bool> {
+    Ok(tx.prepare_cached("SELECT 1 FROM journal WHERE id = ?1 AND base_id IS NULL")?.exists([base])?)
+}
+
+fn insert(tx: &Transaction<'_>, cycle_id: i64, at: UnixTime, ready: &Ready) -> Result<()> {
+    let Ready { call, decision_digest, base, packed } = ready;
     let fault = match &call.answer {
         Answer::Failed { code, .. } => Some(code),
         Answer::Decided { .. } => None,
@@ -55,10 +62,10 @@ pub fn record(tx: &Transaction<'_>, cycle_id: i64, at: UnixTime, call: &Transcri
         call.class,
         call.format,
         env!("CARGO_PKG_VERSION"),
-        call.input_digest(),
+        call.input.digest(),
         int(call.input.len() as u64)?,
-        call.answer.digest(),
-        int(decision.len() as u64)?,
+        decision_digest,
+        int(ready::decision(&call.answer).len() as u64)?,
         fault,
         opt_int(call.answer.fuel())?,
         base,
@@ -66,44 +73,6 @@ pub fn record(tx: &Transaction<'_>, cycle_id: i64, at: UnixTime, call: &Transcri
         packed,
     ])?;
     Ok(())
-}
-
-/// A call that stands for itself.
-struct Base {
-    id: i64,
-    raw: Vec<u8>,
-    /// Mean size of this call and those against it, bytes.
-    mean: u64,
-}
-
-/// What the next call like this one is compressed against, if it may still be.
-fn base(tx: &Transaction<'_>, call: &Transcript) -> Result<Option<Base>> {
-    let found = tx
-        .prepare_cached(
-            "SELECT id, input_bytes + decision_bytes, packed FROM journal
-             WHERE module = ?1 AND kind = ?2 AND strategy = ?3 AND base_id IS NULL ORDER BY id DESC LIMIT 1",
-        )?
-        .query_row(params![call.module, call.kind.name(), call.strategy.as_str()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Unsigned>(1)?.0, row.get::<_, Vec<u8>>(2)?))
-        })
-        .optional()?;
-    let Some((id, bytes, packed)) = found else { return Ok(None) };
-    let (count, sum) = tx
-        .prepare_cached("SELECT count(*), coalesce(sum(packed_bytes), 0) FROM journal WHERE base_id = ?1")?
-        .query_row([id], |row| Ok((row.get::<_, Unsigned>(0)?.0, row.get::<_, Unsigned>(1)?.0)))?;
-    // A damaged base spoils what was compressed against it, not what comes.
-    let raw = pack::unpack(&packed, bytes, &[]).ok().filter(|_| count < MOST_ON_BASE);
-    Ok(raw.map(|raw| Base { id, raw, mean: (sum + packed.len() as u64) / (count + 1) }))
-}
-
-/// The bytes against a base; for themselves, as the next base, when they are so different from it by
-/// now that the mean of all calls against it would grow.
-fn against(raw: &[u8], base: &Base) -> Result<(Option<i64>, Vec<u8>)> {
-    let packed = pack::pack(raw, &base.raw)?;
-    if packed.len() as u64 <= base.mean {
-        return Ok((Some(base.id), packed));
-    }
-    Ok((None, pack::pack(raw, &[])?))
 }
 
 /// The calls of a cycle that are kept, by strategy; of one strategy, where it is named.
@@ -149,10 +118,10 @@ fn read(row: &Row<'_>) -> Result<Kept> {
         module: row.get("module")?,
         class: row.get("class")?,
         format: row.get("format")?,
-        input,
+        input: Told::from(input),
         answer,
     };
-    if transcript.input_digest() != row.get("input_digest")? {
+    if transcript.input.digest() != row.get("input_digest")? {
         bail!(
             "what is kept of the input of '{}' is not what it was told: its digest differs",
             transcript.strategy

@@ -69,10 +69,10 @@ fn write_a_thousand_calls_down() {
     while calls.len() < CALLS {
         if calls.len() % REBALANCE_EVERY == 0 {
             let (_, _, call) = engine.transcribe(&rebalances, &evaluator, &node.rebalances());
-            calls.push((1, call.input, call.answer));
+            calls.push((1, call.input.into_bytes(), call.answer));
         } else {
             let (decision, _, call) = engine.transcribe(&fees, &module, &node.input);
-            calls.push((0, call.input, call.answer));
+            calls.push((0, call.input.into_bytes(), call.answer));
             node.step(decision.unwrap());
         }
     }

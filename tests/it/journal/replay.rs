@@ -6,12 +6,13 @@ use crate::rebalance::place as rebalances;
 use crate::support::{DEADLINE, Stage, wait_until};
 use cl_revenue_ops::model::strategy::StrategyDecision;
 use cl_revenue_ops::model::{Answer, CycleKind};
-use cl_revenue_ops::store::journal;
+use cl_revenue_ops::store::journal::{self, Ready};
 use lab::market::ChannelSpec;
 use lab::{Flavour, MarketSpec};
 use rusqlite::{Connection, TransactionBehavior};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The number of a cycle that never was.
 const TAMPERED: u64 = 7_000_000;
@@ -118,7 +119,8 @@ async fn a_tampered_record_says_where_it_differs() {
     let then = changed.proposals[0].fee.0 + 1;
     changed.proposals[0].fee.0 = then;
     *decision = postcard::to_allocvec(&changed).unwrap();
-    journal::record(&tx, TAMPERED as i64, call.at, &call.transcript).unwrap();
+    let ready = Ready::new(Arc::new(call.transcript), None).unwrap();
+    journal::record(&tx, TAMPERED as i64, call.at, &ready).unwrap();
     let more = "UPDATE journal SET fuel = fuel + 1 WHERE cycle_id = ?1 AND strategy = 'static'";
     tx.execute(more, [cycle as i64]).unwrap();
     tx.commit().unwrap();

@@ -2,9 +2,19 @@
 
 use super::nodes::Node;
 use crate::engine::place::{Place, name};
-use cl_revenue_ops::model::{CycleKind, PeerId, UnixTime};
-use cl_revenue_ops::store::{Store, journal};
+use cl_revenue_ops::model::{CycleKind, PeerId, Transcript, UnixTime};
+use cl_revenue_ops::store::Store;
+use cl_revenue_ops::store::journal::{self, Ready};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Keeps a call as a cycle does.
+async fn keep(store: &Store, cycle: i64, call: &Transcript) {
+    let (call, asked) = (Arc::new(call.clone()), call.clone());
+    let base = store.read(move |conn| journal::base(conn, &asked)).await.unwrap();
+    let ready = Ready::new(call, base).unwrap();
+    store.write(move |tx| journal::record(tx, cycle, UnixTime(1), &ready)).await.unwrap();
+}
 
 /// Bytes per call, and how long keeping one takes, on a node with this many channels.
 async fn measure(channels: usize, cycles: i64) -> (u64, Duration) {
@@ -17,9 +27,8 @@ async fn measure(channels: usize, cycles: i64) -> (u64, Duration) {
     for cycle in 1..=cycles {
         let (decision, _, transcript) = engine.transcribe(&dynamic, &module, &node.input);
         raw += transcript.input.len();
-        let kept = transcript.clone();
         let start = Instant::now();
-        store.write(move |tx| journal::record(tx, cycle, UnixTime(1), &kept)).await.unwrap();
+        keep(&store, cycle, &transcript).await;
         took += start.elapsed();
         let read =
             store.read(move |conn| journal::calls(conn, CycleKind::Fee, cycle as u64, None)).await.unwrap();
@@ -47,8 +56,7 @@ async fn calls_of_evaluators_are_kept_too() {
     let module = engine.load_evaluator(&evaluator).unwrap();
     let store = Store::open(&place.path("books.db"), &PeerId([2; 33]), "regtest").unwrap();
     let (_, _, transcript) = engine.transcribe(&evaluator, &module, &Node::new(20, 1).rebalances());
-    let kept = transcript.clone();
-    store.write(move |tx| journal::record(tx, 1, UnixTime(1), &kept)).await.unwrap();
+    keep(&store, 1, &transcript).await;
     let read = store.read(|conn| journal::calls(conn, CycleKind::Rebalance, 1, None)).await.unwrap();
     assert_eq!(read[0].transcript, transcript);
 }

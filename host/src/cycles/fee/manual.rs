@@ -54,9 +54,10 @@ impl Services {
             held: Vec::new(),
             trials: Vec::new(),
         };
+        let packing = self.pack(&plan.calls, &plan.trials);
         let outcomes = self.apply_fees(&plan).await;
         let outcome = outcomes.first().cloned();
-        self.record_cycle(plan, outcomes, "operator", started.elapsed()).await?;
+        self.record_cycle((plan, packing), outcomes, "operator", started.elapsed()).await?;
         Ok(Some(ManualFee { channel, verdict, outcome }))
     }
 }

@@ -65,6 +65,7 @@ impl Services {
         }
         let snapshot = self.observe().await?;
         let plan = self.plan_fees(snapshot, &scope).await?;
+        let packing = self.pack(&plan.calls, &plan.trials);
         let outcomes = self.apply_fees(&plan).await;
         let word = match (trigger, &scope) {
             (Trigger::Timer, _) => "timer",
@@ -72,7 +73,7 @@ impl Services {
             (Trigger::Woken, Scope::Peers(_)) => "policy",
         };
         let tally = tally(&plan, &outcomes);
-        self.record_cycle(plan, outcomes, word, started.elapsed())
+        self.record_cycle((plan, packing), outcomes, word, started.elapsed())
             .await
             .context("recording the fee cycle")?;
         // The cycle is over and recorded; what fails here is tried again after the next.

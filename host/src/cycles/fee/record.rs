@@ -2,6 +2,7 @@
 
 use super::{Held, Plan, Planned, inputs};
 use crate::cycles::Services;
+use crate::cycles::journal::Packing;
 use crate::cycles::strategies::{Call, memories, note_calls, tell_quarantined};
 use crate::engine::Fees;
 use crate::model::fee::{Origin, Outcome};
@@ -25,7 +26,7 @@ impl Services {
     /// Records a cycle as it went.
     pub(super) async fn record_cycle(
         &self,
-        plan: Plan,
+        (plan, packing): (Plan, Packing),
         outcomes: Vec<Outcome>,
         trigger: &'static str,
         took: Duration,
@@ -56,12 +57,12 @@ impl Services {
             node_states,
             in_force,
         };
-        let (calls, trials, with_journal) = (plan.calls, plan.trials, plan.config.journal_mb > 0);
+        let (calls, trials, ready) = (plan.calls, plan.trials, packing.await??);
         let quarantined = self
             .store
             .write(move |tx| {
                 let id = cycles::record(tx, &record)?;
-                note_calls(tx, (id, now), (&calls, &trials), with_journal)
+                note_calls(tx, (id, now), (&calls, &trials), &ready)
             })
             .await?;
         tell_quarantined(&quarantined, "dynamic");

@@ -86,9 +86,10 @@ impl Services {
                 }
             },
         }
+        let packing = self.pack(&plan.calls, &plan.trials);
         self.apply_rebalances(&mut plan).await;
         let result = outcome(&ground, &plan.judged, &plan.passed);
-        self.record_rebalances(plan, "operator", started.elapsed()).await?;
+        self.record_rebalances((plan, packing), "operator", started.elapsed()).await?;
         Ok(result)
     }
 }

@@ -43,13 +43,14 @@ impl Services {
         let started = Instant::now();
         let snapshot = self.observe().await?;
         let mut plan = self.plan_rebalances(snapshot, false).await?;
+        let packing = self.pack(&plan.calls, &plan.trials);
         self.apply_rebalances(&mut plan).await;
         let word = match trigger {
             Trigger::Timer => "timer",
             Trigger::Woken => "woken",
         };
         let told = plan.to_string();
-        self.record_rebalances(plan, word, started.elapsed())
+        self.record_rebalances((plan, packing), word, started.elapsed())
             .await
             .context("recording the rebalance cycle")?;
         // The cycle is over and recorded; what fails here is tried again after the next.

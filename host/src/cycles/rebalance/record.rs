@@ -2,6 +2,7 @@
 
 use super::{Done, Judged, Passed, RebalancePlan};
 use crate::cycles::Services;
+use crate::cycles::journal::Packing;
 use crate::cycles::strategies::{memories, note_calls, tell_quarantined};
 use crate::model::job::JobOrigin;
 use crate::store::attempts::{self, Attempted, Candidate};
@@ -12,7 +13,7 @@ impl Services {
     /// Records a cycle, or an operator's wish, as it went.
     pub(super) async fn record_rebalances(
         &self,
-        plan: RebalancePlan,
+        (plan, packing): (RebalancePlan, Packing),
         trigger: &'static str,
         took: Duration,
     ) -> Result<()> {
@@ -30,12 +31,12 @@ impl Services {
             states,
             node_states,
         };
-        let (calls, trials, with_journal) = (plan.calls, plan.trials, plan.config.journal_mb > 0);
+        let (calls, trials, ready) = (plan.calls, plan.trials, packing.await??);
         let quarantined = self
             .store
             .write(move |tx| {
                 let id = attempts::record(tx, &record)?;
-                note_calls(tx, (id, now), (&calls, &trials), with_journal)
+                note_calls(tx, (id, now), (&calls, &trials), &ready)
             })
             .await?;
         tell_quarantined(&quarantined, "rebalance-ev");

@@ -5,10 +5,11 @@ use crate::cycles::Services;
 use crate::engine::{Module, World};
 use crate::model::strategy::{Decision, LastVerdict};
 use crate::model::{ChannelId, Digest, Ppm, StrategyName, Transcript, UnixTime};
+use crate::store::Transaction;
 use crate::store::cycles::{ModuleFault, ModuleRun};
+use crate::store::journal::{self, Ready};
 use crate::store::modules::ModuleFaults;
 use crate::store::states::{self, Holder, Memory, NodeStateRecord, StateRecord};
-use crate::store::{Transaction, journal};
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub struct Call<W: World> {
     /// The rows of the input.
     pub channels: Vec<ChannelId>,
     /// The call, to be made again; none when there was no call.
-    pub transcript: Option<Transcript>,
+    pub transcript: Option<Arc<Transcript>>,
     /// The decision, or what went wrong: code and text.
     pub result: Result<W::Decision, (&'static str, String)>,
     /// The strategy that answered instead.
@@ -59,7 +60,7 @@ impl<W: World> Call<W> {
 
     /// Digest of what the module was told.
     pub fn inputs_digest(&self) -> Option<Digest> {
-        self.transcript.as_ref().map(Transcript::input_digest)
+        self.transcript.as_ref().map(|call| call.input.digest())
     }
 
     /// What the decision cost; none after a fault.
@@ -154,7 +155,7 @@ impl Services {
             holder,
             took,
             channels,
-            transcript: Some(transcript),
+            transcript: Some(Arc::new(transcript)),
             result: result.map_err(|fault| (fault.kind.code(), fault.detail)),
             fallback: None,
         })
@@ -178,18 +179,16 @@ pub(in crate::cycles) fn memories<W: World>(
     (states, node_states)
 }
 
-/// Writes down the calls of a recorded cycle: into the journal, if there is to be one, and into the
-/// records of faults and trials. Gives the modules that came into quarantine now.
+/// Writes down the calls of a recorded cycle: into the journal, as far as they are ready for it, and
+/// into the records of faults and trials. Gives the modules that came into quarantine now.
 pub(in crate::cycles) fn note_calls<W: World>(
     tx: &Transaction<'_>,
     (cycle, now): (i64, UnixTime),
     (calls, trials): (&[Call<W>], &[Trial<W>]),
-    with_journal: bool,
+    ready: &[Ready],
 ) -> Result<Vec<ModuleFaults>> {
-    let on_trial = trials.iter().map(|trial| &trial.call);
-    let transcripts = calls.iter().chain(on_trial).filter_map(|call| call.transcript.as_ref());
-    for transcript in transcripts.filter(|_| with_journal) {
-        journal::record(tx, cycle, now, transcript)?;
+    for call in ready {
+        journal::record(tx, cycle, now, call)?;
     }
     let mut quarantined = Vec::new();
     for call in calls {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::store::testing::memory;
+use std::sync::Arc;
 
 fn strategy(name: &str) -> StrategyName {
     name.parse().expect("a name")
@@ -16,9 +17,15 @@ fn call(name: &str, module: u8, n: u32) -> Transcript {
         module: Digest([module; 32]),
         class: "native".to_owned(),
         format: FORMAT,
-        input,
+        input: input.into(),
         answer: Answer::Decided { fuel: u64::from(n), decision: n.to_be_bytes().repeat(9) },
     }
+}
+
+/// Keeps a call as a cycle does.
+fn record(tx: &Transaction<'_>, cycle: i64, at: UnixTime, call: &Transcript) -> Result<()> {
+    let ready = Ready::new(Arc::new(call.clone()), base(tx, call)?)?;
+    super::record(tx, cycle, at, &ready)
 }
 
 fn count(conn: &Connection, sql: &str) -> i64 {
@@ -116,4 +123,17 @@ fn damage_is_told_and_ends_with_what_depends_on_it() {
     }
     record(&tx, 3, UnixTime(1), &call("mine", 1, 3)).expect("kept");
     assert_eq!(calls(&tx, CycleKind::Fee, 3, None).expect("whole").len(), 1);
+}
+
+#[test]
+fn a_base_that_was_forgotten_meanwhile_is_not_needed() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    record(&tx, 1, UnixTime(1), &call("mine", 1, 1)).expect("kept");
+    let next = call("mine", 1, 2);
+    let ready = Ready::new(Arc::new(next.clone()), base(&tx, &next).expect("found")).expect("packed");
+    assert!(ready.base.is_some());
+    while prune(&tx, UnixTime(2), u64::MAX).expect("pruned") {}
+    super::record(&tx, 2, UnixTime(2), &ready).expect("kept");
+    assert_eq!(calls(&tx, CycleKind::Fee, 2, None).expect("calls")[0].transcript, next);
 }
