@@ -2,12 +2,15 @@
 //! with a cargo of their own: they are another target, and must come out the
 //! same whatever flags the host is built with.
 
+use sha2::{Digest, Sha256};
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
+/// A component's stack, which is cleared after each call, used or not: many times what ours take.
+const STACK_BYTES: u32 = 64 << 10;
 const STRATEGIES: [&str; 5] = ["dynamic", "static", "passive", "hive", "rebalance-ev"];
 
 fn main() {
@@ -44,7 +47,7 @@ fn list(dir: &Path, name: &str, files: &mut Vec<(String, PathBuf)>) {
 }
 
 /// Builds all strategies of the workspace at `root`, and tells the compiler of
-/// the host where each one is, as COMPONENT_<NAME>.
+/// the host where each one is, as COMPONENT_<NAME>, and its SHA-256, as DIGEST_<NAME>.
 pub(crate) fn components(root: &Path) {
     for source in ["strategies", "sdk/strategy", "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
@@ -61,7 +64,10 @@ pub(crate) fn components(root: &Path) {
         let from = built.join(TARGET).join("component").join(format!("strategy_{file}.wasm"));
         let to = out.join(format!("{name}.wasm"));
         std::fs::copy(&from, &to).unwrap_or_else(|error| panic!("the component {}: {error}", from.display()));
-        println!("cargo::rustc-env=COMPONENT_{}={}", file.to_uppercase(), to.display());
+        let component = std::fs::read(&to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
+        let (key, digest) = (file.to_uppercase(), Sha256::digest(component));
+        println!("cargo::rustc-env=COMPONENT_{key}={}", to.display());
+        println!("cargo::rustc-env=DIGEST_{key}={digest:x}");
     }
 }
 
@@ -77,14 +83,15 @@ fn build(root: &Path, target_dir: &Path) {
     }
     // Turns the linker's output into a component; comes with the toolchain.
     cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
-    // Paths of this machine must not change the component.
-    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", remap(root));
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags(root));
     let status = cargo.status().unwrap_or_else(|error| panic!("cargo could not be started: {error}"));
     assert!(status.success(), "the built-in strategies did not build: see the messages above ({status})");
 }
 
-fn remap(root: &Path) -> String {
-    let mut flags = vec![format!("--remap-path-prefix={}=/src", root.display())];
+fn flags(root: &Path) -> String {
+    let mut flags = vec![format!("-Clink-arg=-zstack-size={STACK_BYTES}")];
+    // Paths of this machine must not change the component.
+    flags.push(format!("--remap-path-prefix={}=/src", root.display()));
     if let Some(home) = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(default_cargo_home) {
         flags.push(format!("--remap-path-prefix={}=/cargo", home.display()));
     }

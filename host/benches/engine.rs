@@ -130,8 +130,12 @@ fn swap(criterion: &mut Criterion) {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_cl-revenue-ops"));
     let as_plugin = || {
         let options = EngineOptions::in_dir(&place()).expect("a directory to work in");
-        Engine::new(EngineOptions { compiler: Compiler::Child(program.clone()), place: worker(), ..options })
-            .expect("an engine")
+        Engine::new(EngineOptions {
+            compiler: Compiler::Child { program: program.clone(), or_unsealed: false },
+            place: worker(),
+            ..options
+        })
+        .expect("an engine")
     };
     let load = |engine: &Engine, wasm: &[u8]| {
         let name: StrategyName = "mine".parse().expect("a name");

@@ -1,15 +1,33 @@
 //! The strategies that the binary carries, as the build made them.
 
+use crate::model::Digest;
+
+/// A component, and its SHA-256.
+macro_rules! carried {
+    ($name:literal) => {
+        (include_bytes!(env!(concat!("COMPONENT_", $name))).as_slice(), env!(concat!("DIGEST_", $name)))
+    };
+}
+
+fn find(name: &str) -> Option<(&'static [u8], &'static str)> {
+    Some(match name {
+        "dynamic" => carried!("DYNAMIC"),
+        "static" => carried!("STATIC"),
+        "passive" => carried!("PASSIVE"),
+        "hive" => carried!("HIVE"),
+        "rebalance-ev" => carried!("REBALANCE_EV"),
+        _ => return None,
+    })
+}
+
 /// The component of a built-in strategy.
 pub fn component(name: &str) -> Option<&'static [u8]> {
-    match name {
-        "dynamic" => Some(include_bytes!(env!("COMPONENT_DYNAMIC"))),
-        "static" => Some(include_bytes!(env!("COMPONENT_STATIC"))),
-        "passive" => Some(include_bytes!(env!("COMPONENT_PASSIVE"))),
-        "hive" => Some(include_bytes!(env!("COMPONENT_HIVE"))),
-        "rebalance-ev" => Some(include_bytes!(env!("COMPONENT_REBALANCE_EV"))),
-        _ => None,
-    }
+    find(name).map(|(component, _)| component)
+}
+
+/// The SHA-256 of a built-in strategy's component, which the build knows already.
+pub(super) fn digest(name: &str) -> Option<Digest> {
+    find(name).map(|(_, digest)| digest.parse().expect("the build writes 64 hex digits"))
 }
 
 #[cfg(test)]
@@ -21,6 +39,7 @@ mod tests {
     fn every_built_in_name_has_a_component() {
         for name in StrategyName::BUILT_IN.into_iter().chain(StrategyName::EVALUATORS) {
             assert!(component(name).is_some_and(wasmparser::Parser::is_component), "{name}");
+            assert_eq!(digest(name), component(name).map(Digest::of), "{name}");
         }
         assert!(component("other").is_none());
     }

@@ -153,7 +153,7 @@ impl Loader {
     }
 
     pub(super) fn built_in<W: World>(&self, name: &str, site: &Site) -> Loaded<W> {
-        let Some(wasm) = builtin::component(name) else {
+        let (Some(wasm), Some(digest)) = (builtin::component(name), builtin::digest(name)) else {
             return Err(LoadFault::NotFound { name: printable(name, 80) });
         };
         let slot = W::shelf(self).slot(name);
@@ -161,7 +161,6 @@ impl Loader {
         if let Some(last) = &slot.last {
             return last.loaded.clone();
         }
-        let digest = Digest::of(wasm);
         let class = LimitClass::Native;
         let loaded = self.admit(&Candidate { name, wasm, digest, class, built_in: true }, site);
         slot.last = Some(Last { seen: None, digest, class, loaded: loaded.clone() });

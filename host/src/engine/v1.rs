@@ -1,6 +1,7 @@
 //! The adapter of contract version 1: `wit/v1` to and from the host's types.
 
 mod fee;
+mod packed;
 mod rebalance;
 
 use super::world::Interface;

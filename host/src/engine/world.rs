@@ -54,9 +54,6 @@ impl World for Rebalances {
     }
 }
 
-/// Lists of bytes in an input and in an answer: the states of channels, and that of the node.
-pub(super) const BLOBS: usize = 2;
-
 /// How the components of a world are linked, called and understood.
 pub trait Adapter: Sized {
     /// What the host tells.
@@ -79,10 +76,10 @@ pub trait Adapter: Sized {
     /// Channels in an input: fuel and output are measured by them.
     fn rows(input: &Self::Input) -> usize;
     fn lower(input: &Self::Input, about: &Description) -> Self::Lowered;
-    /// The lists of bytes of an input.
-    fn input_blobs(input: &mut Self::Lowered) -> [&mut Vec<u8>; BLOBS];
-    /// The lists of bytes of an answer.
-    fn answer_blobs(raw: &mut Self::Raw) -> [&mut Vec<u8>; BLOBS];
+    /// The lists of bytes of an input: its rows as the guest reads them, and states.
+    fn input_blobs(input: &mut Self::Lowered) -> Vec<&mut Vec<u8>>;
+    /// The lists of bytes of an answer: states.
+    fn answer_blobs(raw: &mut Self::Raw) -> Vec<&mut Vec<u8>>;
     fn decide(
         instance: &Self::Instance,
         store: &mut Store<Budget>,

@@ -1,15 +1,17 @@
 //! Fees: `wit/v1`'s world `fee-strategy`.
 
+use super::packed::{Packed, flat_enums, pack};
 use super::{base_fee, end, flow, lowered, msat, opener, params, signals, wit};
 use crate::engine::check::{self, RawDecision, RawProposal};
 use crate::engine::limits::{Budget, FACTOR_BYTES, PROPOSAL_BYTES};
-use crate::engine::world::{Adapter, BLOBS, Fees, Interface};
+use crate::engine::world::{Adapter, Fees, Interface};
 use crate::model::strategy::{ChannelRow, Description, FeeInput, FeeInterval, LastVerdict, StrategyDecision};
 use crate::model::{CycleKind, Ppm};
 use generated::exports::revenue_ops::strategy::fee::FeeDecision;
 use generated::{FeeStrategy, FeeStrategyPre};
+use serde::{Deserialize, Serialize};
 use wasmtime::Store;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{ComponentType, InstancePre, Lower};
 
 /// What the engine's generator makes of the contract.
 pub(super) mod generated {
@@ -20,6 +22,58 @@ pub(super) mod generated {
     });
 }
 
+/// The contract's `fee-input`, its long lists packed.
+#[derive(Debug, ComponentType, Lower, Serialize, Deserialize)]
+#[component(record)]
+pub struct Input {
+    #[component(name = "now-s")]
+    now_s: u64,
+    #[component(name = "cycle-s")]
+    cycle_s: u32,
+    seed: u64,
+    #[component(name = "block-height")]
+    block_height: u32,
+    #[component(name = "feerate-perkb")]
+    feerate_perkb: u32,
+    #[component(name = "feerate-mean-day-perkb")]
+    feerate_mean_day_perkb: u32,
+    #[component(name = "feerate-hours-perkb")]
+    feerate_hours_perkb: Vec<u32>,
+    #[component(name = "node-capacity-msat")]
+    node_capacity_msat: u64,
+    #[component(name = "node-local-msat")]
+    node_local_msat: u64,
+    #[component(name = "node-earned-day-msat")]
+    node_earned_day_msat: u64,
+    #[component(name = "node-earned-week-msat")]
+    node_earned_week_msat: u64,
+    params: Vec<wit::Param>,
+    channels: Packed<wit::Channel>,
+    intervals: Packed<wit::FeeInterval>,
+    signals: Vec<wit::Signal>,
+    states: wit::Blobs,
+    #[component(name = "node-state")]
+    node_state: Vec<u8>,
+}
+
+flat_enums! { wit::Opener wit::FlowClass wit::Verdict }
+
+pack! {
+    wit::FeeInterval {
+        start_s end_s fee_ppm live_s settled failed_liquidity failed_downstream out_msat fee_msat
+    }
+    wit::Channel {
+        pseudonym peer_pseudonym opener public connected age_blocks
+        capacity_msat local_msat spendable_msat receivable_msat htlcs_in htlcs_out htlc_slots
+        fee_ppm base_fee_msat htlc_max_msat peer_fee_ppm
+        min_fee_ppm max_fee_ppm target_ppm
+        in_day_msat out_day_msat in_week_msat out_week_msat earned_day_msat earned_week_msat
+        sourced_week_msat forwards_out_week forwards_in_week forwards_out_total last_out_s
+        flow flow_ratio velocity confidence rebalance_cost_ppm
+        last_verdict last_proposed_ppm last_change_s updates_left intervals_end
+    }
+}
+
 const _: () = assert!(size_of::<wit::Proposal>() <= PROPOSAL_BYTES);
 const _: () = assert!(size_of::<wit::Factor>() <= FACTOR_BYTES);
 
@@ -28,7 +82,7 @@ impl Adapter for Fees {
     type Decision = StrategyDecision;
     type Pre = FeeStrategyPre<Budget>;
     type Instance = FeeStrategy;
-    type Lowered = wit::FeeInput;
+    type Lowered = Input;
     type Raw = FeeDecision;
     const INTERFACE: &'static Interface = &super::FEE;
     const CYCLE: CycleKind = CycleKind::Fee;
@@ -49,24 +103,27 @@ impl Adapter for Fees {
         input.channels.len()
     }
 
-    fn lower(input: &FeeInput, about: &Description) -> wit::FeeInput {
+    fn lower(input: &FeeInput, about: &Description) -> Input {
         self::input(input, about)
     }
 
-    fn input_blobs(input: &mut wit::FeeInput) -> [&mut Vec<u8>; BLOBS] {
-        [&mut input.states.bytes, &mut input.node_state]
+    fn input_blobs(input: &mut Input) -> Vec<&mut Vec<u8>> {
+        let Input { channels, intervals, states, node_state, .. } = input;
+        vec![channels.bytes(), intervals.bytes(), &mut states.bytes, node_state]
     }
 
-    fn answer_blobs(raw: &mut FeeDecision) -> [&mut Vec<u8>; BLOBS] {
-        [&mut raw.states.bytes, &mut raw.node_state]
+    fn answer_blobs(raw: &mut FeeDecision) -> Vec<&mut Vec<u8>> {
+        vec![&mut raw.states.bytes, &mut raw.node_state]
     }
 
     fn decide(
         strategy: &FeeStrategy,
         store: &mut Store<Budget>,
-        input: &wit::FeeInput,
+        input: &Input,
     ) -> wasmtime::Result<Result<FeeDecision, String>> {
-        strategy.revenue_ops_strategy_fee().call_decide(store, input)
+        let decide = strategy.revenue_ops_strategy_fee().func_decide();
+        let decide = decide.func().typed::<(&Input,), (Result<FeeDecision, String>,)>(&*store)?;
+        decide.call(store, (input,)).map(|(answer,)| answer)
     }
 
     fn check(
@@ -155,20 +212,20 @@ fn channel(row: &ChannelRow, intervals_end: usize) -> wit::Channel {
 }
 
 /// The input in the contract's form, with only the signals that `about` asks for.
-fn input(input: &FeeInput, about: &Description) -> wit::FeeInput {
-    let mut channels = Vec::with_capacity(input.channels.len());
-    let mut intervals = Vec::with_capacity(input.channels.iter().map(|row| row.intervals.len()).sum());
+fn input(input: &FeeInput, about: &Description) -> Input {
+    let mut channels = Packed::with_capacity(input.channels.len());
+    let mut intervals = Packed::with_capacity(input.channels.iter().map(|row| row.intervals.len()).sum());
     let mut states = wit::Blobs {
         bytes: Vec::with_capacity(input.channels.iter().map(|row| row.state.len()).sum()),
         ends: Vec::with_capacity(input.channels.len()),
     };
     for row in &input.channels {
-        intervals.extend(row.intervals.iter().map(interval));
-        channels.push(channel(row, intervals.len()));
+        row.intervals.iter().for_each(|one| intervals.push(&interval(one)));
+        channels.push(&channel(row, intervals.len()));
         states.bytes.extend_from_slice(&row.state);
         states.ends.push(end(states.bytes.len()));
     }
-    wit::FeeInput {
+    Input {
         now_s: lowered(input.now.0),
         cycle_s: input.cycle_s,
         seed: lowered(input.seed),

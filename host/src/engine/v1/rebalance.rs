@@ -1,17 +1,19 @@
 //! Rebalances: `wit/v1`'s world `rebalance-strategy`.
 
+use super::packed::{Packed, pack};
 use super::{base_fee, end, flow, lowered, msat, opener, params, signals, wit};
 use crate::engine::check::rebalance::{self as check, RawDecision, RawProposal, RawRefusal};
 use crate::engine::limits::{Budget, PROPOSAL_BYTES};
-use crate::engine::world::{Adapter, BLOBS, Interface, Rebalances};
-use crate::model::rebalance::{Attempt, RebalanceDecision, RebalanceInput, RebalanceRow};
+use crate::engine::world::{Adapter, Interface, Rebalances};
+use crate::model::rebalance::{Attempt, RebalanceDecision, RebalanceInput, RebalanceRow, Sender};
 use crate::model::strategy::Description;
 use crate::model::{CycleKind, Ppm};
 use generated::exports::revenue_ops::strategy::rebalance::RebalanceDecision as WitDecision;
-use generated::revenue_ops::strategy::rebalance_types as types;
+pub(super) use generated::revenue_ops::strategy::rebalance_types as types;
 use generated::{RebalanceStrategy, RebalanceStrategyPre};
+use serde::{Deserialize, Serialize};
 use wasmtime::Store;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{ComponentType, InstancePre, Lower};
 
 /// What the engine's generator makes of the contract.
 mod generated {
@@ -26,6 +28,59 @@ mod generated {
     });
 }
 
+/// The contract's `rebalance-input`, its long lists packed.
+#[derive(Debug, ComponentType, Lower, Serialize, Deserialize)]
+#[component(record)]
+pub struct Input {
+    #[component(name = "now-s")]
+    now_s: u64,
+    #[component(name = "cycle-s")]
+    cycle_s: u32,
+    seed: u64,
+    #[component(name = "block-height")]
+    block_height: u32,
+    #[component(name = "feerate-perkb")]
+    feerate_perkb: u32,
+    #[component(name = "feerate-mean-day-perkb")]
+    feerate_mean_day_perkb: u32,
+    #[component(name = "node-capacity-msat")]
+    node_capacity_msat: u64,
+    #[component(name = "node-local-msat")]
+    node_local_msat: u64,
+    #[component(name = "node-earned-day-msat")]
+    node_earned_day_msat: u64,
+    #[component(name = "node-earned-week-msat")]
+    node_earned_week_msat: u64,
+    #[component(name = "budget-left-msat")]
+    budget_left_msat: u64,
+    #[component(name = "slots-free")]
+    slots_free: u32,
+    params: Vec<wit::Param>,
+    channels: Packed<types::RebalanceChannel>,
+    attempts: Packed<types::Attempt>,
+    senders: Packed<types::Sender>,
+    signals: Vec<wit::Signal>,
+    states: wit::Blobs,
+    #[component(name = "node-state")]
+    node_state: Vec<u8>,
+}
+
+pack! {
+    types::Attempt { ended_s amount_msat moved_msat fee_msat max_ppm }
+    types::Sender { channel out_msat }
+    types::RebalanceChannel {
+        pseudonym peer_pseudonym opener public connected fleet age_s
+        capacity_msat local_msat spendable_msat receivable_msat htlcs_in htlcs_out htlc_slots
+        fee_ppm base_fee_msat peer_fee_ppm peer_base_fee_msat
+        in_week_msat out_week_msat in_month_msat out_month_msat live_week_s live_month_s
+        earned_week_msat earned_month_msat sourced_week_msat sourced_month_msat
+        forwards_in_month forwards_out_month last_out_s
+        flow flow_ratio velocity confidence settled_sent failed_sent
+        may_fill may_drain fill_most_msat drain_most_msat budget_left_msat
+        attempts_end senders_end
+    }
+}
+
 // A source is counted as part of a proposal: there are no more of them than channels.
 const _: () = assert!(size_of::<types::RebalanceProposal>() + size_of::<u32>() <= PROPOSAL_BYTES);
 const _: () = assert!(size_of::<types::RebalanceRefusal>() <= PROPOSAL_BYTES);
@@ -35,7 +90,7 @@ impl Adapter for Rebalances {
     type Decision = RebalanceDecision;
     type Pre = RebalanceStrategyPre<Budget>;
     type Instance = RebalanceStrategy;
-    type Lowered = types::RebalanceInput;
+    type Lowered = Input;
     type Raw = WitDecision;
     const INTERFACE: &'static Interface = &super::REBALANCE;
     const CYCLE: CycleKind = CycleKind::Rebalance;
@@ -56,24 +111,27 @@ impl Adapter for Rebalances {
         input.channels.len()
     }
 
-    fn lower(input: &RebalanceInput, about: &Description) -> types::RebalanceInput {
+    fn lower(input: &RebalanceInput, about: &Description) -> Input {
         self::input(input, about)
     }
 
-    fn input_blobs(input: &mut types::RebalanceInput) -> [&mut Vec<u8>; BLOBS] {
-        [&mut input.states.bytes, &mut input.node_state]
+    fn input_blobs(input: &mut Input) -> Vec<&mut Vec<u8>> {
+        let Input { channels, attempts, senders, states, node_state, .. } = input;
+        vec![channels.bytes(), attempts.bytes(), senders.bytes(), &mut states.bytes, node_state]
     }
 
-    fn answer_blobs(raw: &mut WitDecision) -> [&mut Vec<u8>; BLOBS] {
-        [&mut raw.states.bytes, &mut raw.node_state]
+    fn answer_blobs(raw: &mut WitDecision) -> Vec<&mut Vec<u8>> {
+        vec![&mut raw.states.bytes, &mut raw.node_state]
     }
 
     fn decide(
         evaluator: &RebalanceStrategy,
         store: &mut Store<Budget>,
-        input: &types::RebalanceInput,
+        input: &Input,
     ) -> wasmtime::Result<Result<WitDecision, String>> {
-        evaluator.revenue_ops_strategy_rebalance().call_decide(store, input)
+        let decide = evaluator.revenue_ops_strategy_rebalance().func_decide();
+        let decide = decide.func().typed::<(&Input,), (Result<WitDecision, String>,)>(&*store)?;
+        decide.call(store, (input,)).map(|(answer,)| answer)
     }
 
     fn check(
@@ -95,6 +153,10 @@ fn attempt(attempt: &Attempt) -> types::Attempt {
         fee_msat: msat(attempt.fee),
         max_ppm: attempt.max_fee.0,
     }
+}
+
+fn sender(sender: &Sender) -> types::Sender {
+    types::Sender { channel: end(sender.row), out_msat: msat(sender.out) }
 }
 
 fn channel(row: &RebalanceRow, attempts_end: usize, senders_end: usize) -> types::RebalanceChannel {
@@ -148,27 +210,23 @@ fn channel(row: &RebalanceRow, attempts_end: usize, senders_end: usize) -> types
 }
 
 /// The input in the contract's form, with only the signals that `about` asks for.
-fn input(input: &RebalanceInput, about: &Description) -> types::RebalanceInput {
+fn input(input: &RebalanceInput, about: &Description) -> Input {
     let rows = &input.channels;
-    let mut channels = Vec::with_capacity(rows.len());
-    let mut attempts = Vec::with_capacity(rows.iter().map(|row| row.attempts.len()).sum());
-    let mut senders = Vec::with_capacity(rows.iter().map(|row| row.senders.len()).sum());
+    let mut channels = Packed::with_capacity(rows.len());
+    let mut attempts = Packed::with_capacity(rows.iter().map(|row| row.attempts.len()).sum());
+    let mut senders = Packed::with_capacity(rows.iter().map(|row| row.senders.len()).sum());
     let mut states = wit::Blobs {
         bytes: Vec::with_capacity(rows.iter().map(|row| row.state.len()).sum()),
         ends: Vec::with_capacity(rows.len()),
     };
     for row in rows {
-        attempts.extend(row.attempts.iter().map(attempt));
-        senders.extend(
-            row.senders
-                .iter()
-                .map(|sender| types::Sender { channel: end(sender.row), out_msat: msat(sender.out) }),
-        );
-        channels.push(channel(row, attempts.len(), senders.len()));
+        row.attempts.iter().for_each(|one| attempts.push(&attempt(one)));
+        row.senders.iter().for_each(|one| senders.push(&sender(one)));
+        channels.push(&channel(row, attempts.len(), senders.len()));
         states.bytes.extend_from_slice(&row.state);
         states.ends.push(end(states.bytes.len()));
     }
-    types::RebalanceInput {
+    Input {
         now_s: lowered(input.now.0),
         cycle_s: input.cycle_s,
         seed: lowered(input.seed),

@@ -147,7 +147,7 @@ fn decided<W: World>(answer: &[u8]) -> io::Result<Decided<W::Raw>> {
     let (blobs, rest) = wire::blobs(answer)?;
     let mut decided = wire::value::<Decided<W::Raw>>(rest)?;
     if let Ok(raw) = &mut decided.answer {
-        wire::restore(blobs, W::answer_blobs(raw));
+        wire::restore(&blobs, W::answer_blobs(raw))?;
     }
     Ok(decided)
 }

@@ -144,15 +144,11 @@ fn decide<'a, W: World>(
 ) -> io::Result<&'a mut Outgoing> {
     let (blobs, input) = blobs(input)?;
     let mut input = value::<W::Lowered>(input)?;
-    restore(blobs, W::input_blobs(&mut input));
+    restore(&blobs, W::input_blobs(&mut input))?;
     let (mut answer, cost) = match runner {
         Ok(runner) => runner.decide(&input, rows as usize),
         Err(why) => (Err(StrategyFault::new(FaultKind::BadOutput, &why)), Cost::default()),
     };
-    let mut none = [Vec::new(), Vec::new()];
-    match &mut answer {
-        Ok(raw) => out.blobs(W::answer_blobs(raw)),
-        Err(_) => out.blobs(none.each_mut()),
-    }
-    .value(&Decided { cost, answer })
+    let blobs = answer.as_mut().map_or_else(|_| Vec::new(), W::answer_blobs);
+    out.blobs(blobs).value(&Decided { cost, answer })
 }

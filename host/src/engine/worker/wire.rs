@@ -4,7 +4,6 @@ use super::plain;
 use crate::engine::fault::StrategyFault;
 use crate::engine::limits::LimitClass;
 use crate::engine::run::Cost;
-use crate::engine::world::BLOBS;
 use crate::model::CycleKind;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -64,7 +63,8 @@ impl Outgoing {
     }
 
     /// Lists of bytes, which are left empty: as parts of a value each byte would be handled by itself.
-    pub(super) fn blobs(&mut self, blobs: [&mut Vec<u8>; BLOBS]) -> &mut Outgoing {
+    pub(super) fn blobs(&mut self, blobs: Vec<&mut Vec<u8>>) -> &mut Outgoing {
+        self.0.extend_from_slice(&(blobs.len() as u32).to_le_bytes());
         for blob in blobs {
             self.0.extend_from_slice(&(blob.len() as u64).to_le_bytes());
             self.0.append(blob);
@@ -113,25 +113,30 @@ pub(super) fn head<T: DeserializeOwned>(frame: &[u8]) -> io::Result<(T, &[u8])> 
     plain::decode(frame).map_err(|problem| nonsense(&format!("a message that makes no sense: {problem}")))
 }
 
-/// The lists of bytes that `frame` begins with, put where they belong later, and the bytes after them.
-pub(super) fn blobs(mut frame: &[u8]) -> io::Result<([Vec<u8>; BLOBS], &[u8])> {
-    let mut blobs = [const { Vec::new() }; BLOBS];
-    for blob in &mut blobs {
+/// The lists of bytes that `frame` begins with, and the bytes after them.
+pub(super) fn blobs(frame: &[u8]) -> io::Result<(Vec<&[u8]>, &[u8])> {
+    let (count, mut frame) = head::<u32>(frame)?;
+    let mut blobs = Vec::new();
+    for _ in 0..count {
         let (length, rest) = head::<u64>(frame)?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let short = || nonsense("a message that is shorter than what it says");
         let (bytes, rest) = rest.split_at_checked(length).ok_or_else(short)?;
-        *blob = bytes.to_vec();
+        blobs.push(bytes);
         frame = rest;
     }
     Ok((blobs, frame))
 }
 
 /// Puts lists of bytes where they belong.
-pub(super) fn restore(blobs: [Vec<u8>; BLOBS], places: [&mut Vec<u8>; BLOBS]) {
-    for (blob, place) in blobs.into_iter().zip(places) {
-        *place = blob;
+pub(super) fn restore(blobs: &[&[u8]], places: Vec<&mut Vec<u8>>) -> io::Result<()> {
+    if blobs.len() != places.len() {
+        return Err(nonsense("a message with other lists than belong to it"));
     }
+    for (blob, place) in blobs.iter().zip(places) {
+        *place = blob.to_vec();
+    }
+    Ok(())
 }
 
 fn nonsense(what: &str) -> io::Error {
