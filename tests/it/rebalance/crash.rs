@@ -2,7 +2,8 @@
 //! is left behind in sling.
 
 use super::place::{
-    ARRIVES, ask, configure, debug, node, payments, settled, sling_is_clean, spent_msat, start, until_job,
+    ARRIVES, ask, configure, debug, next_fate, node, payments, settled, sling_is_clean, spent_msat, start,
+    until_job,
 };
 use crate::support::{DEADLINE, Stage, wait_until};
 use lab::node::{Fate, PaymentEnd, RouteCost};
@@ -58,7 +59,7 @@ async fn a_reservation_that_sling_never_heard_of_is_released_after_a_kill() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_that_settled_while_nobody_watched_is_booked() {
     let mut stage = start(node()).await;
-    stage.lab.with_node(|node| node.sling_mut().routes.fates.push_back(ARRIVES));
+    next_fate(&stage, ARRIVES);
     ask(&stage, 1, 0, 100_000, json!({})).await;
     until_job(&stage, |job| job["state"] == "stopped").await;
     stage.plugin.kill().await.unwrap();

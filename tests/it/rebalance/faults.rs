@@ -1,8 +1,8 @@
 //! sling as it can be: without a route, too dear, silent, restarted, paying late.
 
 use super::place::{
-    ARRIVES, ask, configure, debug, node, payments, routes, settled, sling_is_clean, spent_msat, start,
-    until_job,
+    ARRIVES, ask, configure, debug, next_fate, node, payments, routes, settled, sling_is_clean, spent_msat,
+    start, until_job,
 };
 use crate::support::{DEADLINE, Stage, wait_until};
 use lab::Extra;
@@ -77,7 +77,7 @@ async fn a_payment_that_outlasts_sling_keeps_its_money_until_it_ends() {
     for settles in [true, false] {
         let stage = start(node()).await;
         let fate = if settles { ARRIVES } else { Fate::Hang };
-        stage.lab.with_node(|node| node.sling_mut().routes.fates.push_back(fate));
+        next_fate(&stage, fate);
         four_payments(&stage).await;
         let stopped = until_job(&stage, |job| job["state"] == "stopped").await;
         assert_eq!(stopped["stop_reason"], "late_payment", "{stopped}");
@@ -178,7 +178,7 @@ async fn while_sling_is_silent_people_are_answered_and_money_stays_reserved() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ended_is_settled_while_sling_is_silent() {
     let stage = start(node()).await;
-    stage.lab.with_node(|node| node.sling_mut().routes.fates.push_back(Fate::Hang));
+    next_fate(&stage, Fate::Hang);
     four_payments(&stage).await;
     until_job(&stage, |job| job["state"] == "stopped").await;
     // From here on sling is dead for 120 s and more, and somebody waits for it.

@@ -40,6 +40,15 @@ pub async fn start(setup: Setup) -> Stage {
     stage
 }
 
+/// The fate of the next payment. sling waits for it so long that even a busy plugin ends the job before
+/// another is sent in its place.
+pub fn next_fate(stage: &Stage, fate: Fate) {
+    stage.lab.with_node(|node| {
+        node.sling_mut().options.timeoutpay_s = 600;
+        node.sling_mut().routes.fates.push_back(fate);
+    });
+}
+
 /// What every route costs from now on.
 pub fn routes(stage: &Stage, cost: RouteCost) {
     stage.lab.with_node(|node| node.sling_mut().routes.cost = cost);
