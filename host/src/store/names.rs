@@ -133,19 +133,25 @@ pub fn of(conn: &Connection, channel_id: &ChannelId) -> Result<Vec<Scid>> {
 
 /// Every channel that was ever seen, by channel id.
 pub fn channels(conn: &Connection) -> Result<Vec<KnownChannel>> {
-    conn.prepare_cached("SELECT * FROM channels ORDER BY channel_id")?.query_map([], read_channel)?.collect()
+    conn.prepare_cached(
+        "SELECT channel_id, peer_id, capacity_msat, opener, state, scid, first_seen_s, last_seen_s
+         FROM channels ORDER BY channel_id",
+    )?
+    .query_map([], read_channel)?
+    .collect()
 }
 
+// By position: names would be looked up for each row.
 fn read_channel(row: &Row<'_>) -> Result<KnownChannel> {
     Ok(KnownChannel {
-        channel_id: row.get("channel_id")?,
-        peer_id: row.get("peer_id")?,
-        capacity: row.get("capacity_msat")?,
-        opener: word(row, "opener", Opener::from_name)?,
-        state: row.get("state")?,
-        scid: row.get("scid")?,
-        first_seen: row.get("first_seen_s")?,
-        last_seen: row.get("last_seen_s")?,
+        channel_id: row.get(0)?,
+        peer_id: row.get(1)?,
+        capacity: row.get(2)?,
+        opener: word(row, 3, Opener::from_name)?,
+        state: row.get(4)?,
+        scid: row.get(5)?,
+        first_seen: row.get(6)?,
+        last_seen: row.get(7)?,
     })
 }
 

@@ -75,48 +75,53 @@ pub fn node_funds(conn: &Connection) -> Result<Option<NodeFunds>> {
 pub(super) fn lives(conn: &Connection) -> Result<HashMap<ChannelId, Life>> {
     conn.prepare_cached(
         "SELECT channel_id, opened_at_s, local_funds_msat, remote_funds_msat, pushed_msat, closed_at_s,
-             close_kind, closer, close_cause, closing_txid, final_to_us_msat, books = 'settled' AS settled
+             close_kind, closer, close_cause, closing_txid, final_to_us_msat, books = 'settled'
          FROM channel_lives",
     )?
     .query_map([], |row| Ok((row.get(0)?, read_life(row)?)))?
     .collect()
 }
 
+// By position: names would be looked up for each row.
 fn read_life(row: &Row<'_>) -> Result<Life> {
-    let close_kind = match row.get_ref("close_kind")? {
+    let close_kind = match row.get_ref(6)? {
         rusqlite::types::ValueRef::Null => None,
-        _ => Some(word(row, "close_kind", CloseKind::from_name)?),
+        _ => Some(word(row, 6, CloseKind::from_name)?),
     };
     Ok(Life {
-        opened_at: row.get("opened_at_s")?,
-        local_funds: row.get("local_funds_msat")?,
-        remote_funds: row.get("remote_funds_msat")?,
-        pushed: SignedMsat(row.get("pushed_msat")?),
-        closed_at: row.get("closed_at_s")?,
+        opened_at: row.get(1)?,
+        local_funds: row.get(2)?,
+        remote_funds: row.get(3)?,
+        pushed: row.get(4)?,
+        closed_at: row.get(5)?,
         close_kind,
-        closer: row.get("closer")?,
-        close_cause: row.get("close_cause")?,
-        closing_txid: row.get("closing_txid")?,
-        final_to_us: row.get("final_to_us_msat")?,
-        settled: row.get("settled")?,
+        closer: row.get(7)?,
+        close_cause: row.get(8)?,
+        closing_txid: row.get(9)?,
+        final_to_us: row.get(10)?,
+        settled: row.get(11)?,
     })
 }
 
 pub(super) fn channel_funds(conn: &Connection) -> Result<HashMap<ChannelId, ChannelFunds>> {
-    conn.prepare_cached("SELECT * FROM channel_funds")?
-        .query_map([], |row| {
-            let funds = ChannelFunds {
-                state: row.get("state")?,
-                connected: row.get("connected")?,
-                to_us: row.get("to_us_msat")?,
-                total: row.get("total_msat")?,
-                spendable: row.get("spendable_msat")?,
-                receivable: row.get("receivable_msat")?,
-                fee_ppm: row.get("fee_ppm")?,
-                base_fee: row.get("base_fee_msat")?,
-                peer_splices: row.get("peer_splices")?,
-            };
-            Ok((row.get("channel_id")?, funds))
-        })?
-        .collect()
+    conn.prepare_cached(
+        "SELECT channel_id, state, connected, to_us_msat, total_msat, spendable_msat, receivable_msat, fee_ppm,
+             base_fee_msat, peer_splices
+         FROM channel_funds",
+    )?
+    .query_map([], |row| {
+        let funds = ChannelFunds {
+            state: row.get(1)?,
+            connected: row.get(2)?,
+            to_us: row.get(3)?,
+            total: row.get(4)?,
+            spendable: row.get(5)?,
+            receivable: row.get(6)?,
+            fee_ppm: row.get(7)?,
+            base_fee: row.get(8)?,
+            peer_splices: row.get(9)?,
+        };
+        Ok((row.get(0)?, funds))
+    })?
+    .collect()
 }
