@@ -269,7 +269,7 @@ async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settin
     }
     let pseudonym_key = store.read(|conn| Ok(crate::store::meta::pseudonym_key(conn)?)).await?;
     let options = EngineOptions::in_dir(&environment.data_dir())?;
-    let mut options = options.as_told(&settings.current().strategy_worker);
+    let mut options = options.placed_as(&settings.current().strategy_worker);
     options.interpreted = interpreted(&settings.current());
     let engine = tokio::task::spawn_blocking(move || Engine::new(options)).await??;
     let jobs = Arc::new(Jobs::default());

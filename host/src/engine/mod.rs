@@ -149,8 +149,8 @@ impl EngineOptions {
     /// The processes that the setting `strategy_worker` wants: `auto`, `required` or `off`. Where they are
     /// required, none does anything that is not shut off.
     #[must_use]
-    pub fn as_told(mut self, word: &str) -> EngineOptions {
-        self.place = self.place.as_told(word);
+    pub fn placed_as(mut self, word: &str) -> EngineOptions {
+        self.place = self.place.wanted(word);
         if let Compiler::Child { or_unsealed, .. } = &mut self.compiler {
             *or_unsealed = word != "required";
         }

@@ -31,7 +31,7 @@ pub enum Place {
 impl Place {
     /// As the setting `strategy_worker` wants it: `auto`, `required` or `off`.
     #[must_use]
-    pub(super) fn as_told(self, word: &str) -> Place {
+    pub(super) fn wanted(self, word: &str) -> Place {
         match (self, word) {
             (Place::Worker { program, .. }, "auto") => Place::Worker { program, or_here: true },
             (Place::Worker { program, .. }, "required") => Place::Worker { program, or_here: false },
