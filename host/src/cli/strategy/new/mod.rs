@@ -125,8 +125,12 @@ mod tests {
         for bad in ["", "Mine", "-mine", "9mine", "my_fees", "../x", "a b", &"x".repeat(65)] {
             assert!(checked(bad).expect_err(bad).to_string().contains("is no name"), "{bad}");
         }
-        for taken in ["dynamic", "rebalance-ev", "wit-bindgen"] {
-            assert!(checked(taken).expect_err(taken).to_string().contains("is taken"));
+        for (taken, why) in [
+            ("dynamic", "a built-in strategy"),
+            ("rebalance-ev", "a built-in strategy"),
+            ("wit-bindgen", "a crate that yours depends on"),
+        ] {
+            assert!(checked(taken).expect_err(taken).to_string().contains(why), "{taken}");
         }
         assert_eq!(checked("my-fees-2").expect("a name"), "my-fees-2");
     }
