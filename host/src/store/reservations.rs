@@ -27,14 +27,16 @@ impl Books for InTransaction<'_, '_> {
     }
 }
 
-/// Reserves the worst case of a job, or says which limit forbids it. The transaction must begin
-/// as one that writes, as those of [`super::Store::write`] do: no other can come in between.
+/// Reserves the worst case of a job, or says which limit forbids it. What ended jobs spent as it is
+/// known by now counts. The transaction must begin as one that writes, as those of
+/// [`super::Store::write`] do: no other can come in between.
 pub fn reserve(
     tx: &Transaction<'_>,
     approved: Approved<StartRebalance>,
     config: &Config,
     now: UnixTime,
 ) -> Result<std::result::Result<Reserved, RebalanceRefusal>> {
+    assign(tx, now)?;
     budget::reserve(&mut InTransaction(tx), approved, config, now)
 }
 
@@ -131,8 +133,10 @@ fn assume_undecided(tx: &Transaction<'_>, job: &Job) -> Result<()> {
 
 /// Settles a job that sling has forgotten and of which no payment is under way. With `assume`,
 /// payments that may be its own count as its own: rather too much is spent than too little.
-/// Returns the settled job, or none when it is not ready.
+/// Returns the settled job, or none when it is not ready. Payments are given to jobs in the same
+/// transaction: one whose channels another job learns meanwhile is neither undecided nor given.
 pub fn settle(tx: &Transaction<'_>, id: JobId, assume: bool, now: UnixTime) -> Result<Option<Job>> {
+    assign(tx, now)?;
     let Some(job) = jobs::get(tx, id)?.filter(|job| job.state == JobState::Stopped) else { return Ok(None) };
     if assume {
         assume_undecided(tx, &job)?;

@@ -170,6 +170,17 @@ fn a_payment_whose_channels_nobody_can_tell_counts_as_ours_in_the_end() {
 }
 
 #[test]
+fn channels_learned_since_payments_were_last_given_count_at_the_settlement() {
+    let mut conn = memory();
+    let id = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
+    stop(&mut conn, id, NOW.plus(60));
+    in_tx(&mut conn, |tx| assign(tx, NOW.plus(80)));
+    book(&conn, &Payment { hash: 1, amount: 100_000_000, fee: 60_015, at: NOW.plus(30), ends: Some((2, 1)) });
+    let settled = in_tx(&mut conn, |tx| settle(tx, id, false, NOW.plus(90))).expect("ready");
+    assert_eq!((settled.outcome, settled.fee), (Some(JobOutcome::Success), Msat(60_015)));
+}
+
+#[test]
 fn channels_learned_after_the_settlement_correct_it() {
     let mut conn = memory();
     let id = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
@@ -179,6 +190,20 @@ fn channels_learned_after_the_settlement_correct_it() {
     assert_eq!(in_tx(&mut conn, |tx| assign(tx, NOW.plus(100))), 1);
     let job = jobs::get(&conn, id).expect("books").expect("there");
     assert_eq!((job.outcome, job.fee), (Some(JobOutcome::Success), Msat(5)));
+}
+
+#[test]
+fn channels_learned_after_the_settlement_count_before_more_is_reserved() {
+    let mut conn = memory();
+    let id = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
+    stop(&mut conn, id, NOW.plus(60));
+    in_tx(&mut conn, |tx| settle(tx, id, false, NOW.plus(90))).expect("nothing was moved");
+    book(
+        &conn,
+        &Payment { hash: 1, amount: 100_000_000, fee: 999_000, at: NOW.plus(30), ends: Some((2, 1)) },
+    );
+    assert_eq!(try_reserve(&mut conn, 3, 4, 1, 1_000, NOW.plus(100)), None, "1,000 sat a day");
+    assert_eq!(jobs::get(&conn, id).expect("books").expect("there").fee, Msat(999_000));
 }
 
 #[test]
