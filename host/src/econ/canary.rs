@@ -131,9 +131,17 @@ pub enum Word {
 
 /// A word on a canary, and the numbers behind it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct Verdict<S = Statistics> {
     pub word: Word,
-    pub statistics: Statistics,
+    pub statistics: S,
+}
+
+impl<S> Verdict<S> {
+    /// It goes on unless something speaks against it.
+    fn new(why: Option<String>, waits_for: Option<String>, statistics: S) -> Verdict<S> {
+        let word = why.map_or(Word::GoOn { waits_for }, |why| Word::Return { why });
+        Verdict { word, statistics }
+    }
 }
 
 /// Judges a canary.
@@ -142,9 +150,7 @@ pub fn judge(evidence: &Evidence, bounds: &CanaryBounds) -> Verdict {
     let waits_for = waits_for(evidence, bounds, &statistics);
     let revenue = if waits_for.is_none() { revenue_fell(bounds, &statistics) } else { None };
     let refusals = evidence.canary.refusals.too_many(&evidence.rest.refusals, bounds);
-    let why = faulty(evidence.faults).or(refusals).or(revenue);
-    let word = why.map_or(Word::GoOn { waits_for }, |why| Word::Return { why });
-    Verdict { word, statistics }
+    Verdict::new(faulty(evidence.faults).or(refusals).or(revenue), waits_for, statistics)
 }
 
 fn statistics(evidence: &Evidence, bounds: &CanaryBounds) -> Statistics {

@@ -5,7 +5,7 @@
 //! that set fees, and what its jobs cost. What filling its channels was to be expected to cost is what the
 //! others' jobs cost since it began, times how much dearer, or cheaper, filling its channels was before.
 
-use super::{Refusals, Word};
+use super::Refusals;
 use crate::econ::student;
 use crate::model::module::CanaryBounds;
 
@@ -55,11 +55,7 @@ pub struct Statistics {
 }
 
 /// A word on a canary, and the numbers behind it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    pub word: Word,
-    pub statistics: Statistics,
-}
+pub type Verdict = super::Verdict<Statistics>;
 
 /// Judges a canary.
 pub fn judge(evidence: &Evidence, bounds: &CanaryBounds) -> Verdict {
@@ -83,8 +79,7 @@ pub fn judge(evidence: &Evidence, bounds: &CanaryBounds) -> Verdict {
         .or_else(|| canary.refusals.too_many(&rest.refusals, bounds))
         .or_else(|| dearer(&statistics, rise, bounds));
     let waits_for = expected.is_none().then(|| missing(canary, rest));
-    let word = why.map_or(Word::GoOn { waits_for }, |why| Word::Return { why });
-    Verdict { word, statistics }
+    Verdict::new(why, waits_for, statistics)
 }
 
 /// What the others' jobs would have cost on the canary's channels.
@@ -151,6 +146,7 @@ fn missing(canary: &Group, rest: &Group) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Word;
     use super::*;
 
     const BOUNDS: CanaryBounds = CanaryBounds {
