@@ -152,8 +152,8 @@ pub(super) fn opened(tx: &Transaction<'_>, channel_id: &ChannelId, at: UnixTime)
 fn compare_books(tx: &Transaction<'_>, live: &LiveChannel) -> Result<()> {
     tx.prepare_cached(
         "UPDATE channel_lives SET books = 'unread', books_read_s = NULL
-         WHERE channel_id = ?1 AND books IN ('unread', 'open') AND books_funding_txid IS NOT funding_txid
-             AND books_read_s IS NOT NULL",
+         WHERE channel_id = ?1 AND books_funding_txid IS NOT funding_txid
+             AND (books = 'open' OR (books = 'unread' AND books_read_s IS NOT NULL))",
     )?
     .execute([live.channel.channel_id])?;
     let nothing_of_ours = live.channel.opener == Opener::Remote

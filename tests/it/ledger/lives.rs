@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::support::{DEADLINE, Stage, wait_until};
-use lab::{Extra, Flavour};
+use lab::market::{ChannelSpec, DemandSpec};
+use lab::{Extra, Flavour, MarketSpec};
 use rusqlite::Connection;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -138,5 +139,24 @@ async fn estimates_stand_in_for_bookkeeper_until_it_is_there() {
     until_equal(&stage, "with bookkeeper").await;
     assert_eq!(estimated(), 0);
     stage.until_status(|status| status["degraded"].as_array().unwrap().is_empty()).await;
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_splice_of_a_channel_that_the_peer_opened_alone_is_booked_while_it_lives() {
+    let theirs = ChannelSpec { our_share: 0.0, ..ChannelSpec::new("theirs", 0).remote(90.0) };
+    let spec = MarketSpec::new(vec![theirs, ChannelSpec::new("ours", 1)], Vec::<DemandSpec>::new());
+    let stage = Stage::on(Flavour::V26_06).spec(spec).rate(RATE).start().await;
+    wait_until(DEADLINE, async || {
+        let db = Connection::open(stage.db_path()).unwrap();
+        let read = "SELECT count(*) FROM channel_lives WHERE books = 'open'";
+        match db.query_row(read, [], |row| row.get::<_, i64>(0)).unwrap() {
+            2 => Ok(()),
+            read => Err(json!(format!("the books of {read} channels are read"))),
+        }
+    })
+    .await;
+    stage.lab.with_node(|node| node.splice(0, 100_000_000));
+    until_equal(&stage, "after the splice").await;
     stage.end().await;
 }
