@@ -14,6 +14,7 @@ mod tests;
 
 pub use crate::model::ChannelName;
 use crate::model::PeerId;
+pub(super) use bind::plain;
 use serde_json::Value;
 use std::fmt;
 

@@ -93,6 +93,9 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "set-param" => param::run(services, &args).await,
         "clear-quarantine" => life::clear_quarantine(services, &args).await,
         "replay" => replay::run(services, &args).await,
+        word @ ("trust" | "push") => {
+            Err(unchanged(format!("{word} has words of its own: say {word} first, and then its word")))
+        }
         _ => list::run(services).await,
     }
 }

@@ -23,8 +23,8 @@ async fn a_bad_claim_is_refused_before_there_is_a_byte() {
         (Claim { size: (4 << 20) + 1, ..good.clone() }, "too_large", "4194305 bytes, and at most 4194304"),
         (Claim { not_after: now - 60, ..good.clone() }, "expired", "ended at"),
         (Claim { not_after: now + 367 * DAY, ..good.clone() }, "not_after_too_far", "latest allowed"),
-        (Claim { version: "1.0".into(), ..good.clone() }, "", "three numbers"),
-        (Claim { digest: good.digest.to_uppercase(), ..good.clone() }, "", "another spelling"),
+        (Claim { version: "1.0".into(), ..good.clone() }, "bad_manifest", "three numbers"),
+        (Claim { digest: good.digest.to_uppercase(), ..good.clone() }, "bad_manifest", "another spelling"),
     ] {
         let (found, sentence) = error(&stage, claim.signed_by(&[1])).await;
         assert!(found == code && sentence.contains(part), "{code}: {found}: {sentence}");
@@ -43,18 +43,24 @@ async fn a_bad_claim_is_refused_before_there_is_a_byte() {
         (borrowed, "bad_signature"),
         (other_text, "bad_signature"),
         (nonsense, "bad_signature"),
-        (json!(["push", "begin", text, [{ "signer": author(1).id() }]]), ""),
-        (json!(["push", "begin", text, ["x"]]), ""),
-        (json!(["push", "begin", text]), ""),
-        (json!(["push", "chunk", "00", 0, "AAAA"]), ""),
+        (json!(["push", "begin", text, [{ "signer": author(1).id() }]]), "bad_signature"),
+        (json!(["push", "begin", text, ["x"]]), "bad_signature"),
+        (json!(["push", "begin", text]), "bad_call"),
+        (json!(["push", "chunk", "00", 0, "AAAA"]), "bad_call"),
+        (json!(["push", "chunk", "0".repeat(32), 0, "AAA"]), "bad_base64"),
+        (json!(["push", "chunk", "0".repeat(32), 0, "A".repeat(100_000)]), "chunk_too_large"),
         (json!(["push", "commit", "0".repeat(32)]), "unknown_upload"),
-        (json!(["push", "send"]), ""),
+        (json!(["push", "send"]), "bad_call"),
     ] {
         let (found, sentence) = error(&stage, params.clone()).await;
         assert!(found == code && sentence.ends_with("nothing was changed"), "{params}: {found}: {sentence}");
     }
-    let list = stage.success(METHOD, json!(["push"])).await;
-    assert_eq!(list, json!({ "uploads": [] }), "nothing was begun");
+    for words in [json!(["push"]), json!(["Push"]), json!(["PUSH", "list"]), json!({ "Action": "Push" })] {
+        let list = stage.success(METHOD, words).await;
+        assert_eq!(list, json!({ "uploads": [] }), "nothing was begun");
+    }
+    let why = stage.refusal(METHOD, json!([null, "action=push"])).await;
+    assert!(why.contains("say push first"), "{why}");
     stage.end().await;
 }
 
@@ -112,11 +118,11 @@ async fn a_chunk_has_its_limits() {
     let upload = &begun["upload"];
     for (params, code, part) in [
         (chunk(upload, 0, &[0; 32_769]), "chunk_too_large", "at most 32768"),
-        (chunk(upload, 0, &[0; 40_000]), "", "at most 32768 bytes in base64"),
+        (chunk(upload, 0, &[0; 40_000]), "chunk_too_large", "at most 32768 bytes in base64"),
         (chunk(upload, 0, &[]), "empty_chunk", "1 to 32768 bytes"),
-        (json!(["push", "chunk", upload, 0, "no base64!"]), "", "no base64"),
-        (json!(["push", "chunk", upload, -1, "AAAA"]), "", "seq"),
-        (json!(["push", "chunk", upload, 1_024, "AAAA"]), "", "0 to 1023"),
+        (json!(["push", "chunk", upload, 0, "no base64!"]), "bad_base64", "no base64"),
+        (json!(["push", "chunk", upload, -1, "AAAA"]), "bad_call", "seq"),
+        (json!(["push", "chunk", upload, 1_024, "AAAA"]), "bad_call", "0 to 1023"),
     ] {
         let (found, sentence) = error(&stage, params).await;
         assert!(found == code && sentence.contains(part), "{code}: {found}: {sentence}");

@@ -12,7 +12,7 @@ pub(super) struct Raw {
 }
 
 /// A name as the tables write it.
-fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     name.trim().to_ascii_lowercase().replace('-', "_")
 }
 

@@ -8,8 +8,8 @@ use crate::guard::admission::Accepted;
 use crate::guard::upload::{MAX_BYTES, MAX_CHUNK_BYTES, MAX_CHUNKS, PATIENCE_S};
 use crate::model::manifest::{Manifest, Signed};
 use crate::model::upload::{Upload, UploadId, UploadState};
+use crate::rpc::CommandResult;
 use crate::rpc::args::{Args, Form, Kind, Menu, Param};
-use crate::rpc::{CommandError, CommandResult};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -59,27 +59,31 @@ static MENU: Menu = Menu {
 };
 
 pub(super) async fn run(services: &Services, params: Value) -> CommandResult {
-    let (form, args) = Args::parse_menu(&params, &MENU).map_err(refused)?;
-    let done = match form.action {
+    Ok(match done(services, &params).await {
+        Err(Refusal::Push(error)) => match error.downcast::<PushError>() {
+            Ok(error) => error_answer(&error),
+            Err(error) => refused("failed", &format!("{error:#}")),
+        },
+        Err(Refusal::Call(code, why)) => refused(code, &why),
+        Ok(answer) => answer,
+    })
+}
+
+async fn done(services: &Services, params: &Value) -> Result<Value, Refusal> {
+    let (form, args) = Args::parse_menu(params, &MENU).map_err(call)?;
+    match form.action {
         "begin" => begin(services, &args).await,
         "chunk" => chunk(services, &args).await,
         "commit" => commit(services, &args).await,
         "abort" => abort(services, &args).await,
-        _ => return list(services).await,
-    };
-    match done {
-        Err(Refusal::Push(error)) => match error.downcast::<PushError>() {
-            Ok(error) => Ok(error_answer(&error)),
-            Err(error) => Err(refused(format!("{error:#}"))),
-        },
-        Err(Refusal::Call(error)) => Err(error),
-        Ok(answer) => Ok(answer),
+        _ => list(services).await,
     }
 }
 
-/// Why a step was not taken: the call itself is wrong, or the upload does not allow it.
+/// Why a step was not taken: the call itself is wrong (a word for programs, and why), or the upload does
+/// not allow it.
 enum Refusal {
-    Call(CommandError),
+    Call(&'static str, String),
     Push(anyhow::Error),
 }
 
@@ -90,21 +94,27 @@ impl From<anyhow::Error> for Refusal {
 }
 
 fn call(why: impl std::fmt::Display) -> Refusal {
-    Refusal::Call(refused(why))
+    because("bad_call")(why.to_string())
 }
 
-fn refused(why: impl std::fmt::Display) -> CommandError {
-    format!("push: {why}; nothing was changed").into()
+fn because(code: &'static str) -> impl Fn(String) -> Refusal {
+    move |why| Refusal::Call(code, why)
 }
 
-async fn list(services: &Services) -> CommandResult {
+fn refused(code: &str, why: &str) -> Value {
+    json!({ "status": "error", "error": format!("push: {why}; nothing was changed"), "code": code })
+}
+
+async fn list(services: &Services) -> Result<Value, Refusal> {
     let uploads = services.uploads().await?;
     Ok(json!({ "uploads": uploads.iter().map(shown).collect::<Vec<_>>() }))
 }
 
 async fn begin(services: &Services, args: &Args) -> Result<Value, Refusal> {
-    let manifest: Manifest = args.text("manifest").map_err(call)?.parse().map_err(call)?;
-    let signatures = sigfile::signatures(args.json("signatures").map_err(call)?).map_err(call)?;
+    let manifest = args.text("manifest").map_err(call)?.parse::<Manifest>();
+    let manifest = manifest.map_err(|why| because("bad_manifest")(why.to_string()))?;
+    let signatures = sigfile::signatures(args.json("signatures").map_err(call)?);
+    let signatures = signatures.map_err(because("bad_signature"))?;
     match services.push_begin(Claim { manifest, signatures }).await? {
         Begun::Open(upload) => Ok(answer("success", &upload)),
         Begun::Again(signed, accepted) => Ok(again(&signed, accepted)),
@@ -116,9 +126,11 @@ async fn chunk(services: &Services, args: &Args) -> Result<Value, Refusal> {
     let data = args.text("data").map_err(call)?;
     // Four characters are three bytes: what is longer is not even decoded.
     if data.len() > MAX_CHUNK_BYTES.div_ceil(3) * 4 {
-        return Err(call(format!("data: use at most {MAX_CHUNK_BYTES} bytes in base64")));
+        let why = format!("data: use at most {MAX_CHUNK_BYTES} bytes in base64");
+        return Err(because("chunk_too_large")(why));
     }
-    let bytes = STANDARD.decode(data).map_err(|error| call(format!("data is no base64: {error}")))?;
+    let no_base64 = |error| because("bad_base64")(format!("data is no base64: {error}"));
+    let bytes = STANDARD.decode(data).map_err(no_base64)?;
     Ok(answer("success", &services.push_chunk(id, seq, bytes).await?))
 }
 
