@@ -139,7 +139,7 @@ fn swap(criterion: &mut Criterion) {
     };
     let load = |engine: &Engine, wasm: &[u8]| {
         let name: StrategyName = "mine".parse().expect("a name");
-        let digest = engine.keep(wasm).expect("kept");
+        let digest = engine.receive(wasm).expect("kept");
         engine.load_kept::<Fees>(&name, digest).expect("a module")
     };
     let (old, new) = (input::component(), built_in_component("dynamic").expect("the built-in strategy"));

@@ -12,6 +12,7 @@ mod children;
 pub mod escape;
 mod faults;
 mod honest;
+mod kept;
 mod mutants;
 pub mod place;
 mod rebalances;

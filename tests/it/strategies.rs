@@ -8,6 +8,8 @@ mod canaries;
 mod evaluators;
 mod files;
 mod life;
+mod meanwhile;
+mod params;
 mod performance;
 mod quarantine;
 #[cfg(target_os = "linux")]

@@ -76,7 +76,17 @@ impl Services {
             unneeded.remove(&needed);
         }
         self.on_engine(move |engine| engine.discard_all(&unneeded)).await??;
-        Ok(())
+        self.unload_idle().await
+    }
+
+    /// Gives back what modules take that are loaded and decide nothing: looked at, superseded, removed.
+    pub(super) async fn unload_idle(&self) -> Result<()> {
+        let all = self.installed().await?;
+        self.on_engine(move |engine| {
+            let deciding = all.iter().filter(|module| module.stage.decides());
+            engine.unload_but(deciding.map(|module| (&module.name, module.digest)));
+        })
+        .await
     }
 }
 

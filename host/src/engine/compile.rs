@@ -45,14 +45,14 @@ impl Compiler {
     /// quick one where that hit its limits.
     pub(super) fn compile(&self, job: Job<'_>) -> Result<(Vec<u8>, Tier), LoadFault> {
         let tried = match self.once(job) {
-            Err(Failed::Limit(_)) if job.tier != Tier::Quick => {
+            Err(Failed::Limit(..)) if job.tier != Tier::Quick => {
                 let job = Job { tier: Tier::Quick, ..job };
                 self.once(job).map(|artefact| (artefact, job.tier))
             }
             other => other.map(|artefact| (artefact, job.tier)),
         };
         tried.map_err(|failed| match failed {
-            Failed::Limit(why) => LoadFault::CompileLimit { why, class: job.class },
+            Failed::Limit(over, why) => LoadFault::CompileLimit { why, over, class: job.class },
             Failed::Refused(why) => LoadFault::Invalid { why },
             Failed::Broken(why) => LoadFault::Host { why: format!("the compiler's process {why}") },
         })

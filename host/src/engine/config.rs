@@ -129,7 +129,7 @@ fn pool(calls: u32) -> PoolingAllocationConfig {
     pool.total_component_instances(calls)
         .total_core_instances(calls * CORE_INSTANCES)
         .max_core_instances_per_component(CORE_INSTANCES)
-        .total_memories(calls * 2)
+        .total_memories(calls * limits.memories)
         .max_memories_per_component(limits.memories)
         .max_memories_per_module(limits.memories)
         .total_tables(calls * limits.tables)

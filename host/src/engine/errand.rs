@@ -38,10 +38,20 @@ pub(super) struct Errand<'a> {
 pub(super) enum Failed {
     /// It found what it was given to be wrong.
     Refused(String),
-    /// It came upon a limit.
-    Limit(String),
+    /// It came upon a limit: the predicate of a sentence.
+    Limit(Bound, String),
     /// It could not do its work.
     Broken(String),
+}
+
+/// What a limit bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Time, which the machine's load decides too; or somebody ended it.
+    Time,
+    Memory,
+    /// The length of the answer.
+    Answer,
 }
 
 impl Errand<'_> {
@@ -56,7 +66,8 @@ impl Errand<'_> {
         let status = child.wait().map_err(not_run)?;
         killed.map_err(not_run)?;
         let Some(answer) = answer else {
-            return Err(Failed::Limit(format!("was not done after {} s", self.patience.as_secs())));
+            let why = format!("was not done after {} s", self.patience.as_secs());
+            return Err(Failed::Limit(Bound::Time, why));
         };
         self.verdict(answer, status)
     }
@@ -86,10 +97,12 @@ impl Errand<'_> {
         let most = self.most as u64 + 1;
         thread::spawn(move || {
             let mut bytes = Vec::new();
-            let read = stdout.by_ref().take(most).read_to_end(&mut bytes).map(|_| bytes);
+            let read = stdout.by_ref().take(most).read_to_end(&mut bytes);
             let mut message = Vec::new();
-            let told = stderr.take(MAX_MESSAGE).read_to_end(&mut message);
-            let bytes = read.and_then(|bytes| told.map(|_| bytes));
+            // Who says too much waits until it can say the rest: it has no end to wait for.
+            let is_over = bytes.len() as u64 == most;
+            let told = if is_over { Ok(0) } else { stderr.take(MAX_MESSAGE).read_to_end(&mut message) };
+            let bytes = read.and(told).map(|_| bytes);
             // Nobody waits any more after the deadline.
             let _ = sender.send(Answer { bytes, message });
         });
@@ -100,7 +113,8 @@ impl Errand<'_> {
         let bytes =
             answer.bytes.map_err(|error| Failed::Broken(format!("could not be listened to: {error}")))?;
         if bytes.len() > self.most {
-            return Err(Failed::Limit(format!("answered with more than {} bytes", self.most)));
+            let why = format!("answered with more than {} bytes", self.most);
+            return Err(Failed::Limit(Bound::Answer, why));
         }
         let message = printable(String::from_utf8_lossy(&answer.message).trim(), 400);
         match (status.code(), status.signal()) {
@@ -110,7 +124,10 @@ impl Errand<'_> {
             (None, Some(SIGSYS)) => {
                 Err(Failed::Refused("it made its process do what none may, which ended it".to_owned()))
             }
-            (None, signal) => Err(Failed::Limit(died_of(signal))),
+            (None, signal) => {
+                let (bound, why) = died_of(signal);
+                Err(Failed::Limit(bound, why))
+            }
         }
     }
 }
@@ -122,13 +139,14 @@ struct Answer {
 }
 
 /// The signal's meaning for a process under resource limits (signal(7)).
-fn died_of(signal: Option<i32>) -> String {
-    match signal {
-        Some(24) => "used up its processor time".to_owned(),
-        Some(6) => "used up its memory".to_owned(),
-        Some(9) => "was killed: out of processor time or memory".to_owned(),
-        Some(11) => "crashed the compiler".to_owned(),
-        Some(other) => format!("ended by signal {other}"),
-        None => "ended without a status".to_owned(),
-    }
+fn died_of(signal: Option<i32>) -> (Bound, String) {
+    let (bound, why) = match signal {
+        Some(24) => (Bound::Time, "used up its processor time"),
+        Some(6) => (Bound::Memory, "used up its memory"),
+        Some(9) => (Bound::Time, "was killed: out of processor time or memory"),
+        Some(11) => (Bound::Memory, "crashed the compiler"),
+        Some(other) => return (Bound::Time, format!("ended by signal {other}")),
+        None => (Bound::Time, "ended without a status"),
+    };
+    (bound, why.to_owned())
 }

@@ -1,83 +1,32 @@
 //! From a name to a module: read, look into, compile or find compiled, link,
 //! ask. What was loaded stays, and so does what was refused, until the file
-//! changes: a file that costs much to refuse costs it once.
+//! changes: a file that costs much to refuse costs it once, and where the
+//! machine's load had a part in that, once in a while.
 
 use super::builtin;
 use super::cache::{Artefact, Cache, CacheKey};
 use super::compile::{Compiler, Job, in_process};
 use super::config::{self, Space, Tier};
 use super::fault::printable;
-use super::files::{Files, ModuleFile, Stamp};
+use super::files::{Files, ModuleFile};
 use super::imports;
 use super::limits::LimitClass;
 use super::load_fault::LoadFault;
 use super::module::{Header, Module, Origin};
+use super::needed::Needed;
+use super::shelf::{Last, Loaded, Seen, Shelf, kept_key, lock};
 use super::site::{Seat, SeatFault, Site};
 use super::vault::Vault;
 use super::worker::Cargo;
 use super::world::{Fees, Rebalances, World};
 use crate::model::strategy::Description;
 use crate::model::{Digest, StrategyName};
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use wasmtime::Engine;
 
-type Loaded<W> = Result<Arc<Module<W>>, LoadFault>;
-
 type Seated<W> = (Seat<W>, Description);
-
-/// What is known of one name. Locked while it is being loaded, so that two
-/// callers do not compile the same file.
-struct Slot<W: World> {
-    last: Option<Last<W>>,
-}
-
-/// What the last look at a name gave, and what it holds for.
-struct Last<W: World> {
-    /// Of the file; built-in ones have none.
-    seen: Option<Seen>,
-    digest: Digest,
-    class: LimitClass,
-    loaded: Loaded<W>,
-}
-
-/// A stamp, and whether a file that has it still is as it was read. Changes that are less than a tick of
-/// the file system's clock apart leave the same stamp, so it takes a reading after that.
-struct Seen {
-    stamp: Stamp,
-    first: Instant,
-    is_settled: bool,
-}
-
-/// Many times the longest tick of a file system's clock.
-const TICK: Duration = Duration::from_secs(3);
-
-impl Seen {
-    /// What a reading that began at `now` saw, after what an earlier one did.
-    fn again(earlier: Option<Seen>, stamp: Stamp, now: Instant) -> Seen {
-        let first = earlier.filter(|seen| seen.stamp == stamp).map_or(now, |seen| seen.first);
-        Seen { stamp, first, is_settled: now.duration_since(first) >= TICK }
-    }
-}
-
-/// The names of one world. A file may serve both; it is compiled once, and counts as two modules.
-pub struct Shelf<W: World>(Mutex<HashMap<String, Arc<Mutex<Slot<W>>>>>);
-
-impl<W: World> Shelf<W> {
-    fn new() -> Shelf<W> {
-        Shelf(Mutex::default())
-    }
-
-    fn slot(&self, name: &str) -> Arc<Mutex<Slot<W>>> {
-        let fresh = || Arc::new(Mutex::new(Slot { last: None }));
-        Arc::clone(lock(&self.0).entry(name.to_owned()).or_insert_with(fresh))
-    }
-
-    fn forget(&self, name: &StrategyName) {
-        lock(&self.0).remove(name.as_str());
-    }
-}
 
 pub struct Loader {
     engine: Engine,
@@ -89,15 +38,9 @@ pub struct Loader {
     cache: Cache,
     pub(super) compiler: Compiler,
     interpreted: Mutex<BTreeSet<String>>,
-    /// What this process has loaded, and may let decide at any time.
-    loaded: Mutex<BTreeSet<Digest>>,
+    needed: Mutex<Needed>,
     pub(super) fees: Shelf<Fees>,
     pub(super) evaluators: Shelf<Rebalances>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Each of them is changed by single assignments only.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A component on its way in.
@@ -133,7 +76,7 @@ impl Loader {
             cache,
             compiler,
             interpreted: Mutex::default(),
-            loaded: Mutex::default(),
+            needed: Mutex::default(),
             fees: Shelf::new(),
             evaluators: Shelf::new(),
         }
@@ -158,12 +101,12 @@ impl Loader {
         };
         let slot = W::shelf(self).slot(name);
         let mut slot = lock(&slot);
-        if let Some(last) = &slot.last {
+        let class = LimitClass::Native;
+        if let Some(last) = slot.last.as_ref().filter(|last| last.holds(class, Instant::now())) {
             return last.loaded.clone();
         }
-        let class = LimitClass::Native;
         let loaded = self.admit(&Candidate { name, wasm, digest, class, built_in: true }, site);
-        slot.last = Some(Last { seen: None, digest, class, loaded: loaded.clone() });
+        slot.last = Last::of(None, (digest, class), &loaded, Instant::now());
         loaded
     }
 
@@ -174,47 +117,57 @@ impl Loader {
         let class = self.class(name);
         let slot = W::shelf(self).slot(name.as_str());
         let mut slot = lock(&slot);
-        let known = slot.last.take().filter(|last| last.class == class);
+        let now = Instant::now();
+        let known = slot.last.take().filter(|last| last.holds(class, now));
         let is_as_seen = |seen: &Seen| seen.is_settled && self.files.is(name, seen.stamp);
         if let Some(last) = known.as_ref().filter(|last| last.seen.as_ref().is_some_and(is_as_seen)) {
             let loaded = last.loaded.clone();
             slot.last = known;
             return loaded;
         }
-        let now = Instant::now();
         let (wasm, stamp) = self.files.read(name, class)?;
         let digest = Digest::of(&wasm);
-        let (loaded, earlier) = match known {
-            // Only the file's dates are new, if anything.
-            Some(last) if last.digest == digest => (last.loaded, last.seen),
-            _ => {
-                let candidate =
-                    Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false };
-                (self.admit(&candidate, site), None)
-            }
-        };
-        if loaded.as_ref().err().is_none_or(LoadFault::is_lasting) {
-            let seen = Some(Seen::again(earlier, stamp, now));
-            slot.last = Some(Last { seen, digest, class, loaded: loaded.clone() });
+        // Only the file's dates are new, if anything.
+        if let Some(last) = known.filter(|last| last.digest == digest) {
+            let (loaded, seen) = (last.loaded.clone(), Some(Seen::again(last.seen, stamp, now)));
+            slot.last = Some(Last { seen, ..last });
+            return loaded;
         }
+        let candidate = Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false };
+        let loaded = self.admit(&candidate, site);
+        let seen = Some(Seen::again(None, stamp, now));
+        slot.last = Last::of(seen, (digest, class), &loaded, Instant::now());
         loaded
     }
 
     /// A kept module, whose bytes are always the same.
     pub(super) fn load_kept<W: World>(&self, name: &StrategyName, digest: Digest, site: &Site) -> Loaded<W> {
         let class = self.class(name);
-        let slot = W::shelf(self).slot(&format!("{name}@{digest}"));
+        let slot = W::shelf(self).slot(&kept_key(name, digest));
         let mut slot = lock(&slot);
-        if let Some(last) = slot.last.as_ref().filter(|last| last.class == class) {
+        if let Some(last) = slot.last.as_ref().filter(|last| last.holds(class, Instant::now())) {
             return last.loaded.clone();
         }
         let wasm = self.vault.get(&digest, class)?;
         let candidate = Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false };
         let loaded = self.admit(&candidate, site);
-        if loaded.as_ref().err().is_none_or(LoadFault::is_lasting) {
-            slot.last = Some(Last { seen: None, digest, class, loaded: loaded.clone() });
-        }
+        slot.last = Last::of(None, (digest, class), &loaded, Instant::now());
         loaded
+    }
+
+    /// A kept module that is looked at only: nothing is remembered of it.
+    pub(super) fn try_kept<W: World>(&self, name: &StrategyName, digest: Digest, site: &Site) -> Loaded<W> {
+        let class = self.class(name);
+        let wasm = self.vault.get(&digest, class)?;
+        let candidate = Candidate { name: name.as_str(), wasm: &wasm, digest, class, built_in: false };
+        self.seat(&candidate, site).map(Arc::new)
+    }
+
+    /// Forgets how kept modules were loaded, but for these; their files stay.
+    pub(super) fn unload_but<'a>(&self, needed: impl Iterator<Item = (&'a StrategyName, Digest)>) {
+        let needed = needed.map(|(name, digest)| kept_key(name, digest)).collect();
+        self.fees.unload_but(&needed);
+        self.evaluators.unload_but(&needed);
     }
 
     fn class(&self, name: &StrategyName) -> LimitClass {
@@ -224,28 +177,48 @@ impl Loader {
 
     /// Forgets kept modules, but for those that may decide at any time.
     pub(super) fn discard(&self, candidates: &BTreeSet<Digest>) -> std::io::Result<usize> {
-        let loaded = lock(&self.loaded);
-        let unused = candidates.difference(&loaded);
+        let needed = lock(&self.needed);
+        let unused = candidates.iter().filter(|digest| !needed.has(digest));
         unused
             .map(|digest| self.vault.remove(digest))
             .try_fold(0, |count, gone| Ok(count + usize::from(gone?)))
     }
 
-    /// Keeps a module that is to decide, or about to be asked for: whoever tidies up leaves it alone.
-    pub(super) fn take_in(&self, wasm: &[u8], digest: Digest) -> std::io::Result<()> {
-        lock(&self.loaded).insert(digest);
+    /// Keeps a module that is to decide: whoever tidies up leaves it alone.
+    fn take_in(&self, wasm: &[u8], digest: Digest) -> std::io::Result<()> {
+        lock(&self.needed).loaded(digest);
         self.vault.put(wasm, &digest)
     }
 
-    /// Forgets a kept module that nobody is going to ask for.
-    pub(super) fn give_up(&self, digest: &Digest) -> std::io::Result<bool> {
-        let mut loaded = lock(&self.loaded);
-        loaded.remove(digest);
-        self.vault.remove(digest)
+    /// Keeps a module that is on its way in, until `let_go`.
+    pub(super) fn receive(&self, wasm: &[u8], digest: Digest) -> std::io::Result<()> {
+        lock(&self.needed).arrives(digest, || self.vault.has(&digest));
+        self.vault.put(wasm, &digest).inspect_err(|_| {
+            // The first error is the one to report.
+            let _ = self.let_go(&digest, false);
+        })
+    }
+
+    /// Ends what `receive` began. The module goes if nobody needs it and it was not there before.
+    pub(super) fn let_go(&self, digest: &Digest, is_needed: bool) -> std::io::Result<()> {
+        let mut needed = lock(&self.needed);
+        if is_needed {
+            needed.loaded(*digest);
+        }
+        if needed.is_over(digest) { self.vault.remove(digest).map(drop) } else { Ok(()) }
+    }
+
+    /// A module that is to decide.
+    fn admit<W: World>(&self, candidate: &Candidate<'_>, site: &Site) -> Loaded<W> {
+        let mut module = self.seat(candidate, site)?;
+        // Its calls can be made again then, whatever becomes of its file.
+        let kept = self.take_in(candidate.wasm, candidate.digest);
+        module.not_kept = kept.err().map(|error| error.to_string());
+        Ok(Arc::new(module))
     }
 
     /// Everything between the bytes of a component and a module that can decide.
-    fn admit<W: World>(&self, candidate: &Candidate<'_>, site: &Site) -> Loaded<W> {
+    fn seat<W: World>(&self, candidate: &Candidate<'_>, site: &Site) -> Result<Module<W>, LoadFault> {
         let (seated, origin) = match self.cached(candidate, site) {
             Some(found) => (found?, Origin::Cached),
             None => self.compile(candidate, site)?,
@@ -258,11 +231,7 @@ impl Loader {
             bytes: candidate.wasm.len(),
             origin,
         };
-        let mut module = Module::new(header, seated)?;
-        // Its calls can be made again then, whatever becomes of its file.
-        let kept = self.take_in(candidate.wasm, candidate.digest);
-        module.not_kept = kept.err().map(|error| error.to_string());
-        Ok(Arc::new(module))
+        Module::new(header, seated)
     }
 
     fn inspect<W: World>(&self, candidate: &Candidate<'_>) -> Result<Tier, LoadFault> {

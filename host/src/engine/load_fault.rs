@@ -1,6 +1,7 @@
 //! Why a module is not loaded, as data.
 
-use super::fault::StrategyFault;
+use super::errand::Bound;
+use super::fault::{FaultKind, StrategyFault};
 use super::limits::{LimitClass, Limits};
 use super::world::Interface;
 use crate::model::Digest;
@@ -25,7 +26,7 @@ pub enum LoadFault {
     /// It does not export the interface that is called for, or in another form.
     WrongWorld { why: String, needed: &'static Interface },
     /// Compiling it took more than its class allows.
-    CompileLimit { why: String, class: LimitClass },
+    CompileLimit { why: String, over: Bound, class: LimitClass },
     /// Not valid WebAssembly, or of a kind that is switched off.
     Invalid { why: String },
     /// What it says of itself is against the contract.
@@ -46,26 +47,41 @@ impl LoadFault {
             LoadFault::NotAComponent { .. } => "not_a_component",
             LoadFault::Import { .. } => "import",
             LoadFault::WrongWorld { .. } => "wrong_world",
+            LoadFault::CompileLimit { over: Bound::Time, .. } => "compile_time",
             LoadFault::CompileLimit { .. } => "compile_limit",
             LoadFault::Invalid { .. } => "invalid",
             LoadFault::BadDescription { .. } => "bad_description",
+            LoadFault::Describe(fault) if matches!(fault.kind, FaultKind::Deadline) => "describe_time",
             LoadFault::Describe(_) => "describe",
             LoadFault::Host { .. } => "host",
         }
     }
 
-    /// Whether the same bytes will be refused again, so that trying is a waste.
-    pub(super) const fn is_lasting(&self) -> bool {
+    /// How long the same bytes will be refused, so that trying is a waste.
+    pub(super) const fn holds(&self) -> Holds {
         match self {
             LoadFault::NotFound { .. }
             | LoadFault::NotKept { .. }
             | LoadFault::Unreadable { .. }
-            | LoadFault::Host { .. } => false,
+            | LoadFault::Host { .. } => Holds::Once,
+            LoadFault::CompileLimit { over: Bound::Time, .. } => Holds::AWhile,
+            LoadFault::Describe(fault) if matches!(fault.kind, FaultKind::Deadline) => Holds::AWhile,
             // The call itself came to an end that it would come to again, or its worker was lost.
-            LoadFault::Describe(fault) => fault.fuel.is_some(),
-            _ => true,
+            LoadFault::Describe(fault) if fault.fuel.is_none() => Holds::Once,
+            _ => Holds::Always,
         }
     }
+}
+
+/// How long a refusal holds for the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// The bytes decided it.
+    Always,
+    /// How busy the machine was decided it too, and it is dear to find out.
+    AWhile,
+    /// The bytes have no part in it.
+    Once,
 }
 
 impl fmt::Display for LoadFault {
@@ -92,13 +108,18 @@ impl fmt::Display for LoadFault {
                 write!(f, "the component imports {what} '{name}'; a strategy may import nothing but types")
             }
             LoadFault::WrongWorld { why, needed } => write!(f, "{why}; the interface {needed} is needed"),
-            LoadFault::CompileLimit { why, class } => {
-                let Limits { compile_cpu_s, compile_bytes, .. } = class.limits();
-                let mib = compile_bytes >> 20;
-                write!(
-                    f,
-                    "compiling the module {why}; {compile_cpu_s} s of processor time and {mib} MiB are allowed"
-                )
+            LoadFault::CompileLimit { why, over, class } => {
+                let Limits { compile_cpu_s, compile_wall, compile_bytes, artefact_bytes, .. } =
+                    class.limits();
+                write!(f, "compiling the module {why}; ")?;
+                match over {
+                    Bound::Time => {
+                        let wall_s = compile_wall.as_secs();
+                        write!(f, "{compile_cpu_s} s of processor time within {wall_s} s are allowed")
+                    }
+                    Bound::Memory => write!(f, "{} MiB of memory are allowed", compile_bytes >> 20),
+                    Bound::Answer => write!(f, "{} MiB of machine code are allowed", artefact_bytes >> 20),
+                }
             }
             LoadFault::Invalid { why } => write!(f, "the module is not valid here: {why}"),
             LoadFault::BadDescription { why } => {
@@ -113,3 +134,35 @@ impl fmt::Display for LoadFault {
 }
 
 impl std::error::Error for LoadFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compiling(over: Bound) -> LoadFault {
+        LoadFault::CompileLimit { why: "was not done".to_owned(), over, class: LimitClass::Native }
+    }
+
+    fn describing(kind: FaultKind, fuel: Option<u64>) -> LoadFault {
+        LoadFault::Describe(StrategyFault { fuel, ..StrategyFault::new(kind, "") })
+    }
+
+    #[test]
+    fn a_refusal_holds_for_ever_only_where_the_bytes_decide_it() {
+        let host = LoadFault::Host { why: String::new() };
+        for (fault, holds) in [
+            (LoadFault::Invalid { why: String::new() }, Holds::Always),
+            (compiling(Bound::Memory), Holds::Always),
+            (compiling(Bound::Answer), Holds::Always),
+            (compiling(Bound::Time), Holds::AWhile),
+            (describing(FaultKind::OutOfFuel, Some(5)), Holds::Always),
+            (describing(FaultKind::Deadline, Some(5)), Holds::AWhile),
+            (describing(FaultKind::Deadline, None), Holds::AWhile),
+            (describing(FaultKind::WorkerDied, None), Holds::Once),
+            (LoadFault::NotKept { digest: Digest([1; 32]) }, Holds::Once),
+            (host, Holds::Once),
+        ] {
+            assert_eq!(fault.holds(), holds, "{fault}");
+        }
+    }
+}

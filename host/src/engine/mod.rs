@@ -8,8 +8,8 @@
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `load`, `files` | from a name to a module, and when to look again |
-//! | `vault` | modules that are kept, by digest |
+//! | `load`, `shelf`, `files` | from a name to a module, and when to look again |
+//! | `vault`, `needed` | modules that are kept, by digest, and who needs them |
 //! | `transcribe`, `replay` | calls written down, and made again |
 //! | `imports` | what a component is, before it is compiled |
 //! | `errand` | work given to a process of its own |
@@ -37,9 +37,11 @@ mod limits;
 mod load;
 mod load_fault;
 mod module;
+mod needed;
 mod replay;
 mod run;
 mod seal;
+mod shelf;
 mod site;
 mod transcribe;
 mod v1;
@@ -52,6 +54,7 @@ pub use check::MAX_PPM;
 pub use child::compile_child_main;
 pub use compile::{COMPILE_SUBCOMMAND, Compiler};
 pub use config::{Allocation, Tier};
+pub use errand::Bound;
 pub use fault::{FaultKind, NO_WORKER, Repeats, StrategyFault, repeats};
 pub use files::ModuleFile;
 pub use imports::{Names, names};
@@ -228,13 +231,22 @@ impl Engine {
         self.load_in(name)
     }
 
-    /// Keeps a module under its digest, so that it can be loaded whatever becomes of its file.
+    /// Keeps a module that is on its way in under its digest, until [`Engine::let_go`].
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep(&self, wasm: &[u8]) -> std::io::Result<Digest> {
+    pub fn receive(&self, wasm: &[u8]) -> std::io::Result<Digest> {
         let digest = Digest::of(wasm);
-        self.0.loader.take_in(wasm, digest).map(|()| digest)
+        self.0.loader.receive(wasm, digest).map(|()| digest)
+    }
+
+    /// Ends what [`Engine::receive`] began. A module that is needed stays; any other goes, unless it was
+    /// kept before, is on its way in some other way too, or decides.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn let_go(&self, digest: &Digest, is_needed: bool) -> std::io::Result<()> {
+        self.0.loader.let_go(digest, is_needed)
     }
 
     /// A kept module's bytes.
@@ -253,8 +265,8 @@ impl Engine {
         self.0.loader.vault.list()
     }
 
-    /// Forgets what is kept of `candidates`, but for modules that this process has loaded. Says how
-    /// many were forgotten.
+    /// Forgets what is kept of `candidates`, but for modules that this process has loaded or is taking
+    /// in. Says how many were forgotten.
     ///
     /// Whoever needs a module writes that down before it is kept. Then nothing is lost when the
     /// candidates are those of [`Engine::all_kept`], less what is written down after that look.
@@ -263,14 +275,6 @@ impl Engine {
     /// When a file cannot be removed.
     pub fn discard_all(&self, candidates: &BTreeSet<Digest>) -> std::io::Result<usize> {
         self.0.loader.discard(candidates)
-    }
-
-    /// Forgets a kept module. Says whether it was kept.
-    ///
-    /// # Errors
-    /// When it cannot be removed.
-    pub fn discard(&self, digest: &Digest) -> std::io::Result<bool> {
-        self.0.loader.give_up(digest)
     }
 
     /// Loads a kept module, which goes by `name`, as [`Engine::load`] does.
@@ -285,7 +289,25 @@ impl Engine {
         self.0.loader.load_kept(name, digest, &self.0.site)
     }
 
-    /// Looks at the module's file again at the next `load`, as if new.
+    /// Loads a kept module as [`Engine::load_kept`] does, to look at it: nothing of it stays.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn try_kept<W: World>(
+        &self,
+        name: &StrategyName,
+        digest: Digest,
+    ) -> Result<Arc<Module<W>>, LoadFault> {
+        self.0.loader.try_kept(name, digest, &self.0.site)
+    }
+
+    /// Gives the memory back that kept modules take, but for those that are to decide; the others are
+    /// loaded anew when somebody asks for them.
+    pub fn unload_but<'a>(&self, needed: impl Iterator<Item = (&'a StrategyName, Digest)>) {
+        self.0.loader.unload_but(needed);
+    }
+
+    /// Looks at the module's file again at the next `load`, as if new; so with its kept modules.
     pub fn forget(&self, name: &StrategyName) {
         self.0.loader.forget(name);
     }

@@ -20,10 +20,15 @@ impl Vault {
         private_dir(path).map(Vault)
     }
 
-    /// Keeps a module under its digest; one that is kept already costs a look.
+    /// Keeps a module under its digest, whatever was there under that name.
     pub(super) fn put(&self, wasm: &[u8], digest: &Digest) -> io::Result<()> {
-        let is_kept = self.0.metadata(file(digest)).is_ok_and(|about| about.len() == wasm.len() as u64);
+        let is_kept = self.read(digest, wasm.len() as u64).is_ok_and(|kept| kept == wasm);
         if is_kept { Ok(()) } else { write_whole(&self.0, &file(digest), &[wasm]) }
+    }
+
+    /// Whether there is a file for a module.
+    pub(super) fn has(&self, digest: &Digest) -> bool {
+        self.0.exists(file(digest))
     }
 
     /// A kept module's bytes, which are what they were.
@@ -98,6 +103,8 @@ mod tests {
         std::fs::write(dir.join(file(&digest)), b"Module").unwrap();
         let changed = vault.get(&digest, LimitClass::Native).unwrap_err();
         assert!(matches!(changed, LoadFault::Unreadable { .. }), "{changed}");
+        vault.put(b"module", &digest).unwrap();
+        assert_eq!(vault.get(&digest, LimitClass::Native).unwrap(), b"module", "it is whole again");
         assert!(vault.remove(&digest).unwrap());
         assert!(!vault.remove(&digest).unwrap());
         assert_eq!(vault.get(&digest, LimitClass::Native), Err(LoadFault::NotKept { digest }));

@@ -4,7 +4,8 @@
 //! differs between them.
 
 use super::limits::Budget;
-use super::load::{Loader, Shelf};
+use super::load::Loader;
+use super::shelf::Shelf;
 use crate::model::CycleKind;
 use crate::model::strategy::{Decision, Description};
 use serde::Serialize;

@@ -38,6 +38,21 @@ pub const fn kind(default: &ParamValue) -> &'static str {
     }
 }
 
+/// A value as the parameter takes it, now that it is this one's: another version of the module may have had
+/// one of the same name, of another type or with other bounds.
+pub fn taken(spec: &ParamSpec, value: &ParamValue) -> Result<ParamValue, String> {
+    use ParamValue::{Flag, Integer, Number, Text};
+    let value = match (&spec.default, value) {
+        (Number(_), Integer(integer)) => Number(*integer as f64),
+        (Flag(_), Flag(_)) | (Integer(_), Integer(_)) | (Number(_), Number(_)) | (Text(_), Text(_)) => {
+            value.clone()
+        }
+        (default, _) => return Err(format!("'{}' is {}, and not {}", spec.name, kind(value), kind(default))),
+    };
+    within(spec, &value)?;
+    Ok(value)
+}
+
 /// Refuses a number outside the parameter's own bounds.
 pub fn within(spec: &ParamSpec, value: &ParamValue) -> Result<(), String> {
     let number = match value {
@@ -68,6 +83,23 @@ mod tests {
 
     fn spec(default: ParamValue, minimum: Option<f64>, maximum: Option<f64>) -> ParamSpec {
         ParamSpec { name: "floor".to_owned(), doc: String::new(), default, minimum, maximum }
+    }
+
+    #[test]
+    fn another_versions_value_is_taken_where_it_fits() {
+        use ParamValue::{Flag, Integer, Number, Text};
+        let (whole, number) = (spec(Integer(5), Some(1.0), Some(9.0)), spec(Number(0.5), Some(0.0), None));
+        for (spec, value, taken) in [
+            (&whole, Integer(9), Ok(Integer(9))),
+            (&whole, Integer(10), Err("'floor' is 10; 1 to 9 is allowed")),
+            (&whole, Number(5.0), Err("'floor' is a number, and not a whole number")),
+            (&number, Integer(3), Ok(Number(3.0))),
+            (&number, Integer(-3), Err("'floor' is -3; 0 or more is allowed")),
+            (&number, Flag(true), Err("'floor' is true or false, and not a number")),
+            (&number, Text("1".to_owned()), Err("'floor' is a text of at most 256 bytes, and not a number")),
+        ] {
+            assert_eq!(super::taken(spec, &value), taken.map_err(str::to_owned), "{value:?}");
+        }
     }
 
     #[test]

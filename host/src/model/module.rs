@@ -33,6 +33,11 @@ impl Stage {
         Self::ALL.iter().find(|(stage, _)| *stage == self).map_or("", |(_, name)| name)
     }
 
+    /// Whether it decides, be it in force or on trial.
+    pub fn decides(self) -> bool {
+        self == Stage::Active || self.is_trial()
+    }
+
     /// Whether it decides beside the module in force.
     pub fn is_trial(self) -> bool {
         matches!(self, Stage::Shadow | Stage::Canary)
@@ -113,10 +118,7 @@ impl InstalledModule {
 
     /// Whether a peer's policy names what it stands for.
     pub fn is_named_by(&self, policy: &Policy) -> bool {
-        match self.decides {
-            CycleKind::Fee => policy.strategy == self.stands_for,
-            CycleKind::Rebalance => policy.rebalance_strategy.as_ref() == Some(&self.stands_for),
-        }
+        policy.names(&self.stands_for, self.decides)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the operator, or the fleet, wants for one peer.
 
-use super::{PeerId, Ppm, UnixTime};
+use super::{CycleKind, PeerId, Ppm, UnixTime};
 use std::fmt;
 use std::str::FromStr;
 
@@ -138,6 +138,14 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether it names this strategy for what that is to decide.
+    pub fn names(&self, strategy: &StrategyName, decides: CycleKind) -> bool {
+        match decides {
+            CycleKind::Fee => self.strategy == *strategy,
+            CycleKind::Rebalance => self.rebalance_strategy.as_ref() == Some(strategy),
+        }
+    }
+
     /// What holds for a peer that nobody said anything about.
     pub fn default_for(peer_id: PeerId) -> Policy {
         Policy {

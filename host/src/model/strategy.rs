@@ -39,6 +39,11 @@ pub struct Description {
     pub factors: Vec<String>,
 }
 
+/// Codes of calls that were not made for a reason of the host's or the machine's: they say nothing of the
+/// module.
+pub const NOT_THE_MODULES: [&str; 6] =
+    ["no_worker", "host", "not_found", "unreadable", "compile_time", "describe_time"];
+
 /// The host's word on a strategy's last proposal for a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LastVerdict {

@@ -50,7 +50,7 @@ mod open;
 mod schema;
 mod sql;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trouble;
 mod window;
 

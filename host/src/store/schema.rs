@@ -22,6 +22,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/14_rebalance_fees.sql")),
     M::up(include_str!("migrations/15_worlds.sql")),
     M::up(include_str!("migrations/16_names.sql")),
+    M::up(include_str!("migrations/17_faults_by_world.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.
@@ -64,6 +65,37 @@ mod tests {
             select.query_map([], |row| row.get(0)).expect("rows").map(|key| key.expect("a key")).collect();
         let (aside, installed) = (format!("{aside}:dynamic"), format!("{installed}:new"));
         assert_eq!(keys, ["dynamic", &installed, &aside, "rebalance:mine", "rebalance:rebalance-ev"]);
+    }
+
+    #[test]
+    fn an_older_files_faults_are_of_one_world() {
+        let mut conn = rusqlite::Connection::open_in_memory().expect("a database");
+        MIGRATIONS.to_version(&mut conn, 16).expect("before faults were counted by world");
+        for digest in ["07", "08", "09"] {
+            conn.execute_batch(&format!(
+                "INSERT INTO module_faults VALUES (unhex('{}'), 'mine', 3, 3, 5, 'trap', 'unreachable', 5)",
+                digest.repeat(32)
+            ))
+            .expect("a row");
+        }
+        conn.execute_batch(&format!(
+            "INSERT INTO rebalance_cycles VALUES (1, 5, 1, 'timer', 0, 0, 0, 0, 0, 0, 0, NULL);
+             INSERT INTO rebalance_calls (cycle_id, evaluator, version, took_us, channels, digest)
+             VALUES (1, 'mine', '1.0.0', 1, 0, unhex('{}'));
+             INSERT INTO installed_modules (name, digest, decides, version, bytes, stage, stage_since_s, installed_at_s,
+                 stands_for, signers)
+             VALUES ('new', unhex('{}'), 'rebalance', '1.0.0', 1, 'shadow', 1, 1, 'rebalance-ev', '[]');",
+            "07".repeat(32),
+            "08".repeat(32)
+        ))
+        .expect("a call and a module");
+        MIGRATIONS.to_latest(&mut conn).expect("the newest schema");
+        let mut select = conn
+            .prepare("SELECT decides || quarantined_at_s FROM module_faults ORDER BY digest")
+            .expect("a table");
+        let rows: Vec<String> =
+            select.query_map([], |row| row.get(0)).expect("rows").map(|row| row.expect("a text")).collect();
+        assert_eq!(rows, ["rebalance5", "rebalance5", "fee5"]);
     }
 
     #[test]

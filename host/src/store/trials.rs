@@ -2,6 +2,7 @@
 
 use super::sql::{Unsigned, int, opt_int};
 use crate::model::module::Stage;
+use crate::model::strategy::NOT_THE_MODULES;
 use crate::model::{ChannelId, Digest, StrategyName, UnixTime};
 use rusqlite::{Connection, Result, Transaction, params};
 
@@ -89,15 +90,16 @@ pub fn record(tx: &Transaction<'_>, run: &TrialRun, cycle: i64, now: UnixTime) -
     Ok(())
 }
 
-/// A module's decisions on trial since `since`.
+/// A module's decisions on trial since `since`; where it could not be asked, it made none.
 pub fn sums(conn: &Connection, digest: &Digest, since: UnixTime) -> Result<TrialSums> {
-    conn.prepare_cached(
+    conn.prepare_cached(&format!(
         "SELECT count(*) AS runs, min(at_s) AS first, max(at_s) AS last, coalesce(sum(channels), 0) AS channels,
              coalesce(sum(same), 0) AS same, coalesce(sum(differing), 0) AS differing,
              coalesce(sum(difference), 0) AS difference, coalesce(sum(refused), 0) AS refused,
-             coalesce(sum(fault_code <> 'no_worker'), 0) AS faults, coalesce(sum(fuel), 0) AS fuel, coalesce(sum(took_us), 0) AS took_us
-         FROM trial_runs WHERE digest = ?1 AND at_s >= ?2",
-    )?
+             count(fault_code) AS faults, coalesce(sum(fuel), 0) AS fuel, coalesce(sum(took_us), 0) AS took_us
+         FROM trial_runs WHERE digest = ?1 AND at_s >= ?2 AND (fault_code IS NULL OR fault_code NOT IN ('{}'))",
+        NOT_THE_MODULES.join("', '")
+    ))?
     .query_row(params![digest, since], |row| {
         let count = |column: &str| row.get::<_, Unsigned>(column).map(|count| count.0);
         Ok(TrialSums {
@@ -178,7 +180,14 @@ mod tests {
             (Some(UnixTime(10)), Some(UnixTime(20)), 20, 0)
         );
         assert_eq!(latest(&tx, &Digest([7; 32])), Ok(vec![difference(None)]));
-        assert_eq!(prune(&tx, UnixTime(20)), Ok(1));
+        // A run in which it could not be asked is none of its.
+        for (code, faults) in [("host", 0), ("no_worker", 0), ("compile_time", 0), ("trap", 1)] {
+            let fault = Some((code.to_owned(), String::new()));
+            record(&tx, &TrialRun { fault, ..run(None) }, 1, UnixTime(15)).expect("kept");
+            let all = sums(&tx, &Digest([7; 32]), UnixTime(0)).expect("sums");
+            assert_eq!((all.runs, all.faults), (2 + faults, faults), "{code}");
+        }
+        assert_eq!(prune(&tx, UnixTime(20)), Ok(5));
         assert_eq!(sums(&tx, &Digest([7; 32]), UnixTime(0)).map(|sums| sums.runs), Ok(1));
     }
 }

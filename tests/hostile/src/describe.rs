@@ -11,6 +11,11 @@ pub fn describe(mode: &str) -> Description {
         "describe-name" => about.name = "../../etc/passwd\u{1b}[31m".to_owned(),
         "describe-params" => about.params = (0..65).map(|at| param(&format!("p{at}"))).collect(),
         "describe-bound" => about.params[0].minimum = Some(f64::NAN),
+        "wide-step" => {
+            let (minimum, maximum) = (Some(1_500.0), Some(2_000.0));
+            about.params[0] =
+                ParamSpec { default: ParamValue::Integer(1_500), minimum, maximum, ..param("step") };
+        }
         "describe-alias" => about.signals = aliases(),
         other => {
             if let Some(version) = other.strip_prefix("version-") {

@@ -1,6 +1,6 @@
 //! A canary that evaluates rebalances.
 
-use crate::acts::install as put_file;
+use crate::acts::{cycle, install as put_file, set_policy};
 use crate::engine::place::guest;
 use crate::rebalance::place::{node, start};
 use crate::support::{DEADLINE, Stage, is_at_rest, wait_until};
@@ -44,5 +44,25 @@ async fn an_evaluators_canary_that_wants_what_it_may_not_have_is_taken_back() {
     let last = &back["events"][0];
     assert_eq!((&last["action"], &last["by"]), (&json!("return"), &json!("host")), "{last}");
     assert!(last["detail"].as_str().unwrap().contains("the guard refused"), "{last}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_fails_in_one_world_rests_there_however_well_it_does_in_the_other() {
+    let stage = start(node()).await;
+    put_file(&stage, "guest", &guest("step-fails"));
+    set_policy(&stage, 0, &["strategy=guest", "rebalance_strategy=guest"]).await;
+    strategy(&stage, &["set-param", "guest", "step", "999"]).await;
+    let found = |status: &Value| {
+        let all = status["strategies"]["faults"].as_array().unwrap().iter();
+        all.filter(|faults| faults["strategy"] == "guest").cloned().collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        cycle(&stage).await;
+        evaluate(&stage).await;
+    }
+    let faults = found(&stage.status().await);
+    let [faults] = faults.as_slice() else { panic!("{faults:?}") };
+    assert_eq!((&faults["decides"], &faults["quarantined"]), (&json!("fee"), &json!(true)), "{faults}");
     stage.end().await;
 }

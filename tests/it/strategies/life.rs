@@ -8,18 +8,18 @@ use lab::{Fault, Flavour};
 use serde_json::{Value, json};
 
 /// `revenue-strategy` as words of a command line.
-async fn strategy(stage: &Stage, words: &[&str]) -> Value {
+pub(super) async fn strategy(stage: &Stage, words: &[&str]) -> Value {
     stage.success("revenue-strategy", json!(words)).await
 }
 
-async fn refusal(stage: &Stage, words: &[&str]) -> String {
+pub(super) async fn refusal(stage: &Stage, words: &[&str]) -> String {
     let why = stage.refusal("revenue-strategy", json!(words)).await;
     assert!(why.contains("nothing was changed"), "{words:?}: {why}");
     why
 }
 
 /// Installs the guest in this mode, unsigned, and gives its digest.
-async fn take_in(stage: &Stage, mode: &str) -> String {
+pub(super) async fn take_in(stage: &Stage, mode: &str) -> String {
     let wasm = guest(mode);
     let path = stage.lab.lightning_dir().join(format!("{mode}.wasm"));
     std::fs::write(&path, &wasm).unwrap();
@@ -30,7 +30,7 @@ async fn take_in(stage: &Stage, mode: &str) -> String {
     digest(&wasm)
 }
 
-async fn show(stage: &Stage, digest: &str) -> Value {
+pub(super) async fn show(stage: &Stage, digest: &str) -> Value {
     let page = strategy(stage, &["show", "guest"]).await;
     let modules = page["modules"].as_array().unwrap();
     modules.iter().find(|module| module["digest"] == digest).unwrap_or_else(|| panic!("{page}")).clone()
@@ -198,38 +198,6 @@ async fn a_canary_that_is_refused_too_often_is_taken_back_with_the_figures() {
     let last = &page["events"][0];
     assert_eq!((&last["action"], &last["by"]), (&json!("return"), &json!("host")), "{page}");
     assert!(last["detail"].as_str().unwrap().contains("the guard refused"), "{last}");
-    stage.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn parameters_are_set_within_their_bounds_and_used() {
-    let stage = stage(&[50, 60]).await;
-    take_in(&stage, "honest").await;
-    strategy(&stage, &["activate", "guest", "for=guest", "force=true"]).await;
-    for (words, part) in [
-        (["set-param", "guest", "pace", "1"], "it has: step"),
-        (["set-param", "guest", "step", "1001"], "0 to 1000 is allowed"),
-        (["set-param", "guest", "step", "much"], "not a whole number"),
-        (["set-param", "other", "step", "1"], "no module 'other' is installed"),
-    ] {
-        let why = refusal(&stage, &words).await;
-        assert!(why.contains(part), "{words:?}: {why}");
-    }
-    strategy(&stage, &["set-param", "guest", "step", "20"]).await;
-    // So that one cycle decides, the one that the policy wakes.
-    stage.until_fees_rest().await;
-    set_policy(&stage, 0, &["strategy=guest"]).await;
-    stage.until_fee(0, 70).await;
-    let page = strategy(&stage, &["show", "guest"]).await;
-    let param = &page["modules"][0]["params"][0];
-    assert_eq!(
-        (&param["value"], &param["set"], &param["default"]),
-        (&json!(20), &json!(true), &json!(5)),
-        "{page}"
-    );
-    let reset = strategy(&stage, &["set-param", "guest", "step"]).await;
-    assert_eq!((&reset["value"], &reset["default"]), (&json!(5), &json!(true)), "{reset}");
-    assert!(refusal(&stage, &["remove", "guest"]).await.contains("1 policies name"), "a policy uses it");
     stage.end().await;
 }
 

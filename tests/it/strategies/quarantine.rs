@@ -1,5 +1,6 @@
 //! Three faults in a row, and what follows.
 
+use super::life::{refusal, strategy, take_in};
 use super::{digest, faults_of, stage, states};
 use crate::acts::{cycle, fee_debug, install, set_policy};
 use crate::engine::place::guest;
@@ -92,6 +93,31 @@ async fn a_corrected_module_is_taken_at_once_and_faults_must_be_in_a_row() {
     install(&stage, "guest", &bad);
     cycle(&stage).await;
     assert_eq!(fee_debug(&stage, 0).await["strategy"], "dynamic");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_rests_or_cannot_be_loaded_gets_nothing_to_decide() {
+    let mut stage = stage(&[50, 60]).await;
+    let digest = take_in(&stage, "step-fails").await;
+    strategy(&stage, &["activate", "guest", "for=guest", "force=true"]).await;
+    set_policy(&stage, 0, &["strategy=guest"]).await;
+    strategy(&stage, &["set-param", "guest", "step", "999"]).await;
+    let rests =
+        |status: &Value| faults_of(status, &digest).is_some_and(|faults| faults["quarantined"] == true);
+    while !rests(&stage.status().await) {
+        cycle(&stage).await;
+    }
+    strategy(&stage, &["rollback", "guest"]).await;
+    for words in [&["activate", "guest", "for=guest", "force=true"][..], &["shadow", "guest"]] {
+        let why = refusal(&stage, words).await;
+        assert!(why.contains("rests: clear it first, with revenue-strategy clear-quarantine guest"), "{why}");
+    }
+    strategy(&stage, &["clear-quarantine", "guest"]).await;
+    std::fs::remove_file(stage.data_dir().join("modules").join(format!("{digest}.wasm"))).unwrap();
+    stage.restart().await;
+    let why = refusal(&stage, &["activate", "guest", "for=guest", "force=true"]).await;
+    assert!(why.contains("cannot be loaded now: no module with the digest"), "{why}");
     stage.end().await;
 }
 

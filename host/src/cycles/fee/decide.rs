@@ -69,7 +69,7 @@ impl Services {
             remembered: self.remembered(&holder, about.state_version).await?,
             pseudonym_key: &self.pseudonym_key,
             about,
-            params: ground.facts.roster.params(&group.module.name),
+            params: ground.facts.roster.told(&group.module),
             stands_in: !group.module.built_in,
         });
         self.call(strategy, holder, &group.module, ids(&group.channels), input).await

@@ -22,8 +22,8 @@ pub(super) struct Sources<'a> {
     pub pseudonym_key: &'a [u8; 32],
     /// The module's own words.
     pub about: &'a Description,
-    /// What an operator set for it.
-    pub params: &'a [(String, ParamValue)],
+    /// What an operator set for it, and it takes; it knows its own defaults.
+    pub params: Vec<(String, ParamValue)>,
     /// It is an installed module: its strategy names no fixed fee then.
     pub stands_in: bool,
 }
@@ -70,7 +70,7 @@ pub(super) fn build(mut sources: Sources<'_>) -> FeeInput {
         node_local: sum(|channel| channel.to_us),
         node_earned_day: facts.day.values().map(|window| window.earned).sum(),
         node_earned_week: facts.week.values().map(|window| window.earned).sum(),
-        params: host_params(sources.config).chain(described(sources.params, sources.about)).collect(),
+        params: host_params(sources.config).chain(sources.params).collect(),
         channels: sources
             .channels
             .iter()
@@ -92,14 +92,6 @@ pub(super) fn build(mut sources: Sources<'_>) -> FeeInput {
         signals: signals(&sources.about.signals, sources.channels, facts),
         node_state,
     }
-}
-
-/// What an operator set, of the parameters that the module has; it knows its own defaults.
-pub(in crate::cycles) fn described<'a>(
-    set: &'a [(String, ParamValue)],
-    about: &'a Description,
-) -> impl Iterator<Item = (String, ParamValue)> + 'a {
-    set.iter().filter(|(name, _)| about.params.iter().any(|spec| spec.name == *name)).cloned()
 }
 
 /// The host's settings, under the names in the contract.

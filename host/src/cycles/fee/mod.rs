@@ -12,7 +12,7 @@ mod record;
 mod rehearse;
 mod trial;
 
-pub(super) use inputs::{described, pseudonym};
+pub(super) use inputs::pseudonym;
 pub use manual::ManualFee;
 pub use plan::{Held, Plan, Planned};
 

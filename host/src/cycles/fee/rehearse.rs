@@ -27,7 +27,7 @@ impl Services {
             remembered: Memory::default(),
             pseudonym_key: &self.pseudonym_key,
             about: &module.description,
-            params: &[],
+            params: Vec::new(),
             stands_in: true,
         });
         Ok((input, channels.len()))

@@ -98,7 +98,7 @@ impl Services {
     pub async fn verify_module(&self, mut arrival: Arrival) -> Came<Verified> {
         let taken = self.take_in(std::mem::take(&mut arrival.wasm)).await?;
         let verified = self.verify_kept(&taken, &arrival).await;
-        self.let_go_unless(taken.was_kept, taken.digest).await?;
+        self.let_go(taken.digest, false).await?;
         verified
     }
 
@@ -110,7 +110,7 @@ impl Services {
             Ok(Err(why)) => Ok(Err(why)),
             Err(error) => Err(error),
         };
-        self.let_go_unless(taken.was_kept || matches!(installed, Ok(Ok(_))), taken.digest).await?;
+        self.let_go(taken.digest, matches!(installed, Ok(Ok(_)))).await?;
         installed
     }
 
@@ -151,24 +151,19 @@ impl Services {
         Ok(kept.map(|(module, known)| Installed { module, verified, known }).map_err(NotTaken::Module))
     }
 
-    /// Keeps a module's bytes.
+    /// Keeps a module's bytes until they are let go.
     async fn take_in(&self, wasm: Vec<u8>) -> Result<Taken> {
         let kept = self.on_engine(move |engine| {
-            let digest = Digest::of(&wasm);
-            let was_kept = engine.all_kept()?.contains(&digest);
             // What is no component exports nothing.
             let exports = engine::names(&wasm).map(|names| names.exports).unwrap_or_default();
-            engine.keep(&wasm).map(|_| Taken { digest, was_kept, exports })
+            engine.receive(&wasm).map(|digest| Taken { digest, exports })
         });
         kept.await?.context("keeping the module")
     }
 
-    async fn let_go_unless(&self, is_needed: bool, digest: Digest) -> Result<()> {
-        if !is_needed {
-            let gone = self.on_engine(move |engine| engine.discard(&digest));
-            gone.await?.context("the module that is not kept")?;
-        }
-        Ok(())
+    async fn let_go(&self, digest: Digest, is_needed: bool) -> Result<()> {
+        let gone = self.on_engine(move |engine| engine.let_go(&digest, is_needed));
+        gone.await?.context("the module that is not kept")
     }
 
     async fn verify_kept(&self, taken: &Taken, arrival: &Arrival) -> Came<Verified> {
@@ -181,16 +176,16 @@ impl Services {
         let unnamed: StrategyName = short(&digest).parse().map_err(anyhow::Error::msg)?;
         let working = arrival.name.as_ref().unwrap_or(&unnamed);
         let (about, self_test) = match world {
-            CycleKind::Fee => match self.load_kept::<Fees>(working, digest).await {
+            CycleKind::Fee => match self.try_kept::<Fees>(working, digest).await {
                 Ok(module) => {
                     let input = self.fee_input_now(&module).await?;
                     (About::of(&module), self.try_twice(working, module, input).await?)
                 }
                 Err(fault) => return Ok(Err(fault.into())),
             },
-            CycleKind::Rebalance => match self.load_kept::<Rebalances>(working, digest).await {
+            CycleKind::Rebalance => match self.try_kept::<Rebalances>(working, digest).await {
                 Ok(module) => {
-                    let input = self.rebalance_input_now(&module).await?;
+                    let input = self.rebalance_input_now().await?;
                     (About::of(&module), self.try_twice(working, module, input).await?)
                 }
                 Err(fault) => return Ok(Err(fault.into())),
@@ -203,8 +198,6 @@ impl Services {
 /// A module's bytes, now kept.
 struct Taken {
     digest: Digest,
-    /// They were before.
-    was_kept: bool,
     exports: Vec<String>,
 }
 

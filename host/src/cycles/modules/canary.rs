@@ -24,6 +24,9 @@ impl Services {
             let why = format!("'{}' is {}: shadow it first", module.name, module.stage);
             return Ok(Err(why));
         }
+        if let Err(why) = self.may_be_asked(&module).await? {
+            return Ok(Err(why));
+        }
         let snapshot = self.observe().await?;
         let candidates = self.channels_of(&snapshot, &module).await?;
         let channels = match choose(&candidates, &wish, &module.stands_for) {

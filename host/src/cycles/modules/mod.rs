@@ -5,20 +5,23 @@
 mod admit;
 mod canary;
 mod keep;
+mod params;
 mod stages;
 mod trials;
 mod watch;
 
 pub use admit::{Arrival, Installed, NotTaken, Verified};
 pub use canary::CanaryWish;
+pub use params::Named;
 pub use trials::SelfTest;
 
 use super::Services;
+use super::strategies::FAULTS_TO_QUARANTINE;
 use crate::engine::{Fees, LoadFault, Rebalances, World};
 use crate::model::module::{InstalledModule, ModuleEvent, Stage};
 use crate::model::strategy::Description;
 use crate::model::{CycleKind, Digest, StrategyName, UnixTime};
-use crate::store::{Transaction, installed};
+use crate::store::{Transaction, installed, modules};
 use anyhow::Result;
 
 /// One sentence for the operator: what was wrong, what is allowed; nothing was changed.
@@ -53,6 +56,26 @@ impl Services {
             CycleKind::Rebalance => self.description_of::<Rebalances>(module).await,
         };
         described.map_err(|fault| fault.to_string())
+    }
+
+    /// Refuses a module that would not be asked if it were to decide.
+    async fn may_be_asked(&self, module: &InstalledModule) -> Result<Result<(), Refused>> {
+        let InstalledModule { name, version, .. } = module;
+        if self.rests(module).await? {
+            return Ok(Err(format!(
+                "'{name}' {version} failed {FAULTS_TO_QUARANTINE} times in a row and rests: clear it first, with \
+                 revenue-strategy clear-quarantine {name}"
+            )));
+        }
+        let loaded = self.describe_installed(module).await;
+        Ok(loaded.map(drop).map_err(|why| format!("'{name}' {version} cannot be loaded now: {why}")))
+    }
+
+    /// Whether an installed module is in quarantine.
+    pub async fn rests(&self, module: &InstalledModule) -> Result<bool> {
+        let (digest, decides) = (module.digest, module.decides);
+        let faults = self.store.read(move |conn| Ok(modules::get(conn, &digest, decides)?)).await?;
+        Ok(faults.is_some_and(|faults| faults.quarantined_at.is_some()))
     }
 
     async fn description_of<W: World>(&self, module: &InstalledModule) -> Result<Description, LoadFault> {
@@ -111,10 +134,19 @@ fn moved(module: &InstalledModule, stage: Stage, now: UnixTime) -> InstalledModu
     InstalledModule { stage, stage_since: now, canary: None, ..module.clone() }
 }
 
-/// The module as it stands in this transaction; none when somebody removed it meanwhile.
+/// The module as it stands in this transaction, which is where it stood when it was looked at; else
+/// somebody removed it or took a step with it meanwhile.
 fn again(tx: &Transaction<'_>, module: &InstalledModule) -> Result<Result<InstalledModule, Refused>> {
-    let found = installed::get(tx, &module.name, &module.digest)?;
-    Ok(found.ok_or_else(|| format!("module '{}' was removed meanwhile", module.name)))
+    let Some(found) = installed::get(tx, &module.name, &module.digest)? else {
+        return Ok(Err(format!("module '{}' was removed meanwhile", module.name)));
+    };
+    if (found.stage, &found.stands_for) == (module.stage, &module.stands_for) {
+        return Ok(Ok(found));
+    }
+    let InstalledModule { name, version, stage, stands_for, .. } = found;
+    Ok(Err(format!(
+        "'{name}' {version} became {stage} of '{stands_for}' meanwhile: look at it and say it again"
+    )))
 }
 
 /// A module's digest in an answer's sentence.
@@ -126,7 +158,7 @@ fn short(digest: &Digest) -> String {
 mod tests {
     use super::*;
 
-    fn module(digest: u8, version: &str, stage: Stage) -> InstalledModule {
+    pub(super) fn module(digest: u8, version: &str, stage: Stage) -> InstalledModule {
         InstalledModule {
             name: "mine".parse().expect("a name"),
             digest: Digest([digest; 32]),

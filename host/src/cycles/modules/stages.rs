@@ -20,6 +20,9 @@ impl Services {
             Ok(place) => place,
             Err(why) => return Ok(Err(why)),
         };
+        if let Err(why) = self.may_be_asked(&module).await? {
+            return Ok(Err(why));
+        }
         let now = self.now();
         self.store
             .write(move |tx| {
@@ -61,7 +64,10 @@ impl Services {
         if let Err(why) = self.has_proved_itself(&module, force).await? {
             return Ok(Err(why));
         }
-        let (before, now) = (self.digest_of(&place, module.decides).await, self.now());
+        if let Err(why) = self.may_be_asked(&module).await? {
+            return Ok(Err(why));
+        }
+        let (before, now) = (self.named_digest(&place, module.decides).await, self.now());
         self.store.write(move |tx| put_in_force(tx, &module, place, before, now)).await
     }
 
@@ -80,31 +86,11 @@ impl Services {
         };
         let now = self.now();
         if module.stage.is_trial() {
-            return self.end_trial(module).await.map(|ended| ended.map(|module| (module, None)));
+            let ended = self.store.write(move |tx| end_trial(tx, &module, now)).await?;
+            return Ok(ended.map(|module| (module, None)));
         }
-        let previous = all
-            .iter()
-            .filter(|one| one.stage == Stage::Superseded)
-            .filter(|one| one.has_place(&module.stands_for, module.decides))
-            .max_by_key(|one| one.stage_since)
-            .cloned();
         let before = self.named_digest(&module.stands_for, module.decides).await;
-        self.store.write(move |tx| put_back(tx, &module, previous.as_ref(), before, now)).await
-    }
-
-    async fn end_trial(&self, module: InstalledModule) -> Wish<InstalledModule> {
-        let now = self.now();
-        self.store
-            .write(move |tx| {
-                let ended = moved(&module, Stage::Verified, now);
-                installed::put(tx, &ended)?;
-                installed::note(
-                    tx,
-                    &by_operator(&module, "rollback", format!("the {} ended", module.stage), now),
-                )?;
-                Ok(Ok(ended))
-            })
-            .await
+        self.store.write(move |tx| put_back(tx, &module, before, now)).await
     }
 
     /// The strategy for whose peers a module is to decide. Without a word: where it stands, when it
@@ -140,15 +126,6 @@ impl Services {
         } else {
             Ok(())
         })
-    }
-
-    /// The digest of whatever decides for a strategy now.
-    async fn digest_of(&self, strategy: &StrategyName, decides: CycleKind) -> Option<Digest> {
-        let all = self.installed().await.ok()?;
-        match all.iter().find(|one| one.is_in_force_for(strategy, decides)) {
-            Some(module) => Some(module.digest),
-            None => self.named_digest(strategy, decides).await,
-        }
     }
 
     /// The digest of the module that the name alone means: built in, or a file.
@@ -224,23 +201,48 @@ fn elsewhere(module: &InstalledModule, place: &StrategyName) -> Refused {
     )
 }
 
-/// Ends a module's time in force; `previous`, or whatever else decided before, has its memory back.
+/// Ends a module's trial.
+fn end_trial(tx: &Transaction<'_>, module: &InstalledModule, now: UnixTime) -> Wish<InstalledModule> {
+    let module = match again(tx, module)? {
+        Ok(module) => module,
+        Err(why) => return Ok(Err(why)),
+    };
+    let ended = moved(&module, Stage::Verified, now);
+    installed::put(tx, &ended)?;
+    installed::note(tx, &by_operator(&module, "rollback", format!("the {} ended", module.stage), now))?;
+    Ok(Ok(ended))
+}
+
+/// What was in force for the module's strategy before it.
+fn previous(tx: &Transaction<'_>, module: &InstalledModule) -> Result<Option<InstalledModule>> {
+    let superseded = installed::all(tx)?.into_iter().filter(|one| one.stage == Stage::Superseded);
+    Ok(superseded
+        .filter(|one| one.has_place(&module.stands_for, module.decides))
+        .max_by_key(|one| one.stage_since))
+}
+
+/// Ends a module's time in force. What was in force before it, or whatever the strategy's name alone
+/// means (`before`), has its memory back.
 fn put_back(
     tx: &Transaction<'_>,
     module: &InstalledModule,
-    previous: Option<&InstalledModule>,
     before: Option<Digest>,
     now: UnixTime,
 ) -> Wish<(InstalledModule, Option<InstalledModule>)> {
+    let module = &match again(tx, module)? {
+        Ok(module) => module,
+        Err(why) => return Ok(Err(why)),
+    };
+    let previous = previous(tx, module)?;
     let ended = moved(module, Stage::Verified, now);
     installed::put(tx, &ended)?;
     let live = Holder::place(module);
     states::hand_over(tx, &live, &Holder::own(module))?;
     let named = || Some(Holder::Module(module.decides, module.stands_for.clone(), before?));
-    if let Some(aside) = previous.map(Holder::own).or_else(named) {
+    if let Some(aside) = previous.as_ref().map(Holder::own).or_else(named) {
         states::hand_over(tx, &aside, &live)?;
     }
-    let back = previous.map(|previous| moved(previous, Stage::Active, now));
+    let back = previous.map(|previous| moved(&previous, Stage::Active, now));
     if let Some(back) = &back {
         installed::put(tx, back)?;
     }
@@ -250,4 +252,36 @@ fn put_back(
     );
     installed::note(tx, &by_operator(module, "rollback", format!("to {instead}"), now))?;
     Ok(Ok((ended, back)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::module;
+    use super::*;
+    use crate::store::testing::memory;
+
+    #[test]
+    fn a_step_back_is_not_taken_from_where_a_module_is_no_longer() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        let now = UnixTime(9);
+        let (old, new) = (module(0xaa, "1.0.0", Stage::Active), module(0xbb, "1.1.0", Stage::Verified));
+        installed::put(&tx, &old).expect("kept");
+        installed::put(&tx, &new).expect("kept");
+        let place = StrategyName::dynamic();
+        put_in_force(&tx, &new, place, None, now).expect("stored").expect("in force");
+        // Somebody looked while the old one was in force.
+        let why = put_back(&tx, &old, None, now).expect("stored").expect_err("it is not in force");
+        assert!(why.contains("'mine' 1.0.0 became superseded of 'dynamic' meanwhile"), "{why}");
+        let stage =
+            |digest: &Digest| installed::get(&tx, &old.name, digest).expect("read").map(|one| one.stage);
+        assert_eq!((stage(&old.digest), stage(&new.digest)), (Some(Stage::Superseded), Some(Stage::Active)));
+
+        let seen = InstalledModule { stage: Stage::Active, ..new.clone() };
+        let (ended, back) = put_back(&tx, &seen, None, now).expect("stored").expect("taken back");
+        assert_eq!((ended.stage, back.map(|back| back.digest)), (Stage::Verified, Some(old.digest)));
+        let on_trial = module(0xbb, "1.1.0", Stage::Shadow);
+        let why = end_trial(&tx, &on_trial, now).expect("stored").expect_err("it is on trial no more");
+        assert!(why.contains("became verified"), "{why}");
+    }
 }

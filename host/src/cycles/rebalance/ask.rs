@@ -47,8 +47,7 @@ impl Services {
             force,
             remembered: self.remembered(&holder, about.state_version).await?,
             pseudonym_key: &self.pseudonym_key,
-            about,
-            params: ground.facts.roster.params(&group.module.name),
+            params: ground.facts.roster.told(&group.module),
         });
         let rows: Vec<Channel> = inputs::channels(ground.case()).into_iter().cloned().collect();
         let channels = rows.iter().map(|channel| channel.channel_id).collect();

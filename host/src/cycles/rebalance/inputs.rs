@@ -2,13 +2,13 @@
 
 use super::facts::{Facts, MONTH_S};
 use crate::config::Config;
-use crate::cycles::fee::{described, pseudonym};
+use crate::cycles::fee::pseudonym;
 use crate::guard::budget::{self, Ledger};
 use crate::guard::rebalance::{Case, drain_most, fill_most, may_drain, may_fill};
 use crate::model::flow::FlowClass;
 use crate::model::job::Job;
 use crate::model::rebalance::{Attempt, MAX_ATTEMPTS, RebalanceInput, RebalanceRow, Sender};
-use crate::model::strategy::{Description, FeeInterval, ParamValue};
+use crate::model::strategy::{FeeInterval, ParamValue};
 use crate::model::{Channel, ChannelId, ChannelState, Msat, PeerId, UnixTime};
 use crate::store::states::Memory;
 use std::collections::{HashMap, HashSet};
@@ -28,10 +28,8 @@ pub(super) struct Sources<'a> {
     pub force: bool,
     pub remembered: Memory,
     pub pseudonym_key: &'a [u8; 32],
-    /// The module's own words.
-    pub about: &'a Description,
-    /// What an operator set for it.
-    pub params: &'a [(String, ParamValue)],
+    /// What an operator set for the module, and it takes; it knows its own defaults.
+    pub params: Vec<(String, ParamValue)>,
 }
 
 /// Most channels by which a channel's outflow came in that an evaluator is told.
@@ -64,7 +62,7 @@ pub(super) fn build(mut sources: Sources<'_>) -> RebalanceInput {
         node_earned_week: facts.week.values().map(|window| window.earned).sum(),
         budget_left: budget::overall(config, sources.ledger).left(),
         slots_free: slots_free(config, sources.ledger),
-        params: host_params(config).chain(described(sources.params, sources.about)).collect(),
+        params: host_params(config).chain(std::mem::take(&mut sources.params)).collect(),
         channels: rows.iter().map(|channel| row(channel, &mut sources, (&attempts, &places))).collect(),
         signals: Vec::new(),
         node_state: std::mem::take(&mut sources.remembered.node),

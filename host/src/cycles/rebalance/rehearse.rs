@@ -2,7 +2,6 @@
 
 use super::inputs;
 use crate::cycles::Services;
-use crate::engine::Evaluator;
 use crate::model::ChannelId;
 use crate::model::rebalance::RebalanceInput;
 use crate::store::states::Memory;
@@ -11,10 +10,7 @@ use std::collections::HashSet;
 
 impl Services {
     /// An input about all open channels, and their number.
-    pub(in crate::cycles) async fn rebalance_input_now(
-        &self,
-        module: &Evaluator,
-    ) -> Result<(RebalanceInput, usize)> {
+    pub(in crate::cycles) async fn rebalance_input_now(&self) -> Result<(RebalanceInput, usize)> {
         let snapshot = self.observe().await?;
         let ground = self.ground(snapshot).await?;
         let asked: HashSet<ChannelId> =
@@ -27,8 +23,7 @@ impl Services {
             force: false,
             remembered: Memory::default(),
             pseudonym_key: &self.pseudonym_key,
-            about: &module.description,
-            params: &[],
+            params: Vec::new(),
         });
         Ok((input, asked.len()))
     }

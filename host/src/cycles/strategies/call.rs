@@ -193,7 +193,7 @@ pub(in crate::cycles) fn note_calls<W: World>(
     let mut quarantined = Vec::new();
     for call in calls {
         let result = call.fault().map_or(Ok(()), Err);
-        quarantined.extend(note_call(tx, &call.strategy, call.digest, result, now)?);
+        quarantined.extend(note_call(tx, &call.strategy, (call.digest, W::CYCLE), result, now)?);
     }
     for trial in trials {
         quarantined.extend(note_trial(tx, &trial.module, &trial.run, cycle, now)?);

@@ -11,13 +11,13 @@ pub use trial::Trial;
 pub(super) use trial::{Tryout, canary_channels, own_channels, take_back};
 
 use super::Services;
-use crate::engine::{Engine, LoadFault, Module, NO_WORKER, World};
+use crate::engine::{Engine, LoadFault, Module, World};
 use crate::model::module::InstalledModule;
-use crate::model::{Digest, StrategyName, UnixTime};
+use crate::model::strategy::NOT_THE_MODULES;
+use crate::model::{CycleKind, Digest, StrategyName, UnixTime};
 use crate::store::Transaction;
 use crate::store::modules::{self, Fault, ModuleFaults};
 use anyhow::Result;
-use std::collections::HashSet;
 use std::sync::Arc;
 use trial::note_trial;
 
@@ -62,6 +62,16 @@ impl Services {
         self.load(move |engine| engine.load_kept(&name, digest)).await
     }
 
+    /// A kept module that is only looked at.
+    pub(super) async fn try_kept<W: World>(
+        &self,
+        name: &StrategyName,
+        digest: Digest,
+    ) -> Result<Arc<Module<W>>, LoadFault> {
+        let name = name.clone();
+        self.load(move |engine| engine.try_kept(&name, digest)).await
+    }
+
     /// The module that answers for a strategy now: the installed one in force, else that of the name.
     pub(super) async fn usable_module<W: World>(
         &self,
@@ -72,7 +82,7 @@ impl Services {
             Some(installed) => self.usable_kept(installed, roster).await,
             None => {
                 let module = self.load_module(strategy).await.map_err(not_loaded)?;
-                not_quarantined(strategy, module.digest, &roster.quarantined)?;
+                roster.may_decide(strategy, module.digest, W::CYCLE)?;
                 Ok(module)
             }
         }
@@ -84,7 +94,7 @@ impl Services {
         installed: &InstalledModule,
         roster: &Roster,
     ) -> Result<Arc<Module<W>>, Unusable> {
-        not_quarantined(&installed.name, installed.digest, &roster.quarantined)?;
+        roster.may_decide(&installed.name, installed.digest, W::CYCLE)?;
         let loaded = self.load_kept(&installed.name, installed.digest).await;
         loaded.map_err(|fault| Unusable { digest: Some(installed.digest), ..not_loaded(fault) })
     }
@@ -94,38 +104,40 @@ fn not_loaded(fault: LoadFault) -> Unusable {
     Unusable { code: fault.code(), text: fault.to_string(), digest: None }
 }
 
-fn not_quarantined(
-    name: &StrategyName,
-    digest: Digest,
-    quarantined: &HashSet<Digest>,
-) -> Result<(), Unusable> {
-    if !quarantined.contains(&digest) {
-        return Ok(());
+impl Roster {
+    fn may_decide(&self, name: &StrategyName, digest: Digest, decides: CycleKind) -> Result<(), Unusable> {
+        if !self.quarantined.contains(&(digest, decides)) {
+            return Ok(());
+        }
+        Err(Unusable {
+            code: QUARANTINED,
+            text: format!(
+                "module '{name}' failed {FAULTS_TO_QUARANTINE} times in a row and is in quarantine"
+            ),
+            digest: Some(digest),
+        })
     }
-    Err(Unusable {
-        code: QUARANTINED,
-        text: format!("module '{name}' failed {FAULTS_TO_QUARANTINE} times in a row and is in quarantine"),
-        digest: Some(digest),
-    })
 }
 
 /// Counts a call's fault, or that it had none; gives the module if that put it into quarantine now.
 fn note_call(
     tx: &Transaction<'_>,
     strategy: &StrategyName,
-    digest: Option<Digest>,
+    (digest, decides): (Option<Digest>, CycleKind),
     result: Result<(), (&str, &str)>,
     now: UnixTime,
 ) -> Result<Option<ModuleFaults>> {
     match (result, digest) {
-        (Ok(()), Some(digest)) => modules::ok(tx, &digest)?,
+        (Ok(()), Some(digest)) => modules::ok(tx, &digest, decides)?,
         (Ok(()), None) | (Err((QUARANTINED, _)), _) => {}
-        (Err((NO_WORKER, text)), _) => tracing::warn!("strategy '{strategy}' could not be asked: {text}"),
+        (Err((code, text)), _) if NOT_THE_MODULES.contains(&code) => {
+            tracing::warn!("strategy '{strategy}' could not be asked ({code}): {text}");
+        }
         (Err((code, text)), None) => tracing::warn!("strategy '{strategy}' is not used ({code}): {text}"),
         (Err((code, text)), Some(digest)) => {
             tracing::warn!("strategy '{strategy}' (module {digest}) failed ({code}): {text}");
-            let record =
-                modules::fault(tx, Fault { digest, strategy, code, text }, FAULTS_TO_QUARANTINE, now)?;
+            let fault = Fault { digest, decides, strategy, code, text };
+            let record = modules::fault(tx, fault, FAULTS_TO_QUARANTINE, now)?;
             return Ok(Some(record).filter(|record| record.quarantined_at == Some(now)));
         }
     }

@@ -1,6 +1,8 @@
 //! Who decides for whom: the installed modules in force and on trial, read once per cycle, so that
 //! a change holds from the next cycle on.
 
+use crate::engine::{Module, World};
+use crate::guard::params;
 use crate::model::module::{InstalledModule, Stage};
 use crate::model::strategy::ParamValue;
 use crate::model::{CycleKind, Digest, StrategyName};
@@ -12,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 /// The roster of one cycle.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
-    pub quarantined: HashSet<Digest>,
+    pub quarantined: HashSet<(Digest, CycleKind)>,
     in_force: Vec<InstalledModule>,
     trials: Vec<InstalledModule>,
     /// By the name of the modules.
@@ -59,8 +61,22 @@ impl Roster {
         }
     }
 
-    /// The parameters that an operator set for the modules of a name.
-    pub fn params(&self, name: &str) -> &[(String, ParamValue)] {
-        self.params.get(name).map_or(&[], Vec::as_slice)
+    /// The parameters that an operator set for a module's name, as far as this module has and takes them.
+    /// Where it does not take one its default holds, which is told.
+    pub(in crate::cycles) fn told<W: World>(&self, module: &Module<W>) -> Vec<(String, ParamValue)> {
+        let mut told = Vec::new();
+        for (name, value) in self.params.get(&module.name).into_iter().flatten() {
+            let Some(spec) = module.description.params.iter().find(|spec| spec.name == *name) else {
+                continue;
+            };
+            match params::taken(spec, value) {
+                Ok(value) => told.push((name.clone(), value)),
+                Err(why) => {
+                    let (module, version) = (&module.name, &module.description.version);
+                    tracing::warn!("module '{module}' {version} has a parameter's default: {why}");
+                }
+            }
+        }
+        told
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{Call, QUARANTINED, Roster, Unusable, note_call};
 use crate::cycles::Services;
-use crate::engine::{Module, NO_WORKER, World};
+use crate::engine::{Module, World};
 use crate::model::module::{InstalledModule, ModuleEvent, Stage};
-use crate::model::strategy::LastVerdict;
+use crate::model::strategy::{LastVerdict, NOT_THE_MODULES};
 use crate::model::{ChannelId, Ppm, StrategyName, UnixTime};
 use crate::store::modules::ModuleFaults;
 use crate::store::trials::{self, TrialRun};
@@ -89,30 +89,38 @@ pub(super) fn note_trial(
     trials::record(tx, run, cycle, now)?;
     let fault = run.fault.as_ref().map(|(code, text)| (code.as_str(), text.as_str()));
     if let Some((code, text)) = fault
-        && code != NO_WORKER
+        && !NOT_THE_MODULES.contains(&code)
         && module.stage == Stage::Canary
     {
         take_back(tx, module, &format!("it failed ({code}): {text}"), now)?;
     }
     match fault {
         Some((QUARANTINED, _)) => Ok(None),
-        _ => note_call(tx, &module.name, Some(module.digest), fault.map_or(Ok(()), Err), now),
+        _ => {
+            let who = (Some(module.digest), module.decides);
+            note_call(tx, &module.name, who, fault.map_or(Ok(()), Err), now)
+        }
     }
 }
 
-/// Ends a canary: the module is a shadow again, and its channels go back to the one in force.
+/// Ends a canary: the module is a shadow again, and its channels go back to the one in force. Where an
+/// operator has ended it meanwhile, it stays as that left it.
 pub(in crate::cycles) fn take_back(
     tx: &Transaction<'_>,
     module: &InstalledModule,
     why: &str,
     now: UnixTime,
 ) -> Result<()> {
+    let found = installed::get(tx, &module.name, &module.digest)?;
+    let Some(module) = found.filter(|found| found.canary.is_some() && found.canary == module.canary) else {
+        return Ok(());
+    };
     tracing::warn!("canary '{}' ({}) is taken back: {why}", module.name, module.digest);
     let shadow = InstalledModule { stage: Stage::Shadow, stage_since: now, canary: None, ..module.clone() };
     installed::put(tx, &shadow)?;
     let event = ModuleEvent {
         at: now,
-        name: module.name.clone(),
+        name: module.name,
         digest: Some(module.digest),
         action: "return".to_owned(),
         by: "host".to_owned(),

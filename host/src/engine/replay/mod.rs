@@ -81,7 +81,7 @@ impl Compiler {
         };
         let answer = errand.run(program).map_err(|failed| match failed {
             Failed::Refused(why) => why,
-            Failed::Limit(why) => format!("the process that made the call again {why}"),
+            Failed::Limit(_, why) => format!("the process that made the call again {why}"),
             Failed::Broken(why) => format!("the process that was to make the call again {why}"),
         })?;
         postcard::from_bytes(&answer)

@@ -160,7 +160,15 @@ pub(super) async fn rollback(services: &Services, args: &Args) -> CommandResult 
     let (ended, back) = services.rollback(name(args)?).await?.map_err(unchanged)?;
     services.visit_all();
     let told = match &back {
-        Some(back) => format!("decides nothing any more; '{}' {} is in force again", back.name, back.version),
+        Some(back) => {
+            let InstalledModule { name, version, .. } = back;
+            let rests = if services.rests(back).await? {
+                format!(", and rests: clear it with revenue-strategy clear-quarantine {name}")
+            } else {
+                String::new()
+            };
+            format!("decides nothing any more; '{name}' {version} is in force again{rests}")
+        }
         None => format!("decides nothing any more; '{}' decides as it did before", ended.stands_for),
     };
     let mut answer = step(&ended, &told);
@@ -183,7 +191,7 @@ pub(super) async fn clear_quarantine(services: &Services, args: &Args) -> Comman
         .write(move |tx| {
             let mut cleared = modules::clear_strategy(tx, &wanted)?;
             for module in installed.iter().filter(|module| module.name == wanted) {
-                cleared += usize::from(modules::clear(tx, &module.digest)?);
+                cleared += usize::from(modules::clear(tx, &module.digest, module.decides)?);
             }
             Ok(cleared)
         })

@@ -24,6 +24,7 @@ pub(in crate::rpc) fn fault(module: &ModuleFaults) -> Value {
     json!({
         "strategy": module.strategy.as_str(),
         "digest": module.digest.to_string(),
+        "decides": module.decides.name(),
         "faults_total": module.faults_total,
         "faults_in_row": module.faults_in_row,
         "quarantined": module.quarantined_at.is_some(),

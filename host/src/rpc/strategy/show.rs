@@ -4,9 +4,10 @@ use super::life::brief;
 use super::performance::{DEFAULT_DAYS, Performance};
 use super::{canary, name, unchanged};
 use crate::cycles::Services;
+use crate::cycles::modules::Named;
 use crate::model::module::{InstalledModule, ModuleEvent};
 use crate::model::strategy::ParamValue;
-use crate::model::{CycleKind, Policy, StrategyName, UnixTime};
+use crate::model::{CycleKind, Digest, Policy, StrategyName, UnixTime};
 use crate::rpc::CommandResult;
 use crate::rpc::args::{Args, Form};
 use crate::store::modules::{self, ModuleFaults};
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 pub(super) const FORM: Form = Form {
     action: "show",
     params: &[super::NAME],
-    doc: "The modules of a name: digest, version, signers, parameters, fuel and time used, faults, peers, trials, what \
+    doc: "The modules of a name, installed, built in or a file: digest, version, signers, parameters, fuel and time used, faults, peers, trials, what \
           they brought, and every step of their lives.",
 };
 
@@ -48,12 +49,21 @@ struct Page {
 pub(super) async fn run(services: &Services, args: &Args) -> CommandResult {
     let name = name(args)?;
     let page = page(services, &name).await?;
-    if page.modules.is_empty() && page.events.is_empty() {
-        return Err(unchanged(format!("no module '{name}' is or was installed: see revenue-strategy list")));
-    }
     let mut shown = Vec::new();
     for known in &page.modules {
         shown.push(module(services, known, &page).await);
+    }
+    if page.modules.is_empty() {
+        match services.named(&name).await {
+            Ok(found) => {
+                for one in &found {
+                    shown.push(named(services, (&name, one), &page).await?);
+                }
+            }
+            Err(why) if page.events.is_empty() => return Err(unchanged(why)),
+            // It was installed once.
+            Err(_) => {}
+        }
     }
     Ok(json!({
         "status": "success",
@@ -72,7 +82,7 @@ async fn page(services: &Services, name: &StrategyName) -> Result<Page> {
             let mut known = Vec::new();
             for module in installed::all(conn)?.into_iter().filter(|module| module.name == name) {
                 known.push(Known {
-                    faults: modules::get(conn, &module.digest)?,
+                    faults: modules::get(conn, &module.digest, module.decides)?,
                     usage: usage::of(conn, &module.digest, since)?,
                     trial: trials::sums(conn, &module.digest, since)?,
                     latest: trials::latest(conn, &module.digest)?,
@@ -101,33 +111,56 @@ async fn module(services: &Services, known: &Known, page: &Page) -> Value {
     match services.describe_installed(one).await {
         Ok(about) => {
             shown["state_version"] = json!(about.state_version);
-            let params = about.params.iter().map(|spec| {
-                let mut param = super::param::shown(spec);
-                let set = page.set.iter().find(|(name, _)| *name == spec.name).map(|(_, value)| value);
-                param["value"] = super::param::value(set.unwrap_or(&spec.default));
-                param["set"] = json!(set.is_some());
-                param
-            });
-            shown["params"] = params.collect();
+            shown["params"] = super::param::all(&about, &page.set);
         }
         Err(why) => shown["not_loadable"] = json!(why),
     }
-    shown["peers_with_policy"] = json!(peers(&page.policies, one));
+    shown["peers_with_policy"] = json!(peers(&page.policies, &one.stands_for, one.decides));
     shown["use"] = usage_json(&known.usage);
     shown["faults"] = known.faults.as_ref().map_or(Value::Null, super::fault);
     shown["trial"] = if known.trial.runs > 0 { trial(known) } else { Value::Null };
-    shown["performance"] = match one.decides {
-        CycleKind::Fee => json!(page.performance.of_module(&one.digest)),
-        CycleKind::Rebalance => page.performance.of_evaluator(&one.digest),
-    };
+    shown["performance"] = performance(page, one.decides, &one.digest);
     shown["canary"] =
         one.canary.as_ref().map_or(Value::Null, |one| canary::shown(one, known.verdict.as_ref()));
     shown
 }
 
-/// Peers whose policy names what the module stands for.
-fn peers(policies: &[Policy], module: &InstalledModule) -> Vec<String> {
-    let named = policies.iter().filter(|policy| module.is_named_by(policy));
+/// A strategy that is not installed: what its name means.
+async fn named(services: &Services, (name, one): (&StrategyName, &Named), page: &Page) -> Result<Value> {
+    let (digest, decides, since) = (one.digest, one.decides, services.now().minus(USE_S));
+    let read = services
+        .store
+        .read(move |conn| Ok((usage::of(conn, &digest, since)?, modules::get(conn, &digest, decides)?)));
+    let (usage, faults) = read.await?;
+    let about = &one.description;
+    Ok(json!({
+        "name": name.as_str(),
+        "version": about.version,
+        "digest": digest.to_string(),
+        "decides": decides.name(),
+        "stage": null,
+        "built_in": one.built_in,
+        "stands_for": name.as_str(),
+        "bytes": one.bytes,
+        "state_version": about.state_version,
+        "params": super::param::all(about, &page.set),
+        "peers_with_policy": peers(&page.policies, name, decides),
+        "use": usage_json(&usage),
+        "faults": faults.as_ref().map_or(Value::Null, super::fault),
+        "performance": performance(page, decides, &digest),
+    }))
+}
+
+fn performance(page: &Page, decides: CycleKind, digest: &Digest) -> Value {
+    match decides {
+        CycleKind::Fee => json!(page.performance.of_module(digest)),
+        CycleKind::Rebalance => page.performance.of_evaluator(digest),
+    }
+}
+
+/// Peers whose policy names a strategy.
+fn peers(policies: &[Policy], strategy: &StrategyName, decides: CycleKind) -> Vec<String> {
+    let named = policies.iter().filter(|policy| policy.names(strategy, decides));
     named.map(|policy| policy.peer_id.to_string()).collect()
 }
 

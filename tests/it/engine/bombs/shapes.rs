@@ -1,6 +1,7 @@
 //! Shapes of components that are dear to compile.
 
 use std::fmt::Write as _;
+use wasmparser::{Parser, Payload};
 
 /// A shape with its sizes.
 #[derive(Clone, Copy, Debug)]
@@ -98,15 +99,40 @@ impl Shape {
 /// rest and never instantiated.
 fn with_module(component: &[u8], module: &[u8]) -> Vec<u8> {
     const CORE_MODULE_SECTION: u8 = 1;
+    with_section(component, CORE_MODULE_SECTION, module)
+}
+
+/// `component` with one more core module, which is instantiated and has so many memories.
+pub fn with_memories(component: &[u8], memories: usize) -> Vec<u8> {
+    const CORE_INSTANCE_SECTION: u8 = 2;
+    let mut depth = 0_u32;
+    let mut modules = 0_u8;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.unwrap() {
+            Payload::ModuleSection { .. } => {
+                modules += u8::from(depth == 0);
+                depth += 1;
+            }
+            Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    let module = wat::parse_str(format!("(module {})", "(memory 1)".repeat(memories))).unwrap();
+    // One instance, of the last module, which is given nothing.
+    with_section(&with_module(component, &module), CORE_INSTANCE_SECTION, &[1, 0, modules, 0])
+}
+
+fn with_section(component: &[u8], id: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = component.to_vec();
-    bytes.push(CORE_MODULE_SECTION);
-    let mut rest = module.len();
+    bytes.push(id);
+    let mut rest = content.len();
     while rest >= 0x80 {
         bytes.push(rest as u8 | 0x80);
         rest >>= 7;
     }
     bytes.push(rest as u8);
-    bytes.extend_from_slice(module);
+    bytes.extend_from_slice(content);
     bytes
 }
 
