@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Some(first) if first == engine::REPLAY_SUBCOMMAND => return engine::replay_child_main(),
         _ => {}
     }
+    share_freed_memory();
     let arguments = Arguments::parse();
     let run: std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>>>> = match arguments.command {
         Some(Tool::Demo(options)) => Box::pin(cli::demo::run(options)),
@@ -57,6 +58,24 @@ fn main() -> ExitCode {
     };
     block_on(run)
 }
+
+/// glibc gives threads arenas of their own, and each arena keeps what was freed in it: jobs would not use what
+/// other jobs are done with. Our threads seldom allocate at the same time, so that one arena does for all. Large
+/// blocks go back to the system when they are freed; by default each of them would raise the limit from which on
+/// they do.
+#[cfg(target_env = "gnu")]
+fn share_freed_memory() {
+    const LARGE: libc::c_int = 256 << 10;
+    // SAFETY: there is one thread yet. What is refused stays as it was.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+    }
+}
+
+/// Other allocators do so by themselves, or cannot be told.
+#[cfg(not(target_env = "gnu"))]
+fn share_freed_memory() {}
 
 /// lightningd names itself in the environment of its plugins.
 fn started_by_lightningd() -> bool {

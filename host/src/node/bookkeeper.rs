@@ -29,11 +29,6 @@ struct Event {
 }
 
 #[derive(Debug, Deserialize)]
-struct ListBalances {
-    accounts: Vec<Balance>,
-}
-
-#[derive(Debug, Deserialize)]
 struct Balance {
     account: String,
     #[serde(default)]
@@ -63,14 +58,14 @@ impl Node {
 
     /// How far each channel's close is: one call.
     pub async fn account_states(&self) -> Result<Vec<AccountState>, CallError> {
-        let list: ListBalances = self.call(Group::Bookkeeper, "bkpr-listbalances", json!({})).await?;
         let state = |balance: Balance| {
             Some(AccountState {
                 channel_id: balance.account.parse().ok()?,
                 resolved: balance.account_resolved,
             })
         };
-        Ok(list.accounts.into_iter().filter_map(state).collect())
+        let rows = Rows::of("accounts", state);
+        self.call_streamed(rows, Group::Bookkeeper, "bkpr-listbalances", json!({})).await
     }
 }
 

@@ -1,17 +1,13 @@
 //! Channels that the node remembers as closed, also those that closed while nobody looked.
 
 use super::lives::{given_by, outpoint, paid, side};
+use super::rows::Rows;
 use super::wire::{Alias, msat};
 use super::{CallError, Group, Node};
 use crate::model::life::{ClosedChannel, Terms};
 use crate::model::{Msat, Opener, Scid};
 use serde::Deserialize;
 use serde_json::json;
-
-#[derive(Debug, Deserialize)]
-struct ListClosedChannels {
-    closedchannels: Vec<Closed>,
-}
 
 #[derive(Debug, Deserialize)]
 struct Closed {
@@ -42,8 +38,8 @@ struct Closed {
 impl Node {
     /// Every closed channel that the node remembers: one call.
     pub async fn closed_channels(&self) -> Result<Vec<ClosedChannel>, CallError> {
-        let list: ListClosedChannels = self.call(Group::Read, "listclosedchannels", json!({})).await?;
-        Ok(list.closedchannels.into_iter().filter_map(to_closed).collect())
+        let rows = Rows::of("closedchannels", to_closed);
+        self.call_streamed(rows, Group::Read, "listclosedchannels", json!({})).await
     }
 }
 

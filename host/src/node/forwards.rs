@@ -42,7 +42,7 @@ impl Node {
             return Ok(None);
         }
         let params = json!({ "index": index.name(), "start": after + 1, "limit": PAGE });
-        let list: ListForwards = match self.call_page(Group::Forwards, "listforwards", params).await {
+        let list: ListForwards = match self.call(Group::Forwards, "listforwards", params).await {
             Err(CallError::Refused { code: Some(BAD_PARAMETERS), .. }) => {
                 lock(&self.shared.abilities).forwards_in_pages = Some(false);
                 return Ok(None);

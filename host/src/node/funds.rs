@@ -1,16 +1,12 @@
 //! What the node owns on the chain, and what the chain costs now.
 
+use super::rows::Rows;
 use super::wire::{Getinfo, msat};
 use super::{CallError, Group, Node};
 use crate::model::Msat;
 use crate::model::life::NodeFunds;
 use serde::Deserialize;
 use serde_json::json;
-
-#[derive(Debug, Deserialize)]
-struct ListFunds {
-    outputs: Vec<Output>,
-}
 
 #[derive(Debug, Deserialize)]
 struct Output {
@@ -26,10 +22,11 @@ impl Node {
     /// are spent, or not yet spendable for another reason than want of a block, don't count.
     pub async fn funds(&self) -> Result<NodeFunds, CallError> {
         let info: Getinfo = self.call(Group::Read, "getinfo", json!({})).await?;
-        let list: ListFunds = self.call(Group::Read, "listfunds", json!({})).await?;
+        let outputs = Rows::of("outputs", Some::<Output>);
+        let outputs = self.call_streamed(outputs, Group::Read, "listfunds", json!({})).await?;
         let feerate_perkb = self.feerate().await?;
         let mut funds = NodeFunds { blockheight: info.blockheight, feerate_perkb, ..NodeFunds::default() };
-        for output in &list.outputs {
+        for output in &outputs {
             let amount = output.amount_msat.unwrap_or_default();
             match output.status.as_str() {
                 "confirmed" => {

@@ -1,18 +1,14 @@
 //! Channels with how they were funded and the path of their states, and what their peers offer.
 
+use super::rows::Rows;
 use super::snapshot::to_channel;
-use super::wire::{Funding, ListPeerChannels, PeerChannel};
+use super::wire::{Funding, PeerChannel};
 use super::{CallError, Group, Node};
 use crate::model::life::{LiveChannel, Outpoint, Terms};
 use crate::model::{Msat, Opener, PeerId, SignedMsat};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashMap;
-
-#[derive(Debug, Deserialize)]
-struct ListPeers {
-    peers: Vec<Peer>,
-}
 
 #[derive(Debug, Deserialize)]
 struct Peer {
@@ -23,15 +19,16 @@ struct Peer {
 impl Node {
     /// All channels that are identified: one call.
     pub async fn live_channels(&self) -> Result<Vec<LiveChannel>, CallError> {
-        let list: ListPeerChannels = self.call(Group::Read, "listpeerchannels", json!({})).await?;
-        Ok(list.channels.iter().filter_map(to_live).collect())
+        let rows = Rows::of("channels", |raw: PeerChannel| to_live(&raw));
+        self.call_streamed(rows, Group::Read, "listpeerchannels", json!({})).await
     }
 
     /// Which peers offer splices, of those who told their features: one call.
     pub async fn splicing_peers(&self) -> Result<HashMap<PeerId, bool>, CallError> {
-        let list: ListPeers = self.call(Group::Read, "listpeers", json!({})).await?;
         let told = |peer: Peer| Some((peer.id.parse().ok()?, offers_splices(peer.features.as_deref()?)));
-        Ok(list.peers.into_iter().filter_map(told).collect())
+        let peers: Vec<(PeerId, bool)> =
+            self.call_streamed(Rows::of("peers", told), Group::Read, "listpeers", json!({})).await?;
+        Ok(peers.into_iter().collect())
     }
 }
 

@@ -35,8 +35,7 @@ pub use wire::{ForwardRow, StateChangeRow};
 use breaker::Breakers;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use std::fmt::{self, Debug};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -147,15 +146,10 @@ impl Node {
         self.shared.calls.load(Ordering::Relaxed)
     }
 
-    /// Sends one call and reads its answer as `T`.
-    pub async fn call<T>(
-        &self,
-        group: Group,
-        method: &str,
-        params: impl Serialize + Debug,
-    ) -> Result<T, CallError>
+    /// Sends one call and reads its answer as `T`, at once: for short answers and pages.
+    pub async fn call<T>(&self, group: Group, method: &str, params: impl Serialize) -> Result<T, CallError>
     where
-        T: DeserializeOwned + Debug,
+        T: DeserializeOwned + Send + 'static,
     {
         let timeout = lock(&self.shared.patience).timeout;
         self.call_within(timeout, group, method, params).await
@@ -167,10 +161,10 @@ impl Node {
         timeout: Duration,
         group: Group,
         method: &str,
-        params: impl Serialize + Debug,
+        params: impl Serialize,
     ) -> Result<T, CallError>
     where
-        T: DeserializeOwned + Debug,
+        T: DeserializeOwned + Send + 'static,
     {
         self.guarded(timeout, group, self.exchange(method, params)).await
     }
@@ -194,21 +188,6 @@ impl Node {
             Ok(_) | Err(_) => permit.answered(),
         }
         answer
-    }
-
-    async fn exchange<T>(&self, method: &str, params: impl Serialize + Debug) -> Result<T, CallError>
-    where
-        T: DeserializeOwned + Debug,
-    {
-        let mut rpc = cln_rpc::ClnRpc::new(&self.shared.socket)
-            .await
-            .map_err(|error| CallError::Broken(format!("{error:#}")))?;
-        let answer: Value = rpc.call_raw(method, &params).await.map_err(|error| match error.code {
-            Some(code) => CallError::Refused { code: Some(code), message: error.message },
-            None => CallError::Broken(error.message),
-        })?;
-        serde_json::from_value(answer)
-            .map_err(|error| CallError::Broken(format!("{method} answered in an unknown shape: {error}")))
     }
 }
 

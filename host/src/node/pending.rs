@@ -1,5 +1,6 @@
 //! Payments to ourselves that are under way: what a job may yet cost.
 
+use super::rows::Rows;
 use super::wire::msat;
 use super::{CallError, Group, Node};
 use crate::model::{Msat, PeerId, UnixTime};
@@ -23,11 +24,6 @@ impl Pending {
 }
 
 #[derive(Debug, Deserialize)]
-struct ListSendpays {
-    payments: Vec<Row>,
-}
-
-#[derive(Debug, Deserialize)]
 struct Row {
     status: String,
     destination: Option<String>,
@@ -41,14 +37,14 @@ impl Node {
     /// Payments to `node_id`, which is ourselves, that are under way: one call. One whose
     /// destination is not told may be such a payment and is listed.
     pub async fn pending_to(&self, node_id: &PeerId) -> Result<Vec<Pending>, CallError> {
-        let list: ListSendpays =
-            self.call(Group::Read, "listsendpays", json!({ "status": "pending" })).await?;
         let ours = node_id.to_string();
-        let to_us = |row: &Row| row.destination.as_ref().is_none_or(|destination| *destination == ours);
-        let pending = list.payments.iter().filter(|row| row.status == "pending" && to_us(row));
-        Ok(pending
-            .map(|row| Pending { amount: row.amount_msat, created_at: UnixTime(row.created_at) })
-            .collect())
+        let pending = move |row: Row| {
+            let is_to_us = row.destination.is_none_or(|destination| destination == ours);
+            (row.status == "pending" && is_to_us)
+                .then(|| Pending { amount: row.amount_msat, created_at: UnixTime(row.created_at) })
+        };
+        let rows = Rows::of("payments", pending);
+        self.call_streamed(rows, Group::Read, "listsendpays", json!({ "status": "pending" })).await
     }
 }
 

@@ -1,9 +1,11 @@
 //! Which channels are, or were, this node's, and where its records begin.
 
+use super::rows::Rows;
 use super::{BAD_PARAMETERS, CallError, Group, Node};
 use crate::model::{ChannelId, PeerId, Scid, UnixTime};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
 /// A channel that the node lists, open or closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,19 +30,19 @@ struct Alias {
     local: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct OpenList {
-    channels: Vec<Listed>,
+#[derive(Deserialize)]
+struct Forwarded {
+    received_time: Option<f64>,
 }
 
-#[derive(Debug, Deserialize)]
-struct ClosedList {
-    closedchannels: Vec<Listed>,
+#[derive(Deserialize)]
+struct Paid {
+    created_at: Option<u64>,
 }
 
 impl Listed {
     /// The channel, unless it is only being negotiated.
-    fn channel(&self) -> Option<ListedChannel> {
+    fn channel(self) -> Option<ListedChannel> {
         let alias = self.alias.as_ref().and_then(|alias| alias.local.as_deref());
         let names = self.short_channel_id.as_deref().into_iter().chain(alias);
         Some(ListedChannel {
@@ -54,34 +56,47 @@ impl Listed {
 impl Node {
     /// Every channel that the node lists, the closed ones too: two calls.
     pub async fn roster(&self) -> Result<Vec<ListedChannel>, CallError> {
-        let open: OpenList = self.call(Group::Read, "listpeerchannels", json!({})).await?;
-        let closed: ClosedList = self.call(Group::Read, "listclosedchannels", json!({})).await?;
-        Ok(open.channels.iter().chain(&closed.closedchannels).filter_map(Listed::channel).collect())
+        let list = |list, method| {
+            self.call_streamed(Rows::of(list, Listed::channel), Group::Read, method, json!({}))
+        };
+        let mut channels = list("channels", "listpeerchannels").await?;
+        channels.extend(list("closedchannels", "listclosedchannels").await?);
+        Ok(channels)
     }
 
     /// When the first settled forward that the node lists was received: one call, which is a long one
     /// before lightningd v23.11.
     pub async fn first_forward(&self) -> Result<Option<UnixTime>, CallError> {
-        let answer = self.first(Group::Forwards, "listforwards", "settled").await?;
-        let times = answer["forwards"].as_array().into_iter().flatten();
-        Ok(times.filter_map(|row| row["received_time"].as_f64()).map(|at| UnixTime(at as u64)).min())
+        let rows = || Rows::of("forwards", |row: Forwarded| Some(UnixTime(row.received_time? as u64)));
+        self.first(rows, Group::Forwards, "listforwards", "settled").await
     }
 
     /// When the first completed payment that the node lists was made: one call, as above.
     pub async fn first_payment(&self) -> Result<Option<UnixTime>, CallError> {
-        let answer = self.first(Group::Read, "listsendpays", "complete").await?;
-        let times = answer["payments"].as_array().into_iter().flatten();
-        Ok(times.filter_map(|row| row["created_at"].as_u64()).map(UnixTime).min())
+        let rows = || Rows::of("payments", |row: Paid| row.created_at.map(UnixTime));
+        self.first(rows, Group::Read, "listsendpays", "complete").await
     }
 
-    /// The first row with this status, or all of them from a lightningd that cannot list pages.
-    async fn first(&self, group: Group, method: &str, status: &str) -> Result<Value, CallError> {
+    /// The earliest of the first row with this status, or of all of them from a lightningd that cannot
+    /// list pages.
+    async fn first<Row, Keep>(
+        &self,
+        rows: impl Fn() -> Rows<Row, Keep>,
+        group: Group,
+        method: &str,
+        status: &str,
+    ) -> Result<Option<UnixTime>, CallError>
+    where
+        Row: DeserializeOwned + 'static,
+        Keep: FnMut(Row) -> Option<UnixTime> + Send + 'static,
+    {
         let page = json!({ "status": status, "index": "created", "start": 1, "limit": 1 });
-        match self.call(group, method, page).await {
+        let times = match self.call_streamed(rows(), group, method, page).await {
             Err(CallError::Refused { code: Some(BAD_PARAMETERS), .. }) => {
-                self.call(group, method, json!({ "status": status })).await
+                self.call_streamed(rows(), group, method, json!({ "status": status })).await?
             }
-            answer => answer,
-        }
+            answer => answer?,
+        };
+        Ok(times.into_iter().min())
     }
 }

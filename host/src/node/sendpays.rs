@@ -55,7 +55,7 @@ impl Node {
             return Ok(None);
         }
         let params = json!({ "index": index.name(), "start": after + 1, "limit": PAGE });
-        let list: ListSendpays = match self.call_page(Group::Payments, "listsendpays", params).await {
+        let list: ListSendpays = match self.call(Group::Payments, "listsendpays", params).await {
             Err(CallError::Refused { code: Some(BAD_PARAMETERS), .. }) => {
                 lock(&self.shared.abilities).sendpays_in_pages = Some(false);
                 return Ok(None);

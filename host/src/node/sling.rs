@@ -114,7 +114,7 @@ impl Node {
 
     async fn call_sling<T>(&self, method: &str, params: Value) -> Result<T, CallError>
     where
-        T: serde::de::DeserializeOwned + std::fmt::Debug,
+        T: serde::de::DeserializeOwned + Send + 'static,
     {
         self.call_within(PATIENCE, Group::Sling, method, params).await
     }

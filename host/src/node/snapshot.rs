@@ -1,7 +1,8 @@
 //! Reading the node as one picture, in a number of calls that does not depend on the
 //! number of channels.
 
-use super::wire::{Feerates, Getinfo, ListChannels, ListPeerChannels, PeerChannel, PerKb};
+use super::rows::Rows;
+use super::wire::{Feerates, Getinfo, GossipChannel, PeerChannel, PerKb};
 use super::{CallError, Group, Node};
 use crate::model::{Channel, ChannelState, Htlcs, Msat, NodeSnapshot, Opener, PeerId, Ppm, Scid, Tick};
 use serde_json::json;
@@ -48,8 +49,7 @@ impl Node {
 
     /// All channels that are identified: one call.
     pub async fn channels(&self) -> Result<Vec<Channel>, CallError> {
-        let list: ListPeerChannels = self.call(Group::Read, "listpeerchannels", json!({})).await?;
-        Ok(list.channels.iter().filter_map(to_channel).collect())
+        self.call_streamed(channels(), Group::Read, "listpeerchannels", json!({})).await
     }
 
     pub(super) async fn feerate(&self) -> Result<Option<u32>, CallError> {
@@ -66,18 +66,21 @@ impl Node {
             return Ok(channels);
         }
         let params = json!({ "destination": node_id.to_string() });
-        let gossip: ListChannels = self.call(Group::Read, "listchannels", params).await?;
-        let fees: HashMap<String, u32> = gossip
-            .channels
-            .into_iter()
-            .map(|channel| (channel.short_channel_id, channel.fee_per_millionth))
-            .collect();
+        let fee_of = |row: GossipChannel| Some((row.short_channel_id.parse().ok()?, row.fee_per_millionth));
+        let rows = Rows::of("channels", fee_of);
+        let gossip: Vec<(Scid, u32)> = self.call_streamed(rows, Group::Read, "listchannels", params).await?;
+        let fees: HashMap<Scid, u32> = gossip.into_iter().collect();
         for channel in &mut channels {
-            let fee = channel.scid.and_then(|scid| fees.get(&scid.to_string()));
+            let fee = channel.scid.and_then(|scid| fees.get(&scid));
             channel.peer_fee_ppm = channel.peer_fee_ppm.or(fee.copied().map(Ppm));
         }
         Ok(channels)
     }
+}
+
+/// Reads an answer of listpeerchannels.
+fn channels() -> Rows<PeerChannel, impl FnMut(PeerChannel) -> Option<Channel>> {
+    Rows::of("channels", |raw: PeerChannel| to_channel(&raw))
 }
 
 /// Whether there are open channels, and none of them shows its peer's fee.
@@ -142,6 +145,7 @@ pub(super) fn to_channel(raw: &PeerChannel) -> Option<Channel> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::de::DeserializeSeed;
 
     fn recorded(version: &str, name: &str) -> serde_json::Value {
         let path =
@@ -153,9 +157,7 @@ mod tests {
     #[test]
     fn recorded_channels_of_every_version_are_read() {
         for version in ["23.05", "24.11", "26.06"] {
-            let list: ListPeerChannels =
-                serde_json::from_value(recorded(version, "listpeerchannels")).expect("readable");
-            let channels: Vec<_> = list.channels.iter().filter_map(to_channel).collect();
+            let channels = channels().deserialize(recorded(version, "listpeerchannels")).expect("readable");
             assert!(channels.len() >= 2, "{version}");
             for channel in &channels {
                 assert!(channel.state.is_open() && channel.scid.is_some(), "{version}");

@@ -1,5 +1,5 @@
-//! Calls with many rows. Answers that may be too long to hold are parsed while they come in, so that what
-//! is not kept is never in memory; pages are parsed at once.
+//! Calls and their answers. Those that grow with the node are parsed while they come in, so that what is
+//! not kept is never in memory; short ones and pages are parsed at once, which is faster.
 
 use super::{CallError, Group, Node, lock};
 use serde::de::{DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
@@ -81,19 +81,12 @@ impl Node {
         self.guarded(timeout, group, self.ask_and_read(method, params, read)).await
     }
 
-    /// Sends one call and reads its answer, a page of some list, as `T`: faster than the others for many
-    /// rows.
-    pub(super) async fn call_page<T>(
-        &self,
-        group: Group,
-        method: &str,
-        params: impl Serialize,
-    ) -> Result<T, CallError>
+    /// Sends one call and reads its answer, which is short or a page.
+    pub(super) async fn exchange<T>(&self, method: &str, params: impl Serialize) -> Result<T, CallError>
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let timeout = lock(&self.shared.patience).timeout;
-        self.guarded(timeout, group, self.ask_and_read(method, params, read_whole)).await
+        self.ask_and_read(method, params, read_whole).await
     }
 
     async fn ask_and_read<T: Send + 'static>(

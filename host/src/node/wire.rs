@@ -85,11 +85,6 @@ pub(super) struct Getinfo {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct ListPeerChannels {
-    pub channels: Vec<PeerChannel>,
-}
-
-#[derive(Debug, Deserialize)]
 pub(super) struct PeerChannel {
     pub peer_id: String,
     #[serde(default)]
@@ -191,11 +186,6 @@ pub(super) struct Update {
 #[derive(Debug, Deserialize)]
 pub(super) struct Htlc {
     pub direction: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct ListChannels {
-    pub channels: Vec<GossipChannel>,
 }
 
 #[derive(Debug, Deserialize)]

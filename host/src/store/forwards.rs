@@ -67,22 +67,29 @@ pub fn ingest_listed(tx: &Transaction<'_>, part: &[Forward], index: u64, kept: K
 fn take_in(tx: &Transaction<'_>, told: &[Forward], index: Option<u64>, kept: Kept) -> Result<IngestStats> {
     let mut rows = Rows::new(tx, kept.rows)?;
     let mut stats = IngestStats::default();
-    let mut sums = Sums::new(tx, kept.hours)?;
-    let mut attribution = Attribution::new(tx)?;
+    let (mut counted, mut replaced) = (Vec::new(), Vec::new());
     for forward in best_by_key(told) {
         match rows.put(forward)? {
             Put::Nothing => continue,
             Put::New => stats.new += 1,
             Put::InsteadOf(known) => {
                 stats.changed += 1;
-                sums.subtract(&known)?;
-                attribution.subtract(&known)?;
+                replaced.push(known);
             }
         }
+        counted.push(forward);
+    }
+    rows.finish(tx, index)?;
+    let mut sums = Sums::new(tx, kept.hours, counted.len() + replaced.len())?;
+    let mut attribution = Attribution::new(tx)?;
+    for forward in &replaced {
+        sums.subtract(forward)?;
+        attribution.subtract(forward)?;
+    }
+    for forward in counted {
         sums.add(forward)?;
         attribution.add(forward)?;
     }
-    rows.finish(tx, index)?;
     sums.store(tx)?;
     attribution.store(tx)?;
     Ok(stats)

@@ -29,7 +29,7 @@ fn signed(amount: Msat) -> Result<i64> {
 
 impl Delta {
     /// What the forward adds to the channel it came in by.
-    fn incoming(forward: &Forward) -> Result<Delta> {
+    pub(super) fn incoming(forward: &Forward) -> Result<Delta> {
         let mut delta = Delta::default();
         match (forward.status, forward.out_channel) {
             (ForwardStatus::Settled, _) => {

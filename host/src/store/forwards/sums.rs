@@ -1,4 +1,7 @@
 //! Sums of forwards, gathered in memory and written once per hour, day, month and channel name.
+//!
+//! What each forward adds is kept as a reference to it, and added up only in the order of the rows that are
+//! written: a map of sums would be several times as large as the forwards themselves.
 
 use super::delta::Delta;
 use super::received_s;
@@ -10,18 +13,12 @@ use crate::store::window::MONTH;
 use rusqlite::{Connection, Result, Transaction, params};
 use std::collections::HashMap;
 
-/// Sums by start of a stretch of time, s, and channel name.
-type Stretches = HashMap<(u64, Scid), Delta>;
-
 /// Hours that began before this instant, s, are forgotten.
 pub(in crate::store) const HOURS_SINCE: &str = "flow_hours.since";
 
 /// The sums of one transaction.
-pub(super) struct Sums {
-    /// None of an hour that is forgotten.
-    hours: Stretches,
-    /// Months and totals follow from them.
-    days: HashMap<(u64, Scid), Total>,
+pub(super) struct Sums<'a> {
+    shares: Vec<Share<'a>>,
     failures: HashMap<FailureKey, i64>,
     /// Hours that began before this instant are not kept.
     hours_since: UnixTime,
@@ -44,8 +41,41 @@ fn failure_key(forward: &Forward) -> Option<FailureKey> {
     Some((second - second % UnixTime::DAY, scid, is_local, forward.failcode.unwrap_or(0)))
 }
 
+/// What one forward adds to the sums of one channel name.
+#[derive(Clone, Copy)]
+struct Share<'a> {
+    forward: &'a Forward,
+    scid: Scid,
+    /// When the forward was received, s.
+    second: u64,
+    way: Way,
+    /// -1: it is taken out again.
+    sign: i8,
+}
+
+/// Whether the forward came in by the channel or left by it.
+#[derive(Clone, Copy)]
+enum Way {
+    In,
+    Out,
+}
+
+impl Share<'_> {
+    fn delta(&self) -> Result<Delta> {
+        match self.way {
+            Way::In => Delta::incoming(self.forward),
+            Way::Out => Delta::outgoing(self.forward),
+        }
+    }
+
+    /// Where it is counted, among stretches of so many seconds.
+    fn key(&self, length: u64) -> (u64, Scid) {
+        (self.second - self.second % length, self.scid)
+    }
+}
+
 /// Sums, and when a forward of these last settled, s.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Total {
     delta: Delta,
     last_in: Option<u64>,
@@ -53,76 +83,71 @@ struct Total {
 }
 
 impl Total {
-    /// Adds `sign` times what a forward received at `second` comes to.
-    fn add(&mut self, delta: &Delta, sign: i64, second: u64) {
-        self.delta.add(delta, sign);
-        if sign * delta.in_count > 0 {
-            self.last_in = self.last_in.max(Some(second));
+    fn of(shares: &[Share<'_>]) -> Result<Total> {
+        let mut total = Total::default();
+        for share in shares {
+            let (delta, sign) = (share.delta()?, i64::from(share.sign));
+            total.delta.add(&delta, sign);
+            if sign * delta.in_count > 0 {
+                total.last_in = total.last_in.max(Some(share.second));
+            }
+            if sign * delta.out_count > 0 {
+                total.last_out = total.last_out.max(Some(share.second));
+            }
         }
-        if sign * delta.out_count > 0 {
-            self.last_out = self.last_out.max(Some(second));
-        }
-    }
-
-    fn merge(&mut self, other: &Total) {
-        self.delta.add(&other.delta, 1);
-        self.last_in = self.last_in.max(other.last_in);
-        self.last_out = self.last_out.max(other.last_out);
+        Ok(total)
     }
 }
 
-impl Sums {
-    /// Hours of the UTC days before `hours_from` are forgotten.
-    pub fn new(conn: &Connection, hours_from: UnixTime) -> Result<Sums> {
+impl<'a> Sums<'a> {
+    /// Hours of the UTC days before `hours_from` are forgotten. Room is made for so many forwards.
+    pub fn new(conn: &Connection, hours_from: UnixTime, forwards: usize) -> Result<Sums<'a>> {
         let since = UnixTime(cursors::get(conn, HOURS_SINCE)?.unwrap_or(0));
         Ok(Sums {
-            hours: HashMap::new(),
-            days: HashMap::new(),
+            shares: Vec::with_capacity(2 * forwards),
             failures: HashMap::new(),
             hours_since: since.max(hours_from.minus(hours_from.0 % UnixTime::DAY)),
             newest_left_out: None,
         })
     }
 
-    pub fn add(&mut self, forward: &Forward) -> Result<()> {
+    pub fn add(&mut self, forward: &'a Forward) -> Result<()> {
         self.put(forward, 1)
     }
 
-    pub fn subtract(&mut self, forward: &Forward) -> Result<()> {
+    pub fn subtract(&mut self, forward: &'a Forward) -> Result<()> {
         self.put(forward, -1)
     }
 
-    fn put(&mut self, forward: &Forward, sign: i64) -> Result<()> {
+    fn put(&mut self, forward: &'a Forward, sign: i8) -> Result<()> {
         let second = received_s(forward);
-        let (hour, day) = (second - second % UnixTime::HOUR, second - second % UnixTime::DAY);
-        let is_hour_kept = hour >= self.hours_since.0;
-        if !is_hour_kept {
+        let hour = second - second % UnixTime::HOUR;
+        if hour < self.hours_since.0 {
             self.newest_left_out = self.newest_left_out.max(Some(hour));
         }
         if let Some(key) = failure_key(forward) {
-            *self.failures.entry(key).or_default() += sign;
+            *self.failures.entry(key).or_default() += i64::from(sign);
         }
-        Delta::of(forward, |scid, delta| {
-            if delta == Delta::default() {
-                return;
+        let ways = [(Some(forward.in_channel), Way::In), (forward.out_channel, Way::Out)];
+        for (scid, way) in ways {
+            let Some(scid) = scid else { continue };
+            let share = Share { forward, scid, second, way, sign };
+            if share.delta()? != Delta::default() {
+                self.shares.push(share);
             }
-            if is_hour_kept {
-                self.hours.entry((hour, scid)).or_default().add(&delta, sign);
-            }
-            self.days.entry((day, scid)).or_default().add(&delta, sign, second);
-        })
+        }
+        Ok(())
     }
 
     /// Adds the sums to those in the database, in the order of their keys, which
     /// touches each page of the file once.
-    pub fn store(self, tx: &Transaction<'_>) -> Result<()> {
-        let (months, totals) = (by_month(&self.days), by_name(&self.days));
-        put_stretches(tx, "flow_hours", "hour_s", self.hours)?;
-        let days = self.days.into_iter().map(|(key, total)| (key, total.delta));
-        put_stretches(tx, "flow_days", "day_s", days)?;
-        put_stretches(tx, "flow_months", "month_s", months)?;
+    pub fn store(mut self, tx: &Transaction<'_>) -> Result<()> {
+        put_totals(tx, &mut self.shares)?;
+        put_stretches(tx, "flow_months", "month_s", MONTH, &mut self.shares)?;
+        put_stretches(tx, "flow_days", "day_s", UnixTime::DAY, &mut self.shares)?;
+        self.shares.retain(|share| share.key(UnixTime::HOUR).0 >= self.hours_since.0);
+        put_stretches(tx, "flow_hours", "hour_s", UnixTime::HOUR, &mut self.shares)?;
         put_failures(tx, self.failures)?;
-        put_totals(tx, totals)?;
         match self.newest_left_out {
             Some(hour) => forget_hours(tx, UnixTime(hour + UnixTime::HOUR)),
             None => Ok(()),
@@ -130,13 +155,13 @@ impl Sums {
     }
 }
 
-fn put_totals(tx: &Transaction<'_>, totals: HashMap<Scid, Total>) -> Result<()> {
+fn put_totals(tx: &Transaction<'_>, shares: &mut [Share<'_>]) -> Result<()> {
     let mut upsert = tx.prepare_cached(UPSERT_TOTAL)?;
-    let mut totals: Vec<_> = totals.into_iter().collect();
-    totals.sort_unstable_by_key(|(scid, _)| *scid);
-    for (scid, Total { delta: sum, last_in, last_out }) in totals {
+    shares.sort_unstable_by_key(|share| share.scid);
+    for same in shares.chunk_by(|one, next| one.scid == next.scid) {
+        let Total { delta: sum, last_in, last_out } = Total::of(same)?;
         upsert.execute(params![
-            scid,
+            same[0].scid,
             sum.in_msat,
             sum.out_msat,
             sum.in_count,
@@ -162,30 +187,13 @@ fn forget_hours(tx: &Transaction<'_>, before: UnixTime) -> Result<()> {
     }
 }
 
-/// The same sums by month.
-fn by_month(days: &HashMap<(u64, Scid), Total>) -> Stretches {
-    let mut months = Stretches::new();
-    for ((day, scid), sum) in days {
-        months.entry((day - day % MONTH, *scid)).or_default().add(&sum.delta, 1);
-    }
-    months
-}
-
-/// The same sums over all time.
-fn by_name(days: &HashMap<(u64, Scid), Total>) -> HashMap<Scid, Total> {
-    let mut totals: HashMap<Scid, Total> = HashMap::new();
-    for ((_, scid), sum) in days {
-        totals.entry(*scid).or_default().merge(sum);
-    }
-    totals
-}
-
-/// Adds sums of hours, days or months to the table of such.
+/// Adds sums of stretches of so many seconds to the table of such.
 fn put_stretches(
     tx: &Transaction<'_>,
     table: &str,
     key: &str,
-    sums: impl IntoIterator<Item = ((u64, Scid), Delta)>,
+    length: u64,
+    shares: &mut [Share<'_>],
 ) -> Result<()> {
     let mut upsert = tx.prepare_cached(&format!(
         "INSERT INTO {table} ({key}, scid, in_msat, out_msat, in_count, out_count, earned_msat, sourced_msat,
@@ -199,9 +207,9 @@ fn put_stretches(
              failed_downstream = failed_downstream + excluded.failed_downstream,
              failed_other = failed_other + excluded.failed_other"
     ))?;
-    let mut sums: Vec<_> = sums.into_iter().collect();
-    sums.sort_unstable_by_key(|(key, _)| *key);
-    for ((start, scid), sum) in sums {
+    shares.sort_unstable_by_key(|share| share.key(length));
+    for same in shares.chunk_by(|one, next| one.key(length) == next.key(length)) {
+        let ((start, scid), sum) = (same[0].key(length), Total::of(same)?.delta);
         upsert.execute(params![
             int(start)?,
             scid,
