@@ -13,9 +13,9 @@ use crate::cycles::Services;
 use crate::cycles::lifecycle::{Lifecycle, Phase};
 use crate::cycles::schedule::{JobName, JobStatus};
 use crate::econ::flow::flow_multiplier;
-use crate::model::ChannelId;
 use crate::model::flow::FlowState;
 use crate::model::job::Job;
+use crate::model::{ChannelId, StrategyName};
 use crate::node::Companion;
 use crate::store::adopt::{self, Imported};
 use crate::store::books_state::{self, BooksState};
@@ -23,7 +23,7 @@ use crate::store::changes::{self, FeeChange};
 use crate::store::clock::ClockState;
 use crate::store::modules::{self, ModuleFaults};
 use crate::store::names::KnownChannel;
-use crate::store::{cycles, flow, jobs, names};
+use crate::store::{cycles, flow, jobs, names, usage};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -64,6 +64,8 @@ struct Stored {
     flow: Vec<FlowState>,
     changes: Vec<FeeChange>,
     modules: Vec<ModuleFaults>,
+    /// Strategies whose modules could not be asked, and why.
+    not_asked: Vec<(StrategyName, String)>,
     last_cycle: Option<cycles::CycleRow>,
     imported: Option<Imported>,
     books: Option<BooksState>,
@@ -87,6 +89,7 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
                 flow,
                 changes: changes::recent(conn, RECENT)?,
                 modules: modules::list(conn)?,
+                not_asked: usage::not_asked(conn)?,
                 last_cycle: cycles::recent(conn, 1)?.pop(),
                 imported: adopt::imported(conn)?,
                 books: Some(books_state::load(conn)?),
@@ -106,6 +109,9 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
             stored.clock.last_jump = services.clock_jump().or(stored.clock.last_jump);
             let mut degraded = degraded(services, &stored.modules);
             degraded.extend(clock::degraded(&stored.clock, now));
+            degraded.extend(stored.not_asked.iter().map(|(strategy, why)| {
+                json!({ "part": format!("strategy_{strategy}"), "why": format!("could not be asked: {why}") })
+            }));
             (degraded, stored)
         }
         Err(error) => {

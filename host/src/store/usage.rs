@@ -1,7 +1,9 @@
-//! What modules cost in the recorded cycles.
+//! What modules cost in the recorded cycles, and which could not be asked.
 
 use super::sql::Unsigned;
-use crate::model::{Digest, UnixTime};
+use super::sql::word;
+use crate::model::strategy::NOT_THE_MODULES;
+use crate::model::{Digest, StrategyName, UnixTime};
 use rusqlite::{Connection, Result, params};
 
 /// Calls of one module, in numbers.
@@ -40,4 +42,22 @@ pub fn of(conn: &Connection, digest: &Digest, since: UnixTime) -> Result<Usage> 
             last: row.get("last")?,
         })
     })
+}
+
+/// Strategies whose modules could not be asked when all channels were last looked at, for a reason of the
+/// host's or the machine's, each with that reason.
+pub fn not_asked(conn: &Connection) -> Result<Vec<(StrategyName, String)>> {
+    conn.prepare_cached(&format!(
+        "WITH calls AS (
+             SELECT strategy, fault_code, fault_text FROM cycle_modules
+             WHERE cycle_id = (SELECT max(id) FROM fee_cycles WHERE trigger IN ('timer', 'woken'))
+             UNION
+             SELECT evaluator, fault_code, fault_text FROM rebalance_calls
+             WHERE cycle_id = (SELECT max(id) FROM rebalance_cycles)
+         )
+         SELECT strategy, fault_code || ': ' || fault_text AS why FROM calls WHERE fault_code IN ('{}') ORDER BY strategy",
+        NOT_THE_MODULES.join("', '")
+    ))?
+    .query_map([], |row| Ok((word(row, "strategy", |text| text.parse().ok())?, row.get("why")?)))?
+    .collect()
 }

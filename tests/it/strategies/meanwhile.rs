@@ -81,6 +81,8 @@ async fn a_module_that_is_damaged_on_disk_is_no_fault_of_its_own_and_is_mended_b
     assert_eq!(super::faults_of(&status, &digest), None, "{}", status["strategies"]);
     assert_eq!(fee_debug(&stage, 0).await["strategy"], "dynamic");
     stage.until_logged(&["'guest' could not be asked (unreadable)"]).await;
+    let why = stage.degraded("strategy_guest").await.unwrap();
+    assert!(why.contains("could not be asked: unreadable"), "{why}");
 
     let path = stage.lab.lightning_dir().join("honest.wasm");
     let words = ["install", path.to_str().unwrap(), "name=guest", "unsigned=true", "world=fee"];
@@ -88,5 +90,6 @@ async fn a_module_that_is_damaged_on_disk_is_no_fault_of_its_own_and_is_mended_b
     assert_eq!(again["status"], "noop", "{again}");
     cycle(&stage).await;
     assert_eq!(fee_debug(&stage, 0).await["strategy"], "guest");
+    assert_eq!(stage.degraded("strategy_guest").await, None);
     stage.end().await;
 }
