@@ -1,5 +1,6 @@
 //! Books that agree with the node to the millisatoshi.
 
+mod anew;
 mod busy;
 mod faults;
 mod lives;

@@ -7,11 +7,12 @@ use super::schedule::JobName;
 use super::upkeep::KEEP_HOURS_S;
 use crate::model::UnixTime;
 use crate::model::forward::Forward;
+use crate::model::list::{List, ListIndex};
 use crate::node::ForwardRow;
 use crate::node::forwards::ForwardPage;
-use crate::node::pages::ListIndex;
+use crate::store::Connection;
 use crate::store::forwards::{IngestStats, Kept};
-use crate::store::{cursors, forwards};
+use crate::store::{forwards, lists};
 use anyhow::{Context, Result};
 
 /// What one reading brought.
@@ -62,18 +63,14 @@ enum End {
     NoPages,
 }
 
-/// The name of the position in the node's list.
-fn cursor_of(index: ListIndex) -> String {
-    format!("forwards.{}", index.name())
-}
-
 impl Services {
     /// Reads everything that is new on the node.
     pub async fn ingest_forwards(&self) -> Result<Ingested> {
         let _turn = self.forwards_turn.lock().await;
         let mut total = Ingested::default();
+        let is_awaited = self.must_read_anew(List::Forwards).await?;
         self.start_at_the_end_of_changes().await?;
-        for index in [ListIndex::Created, ListIndex::Updated] {
+        for index in ListIndex::BOTH {
             if !self.ingest_pages(index, &mut total).await? {
                 let all = self.node.all_forwards().await.context("listforwards")?;
                 let stats = self.store.write(move |tx| Ok(forwards::ingest(tx, &all)?)).await?;
@@ -81,27 +78,30 @@ impl Services {
                 break;
             }
         }
+        if is_awaited {
+            self.note_read_anew(List::Forwards).await?;
+        }
         Ok(total)
     }
 
     /// Before the first reading: what had changed by then is read with the rows themselves, and the list
     /// of changes need not be read from its beginning.
     async fn start_at_the_end_of_changes(&self) -> Result<()> {
-        let created = cursor_of(ListIndex::Created);
-        if self.store.read(move |conn| Ok(cursors::get(conn, &created)?)).await?.is_some() {
+        let (list, updated) = (List::Forwards, ListIndex::Updated);
+        let reach = move |conn: &Connection| Ok(lists::reach(conn, list, ListIndex::Created)?);
+        if self.store.read(reach).await?.is_some() || self.node.lists_forwards_in_pages() == Some(false) {
             return Ok(());
         }
-        if let Some(changes) = self.node.forward_changes().await.context("wait")? {
-            let updated = cursor_of(ListIndex::Updated);
-            self.store.write(move |tx| Ok(cursors::set(tx, &updated, changes)?)).await?;
+        if let Some(changes) = self.node.list_counter(list, updated).await.context("wait")? {
+            self.store.write(move |tx| Ok(lists::set_reach(tx, list, updated, changes)?)).await?;
         }
         Ok(())
     }
 
     /// False when this lightningd cannot list pages. The next rows are read while the last are stored.
     async fn ingest_pages(&self, index: ListIndex, total: &mut Ingested) -> Result<bool> {
-        let cursor = cursor_of(index);
-        let mut after = self.store.read(move |conn| Ok(cursors::get(conn, &cursor)?)).await?.unwrap_or(0);
+        let reach = self.store.read(move |conn| Ok(lists::reach(conn, List::Forwards, index)?)).await?;
+        let mut after = reach.unwrap_or(0);
         let mut part = self.read_part(index, after).await;
         loop {
             let Part { forwards, last_index, end } = part;
@@ -164,7 +164,7 @@ impl Services {
                     ListIndex::Created => forwards::ingest_listed(tx, &rows, last, kept)?,
                     ListIndex::Updated => forwards::ingest(tx, &rows)?,
                 };
-                cursors::set(tx, &cursor_of(index), last)?;
+                lists::set_reach(tx, List::Forwards, index, last)?;
                 Ok(stats)
             })
             .await
@@ -191,7 +191,7 @@ impl Services {
             let gone = self
                 .store
                 .write(move |tx| {
-                    let index = cursors::get(tx, &cursor_of(ListIndex::Created))?;
+                    let index = lists::reach(tx, List::Forwards, ListIndex::Created)?;
                     Ok(forwards::roll(tx, before, index, ROLLED_AT_ONCE)?)
                 })
                 .await?;

@@ -8,6 +8,7 @@ pub mod forwards;
 pub mod journal;
 pub mod ledger;
 pub mod lifecycle;
+mod lists;
 pub mod modules;
 pub mod push;
 pub mod rebalance;

@@ -27,6 +27,8 @@ pub struct Case<'a> {
     pub busy: &'a HashMap<ChannelId, Holder>,
     /// Why sling cannot be used now.
     pub no_rebalancer: Option<&'a str>,
+    /// Why it is not known what earlier jobs cost.
+    pub payments_unread: Option<&'a str>,
     /// sling leaves a channel alone that has more HTLCs than this.
     pub most_htlcs: u64,
     /// Confirmed funds on the chain that nothing else holds, or why they are not known.
@@ -67,6 +69,9 @@ pub fn check(proposal: RebalanceProposal, case: Case<'_>) -> Verdict {
 pub fn node_ready(case: Case<'_>) -> Result<(), Refusal> {
     if let Some(why) = case.no_rebalancer {
         return Err(Refusal::NoRebalancer(why.to_owned()));
+    }
+    if let Some(why) = case.payments_unread {
+        return Err(Refusal::Unreadable(why.to_owned()));
     }
     if let Some(why) = &case.snapshot.not_synced {
         return Err(Refusal::NodeSyncing(why.clone()));

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod job;
 pub mod ledger;
 pub mod life;
+pub mod list;
 pub mod manifest;
 pub mod module;
 pub mod policy;

@@ -1,12 +1,12 @@
 //! Reading listforwards in pages, so that a long history neither blocks the node nor is
 //! ever read twice.
 
-use super::pages::{ListIndex, PAGE};
+use super::pages::PAGE;
 use super::rows::Rows;
 use super::wire::{ForwardRow, ListForwards};
 use super::{BAD_PARAMETERS, CallError, Group, Node, lock};
 use crate::model::forward::Forward;
-use serde::Deserialize;
+use crate::model::list::ListIndex;
 use serde_json::json;
 
 /// Part of listforwards.
@@ -17,12 +17,6 @@ pub struct ForwardPage {
     pub last_index: u64,
     /// Nothing was left behind this page.
     pub is_last: bool,
-}
-
-/// Answer of `wait`.
-#[derive(Debug, Deserialize)]
-struct Counter {
-    updated: u64,
 }
 
 impl Node {
@@ -59,20 +53,6 @@ impl Node {
             last_index: list.forwards.iter().filter_map(index_of).max().unwrap_or(after).max(after),
             forwards: list.forwards.iter().filter_map(ForwardRow::to_forward).collect(),
         }))
-    }
-
-    /// How many changes of forwards lightningd has counted; none when it does not count them.
-    pub async fn forward_changes(&self) -> Result<Option<u64>, CallError> {
-        if self.lists_forwards_in_pages() == Some(false) {
-            return Ok(None);
-        }
-        // Nothing is below zero, so the answer comes at once.
-        let params = json!({ "subsystem": "forwards", "indexname": "updated", "nextvalue": 0 });
-        match self.call::<Counter>(Group::Forwards, "wait", params).await {
-            Ok(counter) => Ok(Some(counter.updated)),
-            Err(CallError::Refused { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// All forwards in one answer, as lightningd before v23.11 gives them.

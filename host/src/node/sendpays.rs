@@ -1,10 +1,11 @@
 //! Payments that the node made to itself, from listsendpays.
 
-use super::pages::{ListIndex, PAGE};
+use super::pages::PAGE;
 use super::rows::Rows;
 use super::wire::msat;
 use super::{BAD_PARAMETERS, CallError, Group, Node, lock};
 use crate::model::ledger::Rebalance;
+use crate::model::list::ListIndex;
 use crate::model::{Digest, Msat, PeerId, UnixTime};
 use serde::Deserialize;
 use serde_json::json;

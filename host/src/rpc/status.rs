@@ -4,6 +4,7 @@
 mod clock;
 mod journal;
 mod ledger;
+mod lists;
 mod place;
 
 use super::args::Args;
@@ -15,12 +16,14 @@ use crate::cycles::schedule::{JobName, JobStatus};
 use crate::econ::flow::flow_multiplier;
 use crate::model::flow::FlowState;
 use crate::model::job::Job;
+use crate::model::list::List;
 use crate::model::{ChannelId, StrategyName};
 use crate::node::Companion;
 use crate::store::adopt::{self, Imported};
 use crate::store::books_state::{self, BooksState};
 use crate::store::changes::{self, FeeChange};
 use crate::store::clock::ClockState;
+use crate::store::lists::{BegunAnew, begun_anew};
 use crate::store::modules::{self, ModuleFaults};
 use crate::store::names::KnownChannel;
 use crate::store::{cycles, flow, jobs, names, usage};
@@ -71,6 +74,8 @@ struct Stored {
     books: Option<BooksState>,
     journal: Option<journal::Kept>,
     clock: ClockState,
+    /// Lists of the node that ever began anew.
+    anew: Vec<BegunAnew>,
     /// Rebalances that are not settled, and the latest of all.
     live: Vec<Job>,
     jobs: Vec<Job>,
@@ -95,6 +100,10 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
                 books: Some(books_state::load(conn)?),
                 journal: Some(journal::kept(conn)?),
                 clock: crate::store::clock::load(conn, now)?,
+                anew: List::ALL
+                    .into_iter()
+                    .filter_map(|list| begun_anew(conn, list).transpose())
+                    .collect::<Result<_, _>>()?,
                 live: jobs::live(conn)?,
                 jobs: jobs::recent(conn, RECENT)?,
             })
@@ -109,6 +118,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
             stored.clock.last_jump = services.clock_jump().or(stored.clock.last_jump);
             let mut degraded = degraded(services, &stored.modules);
             degraded.extend(clock::degraded(&stored.clock, now));
+            degraded.extend(stored.anew.iter().filter_map(|anew| lists::degraded(anew, now)));
             degraded.extend(stored.not_asked.iter().map(|(strategy, why)| {
                 json!({ "part": format!("strategy_{strategy}"), "why": format!("could not be asked: {why}") })
             }));

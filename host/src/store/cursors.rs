@@ -23,6 +23,12 @@ pub fn set(tx: &Transaction<'_>, name: &str, value: u64) -> Result<()> {
     Ok(())
 }
 
+/// Forgets the number, as if it had never been set.
+pub(super) fn forget(tx: &Transaction<'_>, name: &str) -> Result<()> {
+    tx.prepare_cached("DELETE FROM cursors WHERE name = ?1")?.execute([name])?;
+    Ok(())
+}
+
 /// Raises the number to `at_least`, or by one if it is there already, and returns it.
 pub(super) fn rise(tx: &Transaction<'_>, name: &str, at_least: u64) -> Result<u64> {
     tx.prepare_cached(

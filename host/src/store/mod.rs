@@ -26,6 +26,7 @@ pub mod installed;
 pub mod intervals;
 pub mod jobs;
 pub mod journal;
+pub mod lists;
 pub mod lives;
 pub mod meta;
 pub mod modules;

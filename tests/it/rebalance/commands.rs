@@ -226,6 +226,31 @@ async fn what_cannot_be_checked_is_not_spent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_spent_while_a_list_of_payments_that_began_anew_is_unread() {
+    let mut stage = start(node()).await;
+    ask(&stage, 1, 0, 50_000, json!({})).await;
+    assert_eq!(settled(&stage).await["status"], "success");
+    stage.plugin.stop().await.unwrap();
+    stage.lab.with_node(|node| node.begin_lists_anew());
+    let broken = Fault::Error { code: -1, message: "the list is busy".to_owned() };
+    stage.lab.with_mischief(|mischief| mischief.add("listsendpays", broken, None));
+    stage.start_again().await;
+    stage.until_status(|status| status["rebalancer"]["state"] == "usable").await;
+    let answer = ask(&stage, 2, 0, 1_000, json!({"force": true})).await;
+    let why = answer["error"].as_str().expect("closed");
+    assert!(why.contains("could not be checked") && why.contains("the list is busy"), "{why}");
+    stage.lab.with_mischief(|mischief| mischief.clear("listsendpays"));
+    wait_until(DEADLINE, async || match ask(&stage, 2, 0, 1_000, json!({"force": true})).await {
+        answer if answer["status"] == "pending" => Ok(()),
+        answer => Err(answer),
+    })
+    .await;
+    settled(&stage).await;
+    assert_eq!(debug(&stage).await["capital_controls"]["daily_spent_msat"], json!(spent_msat(&stage)));
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_node_is_served_alike() {
     let stage = start(node_on(Flavour::V24_11, Vec::new())).await;
     let answer = ask(&stage, 1, 0, 50_000, json!({})).await;

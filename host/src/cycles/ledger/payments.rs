@@ -2,9 +2,9 @@
 
 use crate::cycles::Services;
 use crate::model::ledger::{PaymentSide, Rebalance};
+use crate::model::list::{List, ListIndex};
 use crate::node::CallError;
-use crate::node::pages::ListIndex;
-use crate::store::{cursors, rebalances};
+use crate::store::{cursors, lists, rebalances};
 use anyhow::{Context, Result};
 
 /// Most payments whose channels bookkeeper is asked for in one round.
@@ -17,26 +17,29 @@ impl Services {
     /// Reads new payments. Returns how many were new.
     pub(super) async fn read_rebalances(&self) -> Result<usize> {
         let mut new = 0;
-        for index in [ListIndex::Created, ListIndex::Updated] {
+        let is_awaited = self.must_read_anew(List::Payments).await?;
+        for index in ListIndex::BOTH {
             if !self.read_sendpays(index, &mut new).await? {
                 let all = self.node.all_self_payments(self.node_id).await.context("listsendpays")?;
                 new += self.store_rebalances(all, None).await?;
                 break;
             }
         }
+        if is_awaited {
+            self.note_read_anew(List::Payments).await?;
+        }
         Ok(new)
     }
 
     /// False when this lightningd cannot list pages.
     async fn read_sendpays(&self, index: ListIndex, new: &mut usize) -> Result<bool> {
-        let cursor = format!("sendpays.{}", index.name());
-        let name = cursor.clone();
-        let mut after = self.store.read(move |conn| Ok(cursors::get(conn, &name)?)).await?.unwrap_or(0);
+        let reach = self.store.read(move |conn| Ok(lists::reach(conn, List::Payments, index)?)).await?;
+        let mut after = reach.unwrap_or(0);
         loop {
             let page = self.node.sendpays_page(index, after, self.node_id).await.context("listsendpays")?;
             let Some(page) = page else { return Ok(false) };
             if page.last_index > after {
-                *new += self.store_rebalances(page.to_self, Some((cursor.clone(), page.last_index))).await?;
+                *new += self.store_rebalances(page.to_self, Some((index, page.last_index))).await?;
             }
             if page.is_last || page.last_index == after {
                 return Ok(true);
@@ -45,12 +48,12 @@ impl Services {
         }
     }
 
-    async fn store_rebalances(&self, rows: Vec<Rebalance>, cursor: Option<(String, u64)>) -> Result<usize> {
+    async fn store_rebalances(&self, rows: Vec<Rebalance>, reach: Option<(ListIndex, u64)>) -> Result<usize> {
         self.store
             .write(move |tx| {
                 let new = rebalances::put(tx, &rows)?;
-                if let Some((name, value)) = cursor {
-                    cursors::set(tx, &name, value)?;
+                if let Some((index, last)) = reach {
+                    lists::set_reach(tx, List::Payments, index, last)?;
                 }
                 Ok(new)
             })

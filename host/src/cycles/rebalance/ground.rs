@@ -25,6 +25,8 @@ pub(super) struct Ground {
     pub facts: Arc<Facts>,
     pub busy: HashMap<ChannelId, Holder>,
     pub no_rebalancer: Option<String>,
+    /// Why it is not known what earlier jobs cost.
+    pub payments_unread: Option<String>,
     pub most_htlcs: u64,
     pub wallet: Result<Msat, String>,
 }
@@ -38,6 +40,7 @@ impl Ground {
             past: &self.facts.past,
             busy: &self.busy,
             no_rebalancer: self.no_rebalancer.as_deref(),
+            payments_unread: self.payments_unread.as_deref(),
             most_htlcs: self.most_htlcs,
             wallet: &self.wallet,
         }
@@ -141,6 +144,7 @@ impl Services {
             facts,
             busy,
             no_rebalancer: self.desk.sling().problem(),
+            payments_unread: self.payments_unread().await,
             most_htlcs: self.desk.most_htlcs(),
             wallet: wallet.map_err(|error| format!("listfunds: {error}")),
             snapshot,

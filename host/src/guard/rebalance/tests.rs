@@ -45,6 +45,7 @@ struct World {
     past: HashMap<ChannelId, Past>,
     busy: HashMap<ChannelId, Holder>,
     no_rebalancer: Option<String>,
+    payments_unread: Option<String>,
     wallet: Result<Msat, String>,
 }
 
@@ -64,6 +65,7 @@ fn world() -> World {
         past: HashMap::new(),
         busy: HashMap::new(),
         no_rebalancer: None,
+        payments_unread: None,
         wallet: Ok(Msat::from_sats(2_000_000)),
     }
 }
@@ -77,6 +79,7 @@ impl World {
             past: &self.past,
             busy: &self.busy,
             no_rebalancer: self.no_rebalancer.as_deref(),
+            payments_unread: self.payments_unread.as_deref(),
             most_htlcs: 5,
             wallet: &self.wallet,
         }
@@ -139,9 +142,10 @@ fn an_amount_is_cut_into_payments_that_every_source_can_give() {
 #[test]
 fn each_limit_has_its_word() {
     type Change = fn(&mut World);
-    let cases: [(Change, &str); 14] = [
+    let cases: [(Change, &str); 15] = [
         (|_| {}, "approved"),
         (|world| world.no_rebalancer = Some("sling is not there".to_owned()), "no_rebalancer"),
+        (|world| world.payments_unread = Some("it began anew".to_owned()), "unreadable"),
         (|world| world.snapshot.not_synced = Some("syncing".to_owned()), "node_syncing"),
         (|world| world.wallet = Err("listfunds".to_owned()), "unreadable"),
         (|world| world.wallet = Ok(Msat::from_sats(999_999)), "wallet_reserve"),

@@ -43,6 +43,14 @@ impl Rolled {
     }
 }
 
+/// Notes that none of the rows that are forgotten is above `index` of the node's counter.
+pub(in crate::store) fn lower_rolled_index(tx: &Transaction<'_>, index: u64) -> Result<()> {
+    match cursors::get(tx, ROLLED_INDEX)? {
+        Some(rolled) if rolled > index => cursors::set(tx, ROLLED_INDEX, index),
+        _ => Ok(()),
+    }
+}
+
 /// Forgets rows of forwards that ended and were received before the UTC day of `before`, at most
 /// `limit`; what they added up to stays. Only after everything that the node lists was taken in, up to
 /// `index` of its counter: what is older and not held then counts as forgotten. Returns how many went.

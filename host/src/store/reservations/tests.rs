@@ -55,6 +55,7 @@ fn judged(channels: Vec<Channel>, wish: &Wish<'_>, now: UnixTime) -> Option<Appr
         past: &past,
         busy: &busy,
         no_rebalancer: None,
+        payments_unread: None,
         most_htlcs: HTLCS,
         wallet: &wallet,
     };

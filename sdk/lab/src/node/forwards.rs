@@ -26,20 +26,29 @@ struct Row {
     deleted: bool,
 }
 
-/// All forwards; the row at position n has `created_index` n + 1.
+/// Rows and changes that lightningd's present database never had; its indexes count from there on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Before {
+    pub rows: usize,
+    pub updates: usize,
+}
+
+/// All forwards; the row at position n has `created_index` n + 1, counted from where the database begins.
 #[derive(Debug)]
 pub(super) struct ForwardBook {
     rows: Vec<Row>,
     open: HashMap<(usize, u64), usize>,
-    /// Position of the row that has `updated_index` n + 1.
+    /// Position of the row that has `updated_index` n + 1, counted likewise.
     updates: Vec<usize>,
+    before: Before,
     fees_msat: u64,
     seed: u64,
 }
 
 impl ForwardBook {
     pub fn new(seed: u64) -> Self {
-        Self { rows: Vec::new(), open: HashMap::new(), updates: Vec::new(), fees_msat: 0, seed }
+        let (rows, updates, before) = (Vec::new(), Vec::new(), Before::default());
+        Self { rows, open: HashMap::new(), updates, before, fees_msat: 0, seed }
     }
 
     /// Adds a forward that was offered or refused and returns its position.
@@ -59,7 +68,7 @@ impl ForwardBook {
         self.updates.push(position);
         let row = &mut self.rows[position];
         row.forward = forward;
-        row.updated_index = self.updates.len() as u64;
+        row.updated_index = (self.updates.len() - self.before.updates) as u64;
         if forward.status == Status::Settled {
             self.fees_msat += forward.fee_msat();
         }
@@ -72,11 +81,21 @@ impl ForwardBook {
     }
 
     pub fn created(&self) -> u64 {
-        self.rows.len() as u64
+        (self.rows.len() - self.before.rows) as u64
     }
 
     pub fn updated(&self) -> u64 {
-        self.updates.len() as u64
+        (self.updates.len() - self.before.updates) as u64
+    }
+
+    /// Lets the list begin anew: without a row, its counters at 0.
+    pub fn begin_anew(&mut self) {
+        self.before = Before { rows: self.rows.len(), updates: self.updates.len() };
+        self.rows.iter_mut().for_each(|row| row.deleted = true);
+    }
+
+    fn created_index(&self, position: usize) -> u64 {
+        (position + 1 - self.before.rows) as u64
     }
 
     /// Takes forwards that ended before a moment out of the lists.
@@ -87,7 +106,7 @@ impl ForwardBook {
 
     /// How many rows no list has any more.
     pub fn deleted(&self) -> u64 {
-        self.rows.iter().filter(|row| row.deleted).count() as u64
+        self.rows[self.before.rows..].iter().filter(|row| row.deleted).count() as u64
     }
 
     /// Forwards in the order of their creation, deleted ones too.
@@ -136,7 +155,7 @@ impl ForwardBook {
             json.insert("out_htlc_id".into(), json!(id));
         }
         if flavour.has(2311) {
-            json.insert("created_index".into(), json!(position as u64 + 1));
+            json.insert("created_index".into(), json!(self.created_index(position)));
             if row.updated_index > 0 {
                 json.insert("updated_index".into(), json!(row.updated_index));
             }
@@ -155,7 +174,7 @@ impl ForwardBook {
         json.insert("payment_hash".into(), json!(hash));
         match (flavour.has(2311), row.updated_index) {
             (false, _) => {}
-            (true, 0) => drop(json.insert("created_index".into(), json!(position as u64 + 1))),
+            (true, 0) => drop(json.insert("created_index".into(), json!(self.created_index(position)))),
             (true, updated) => drop(json.insert("updated_index".into(), json!(updated))),
         }
         Value::Object(json)
@@ -165,10 +184,10 @@ impl ForwardBook {
     fn ordered(&self, by_update: bool, start: u64) -> Box<dyn Iterator<Item = usize> + '_> {
         let skip = start.saturating_sub(1) as usize;
         if !by_update {
-            return Box::new(skip..self.rows.len());
+            return Box::new(self.before.rows + skip..self.rows.len());
         }
         let untouched = (0..self.rows.len()).filter(move |&p| start == 0 && self.rows[p].updated_index == 0);
-        Box::new(untouched.chain(self.updates.iter().copied().skip(skip)))
+        Box::new(untouched.chain(self.updates.iter().copied().skip(self.before.updates + skip)))
     }
 }
 

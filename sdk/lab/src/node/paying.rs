@@ -92,6 +92,13 @@ impl NodeState {
         self.payments.delete_before(before);
     }
 
+    /// Lets the lists of forwards and payments begin anew, their counters too, as on a node that was rebuilt
+    /// from its key. For moments at which nothing is under way.
+    pub fn begin_lists_anew(&mut self) {
+        self.forwards.begin_anew();
+        self.payments.begin_anew();
+    }
+
     /// A payment of somebody else through us, at once; its incoming side pays `out_msat + fee_msat`.
     /// False, with nothing changed, if a channel does not allow it.
     pub fn forward(&mut self, from: usize, to: usize, out_msat: u64, fee_msat: u64) -> bool {

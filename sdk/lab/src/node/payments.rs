@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::NodeState;
 use super::books::Move;
-use super::forwards::Page;
+use super::forwards::{Before, Page};
 use super::notify::Movement;
 use super::params::{Params, bad};
 use crate::market::{Direction, HeldHtlc, Micros, seconds};
@@ -63,26 +63,37 @@ pub(super) struct Payment {
     pub deleted: bool,
 }
 
-/// All payments; the row at position n has `created_index` n + 1.
+/// All payments; the row at position n has `created_index` n + 1, counted from where the database begins.
 #[derive(Debug, Default)]
 pub(super) struct Payments {
     rows: Vec<Payment>,
-    /// Position of the row that has `updated_index` n + 1.
+    /// Position of the row that has `updated_index` n + 1, counted likewise.
     updates: Vec<usize>,
+    before: Before,
 }
 
 impl Payments {
     pub fn created(&self) -> u64 {
-        self.rows.len() as u64
+        (self.rows.len() - self.before.rows) as u64
     }
 
     pub fn updated(&self) -> u64 {
-        self.updates.len() as u64
+        (self.updates.len() - self.before.updates) as u64
+    }
+
+    /// Lets the list begin anew: without a row, its counters at 0.
+    pub fn begin_anew(&mut self) {
+        self.before = Before { rows: self.rows.len(), updates: self.updates.len() };
+        self.rows.iter_mut().for_each(|row| row.deleted = true);
+    }
+
+    fn created_index(&self, position: usize) -> usize {
+        position + 1 - self.before.rows
     }
 
     /// How many rows no list has any more.
     pub fn deleted(&self) -> u64 {
-        self.rows.iter().filter(|row| row.deleted).count() as u64
+        self.rows[self.before.rows..].iter().filter(|row| row.deleted).count() as u64
     }
 
     /// Every payment, in the order of their creation, deleted ones too.
@@ -106,18 +117,19 @@ impl Payments {
 
     fn end(&mut self, position: usize, status: PayStatus, at: Micros) {
         self.updates.push(position);
+        let updated = self.updated();
         let row = &mut self.rows[position];
-        (row.status, row.completed, row.updated_index) = (status, Some(at), self.updates.len() as u64);
+        (row.status, row.completed, row.updated_index) = (status, Some(at), updated);
     }
 
     /// Positions in the order asked for, from the index `start` on.
     fn ordered(&self, by_update: bool, start: u64) -> Box<dyn Iterator<Item = usize> + '_> {
         let skip = start.saturating_sub(1) as usize;
         if !by_update {
-            return Box::new(skip..self.rows.len());
+            return Box::new(self.before.rows + skip..self.rows.len());
         }
         let untouched = (0..self.rows.len()).filter(move |&p| start == 0 && self.rows[p].updated_index == 0);
-        Box::new(untouched.chain(self.updates.iter().copied().skip(skip)))
+        Box::new(untouched.chain(self.updates.iter().copied().skip(self.before.updates + skip)))
     }
 }
 
@@ -294,7 +306,7 @@ impl NodeState {
     fn sendpay_json(&self, position: usize) -> Value {
         let payment = &self.payments.rows[position];
         let mut json = json!({
-            "id": position + 1, "payment_hash": payment.hash, "groupid": 1, "destination": self.destination(payment),
+            "id": self.payments.created_index(position), "payment_hash": payment.hash, "groupid": 1, "destination": self.destination(payment),
             "amount_msat": payment.amount_msat, "amount_sent_msat": payment.sent_msat,
             "created_at": seconds(payment.created) as u64, "status": payment.status.name(),
         });
@@ -330,7 +342,7 @@ impl NodeState {
             json["completed_at"] = json!(seconds(at) as u64);
         }
         if self.flavour.has(since) {
-            json["created_index"] = json!(position + 1);
+            json["created_index"] = json!(self.payments.created_index(position));
             if payment.updated_index > 0 {
                 json["updated_index"] = json!(payment.updated_index);
             }

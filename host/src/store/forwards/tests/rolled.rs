@@ -1,6 +1,8 @@
 //! Rows that are forgotten, and what stays of them.
 
 use super::*;
+use crate::model::list::{List, ListIndex};
+use crate::store::lists;
 
 /// Rows of all sums, in the order of their keys.
 fn all_sums(conn: &Connection) -> Vec<String> {
@@ -53,6 +55,26 @@ fn forgotten_rows_are_neither_missed_nor_counted_again() {
     assert_eq!(ingest(&tx, &[late]), Ok(IngestStats { new: 1, changed: 0 }));
     let ended = at_day(1, ForwardStatus::Settled);
     assert_eq!(ingest(&tx, &[ended]), Ok(IngestStats { new: 0, changed: 1 }));
+}
+
+#[test]
+fn a_list_that_began_anew_brings_no_forgotten_row_back_and_all_that_is_new() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    observe(&tx);
+    let listed: Vec<Forward> = (1..=9).map(|id| forward(id, ForwardStatus::Settled)).collect();
+    ingest(&tx, &listed).expect("stored");
+    let newest =
+        Forward { received_ms: (START + 9 * UnixTime::DAY) * 1000, ..forward(10, ForwardStatus::Settled) };
+    ingest(&tx, &[newest]).expect("stored");
+    lists::set_reach(&tx, List::Forwards, ListIndex::Created, 10).expect("stored");
+    assert_eq!(roll(&tx, UnixTime(START + 5 * UnixTime::DAY), Some(10), 99), Ok(9));
+    // Put back to a copy that had four rows.
+    assert_eq!(lists::begin_anew(&tx, List::Forwards, [4, 4], UnixTime(START)), Ok(true));
+    assert_eq!(ingest(&tx, &listed[..4]), Ok(IngestStats::default()));
+    // Its fifth is another one, however old the clock makes it look.
+    let fifth = Forward { created_index: Some(5), ..forward(77, ForwardStatus::Settled) };
+    assert_eq!(ingest(&tx, &[fifth]), Ok(IngestStats { new: 1, changed: 0 }));
 }
 
 #[test]
