@@ -73,6 +73,12 @@ pub(super) fn told(time: UnixTime, kept: Kept) -> UnixTime {
     if time >= kept.rows || (is_whole_hour && time >= kept.hours) { time } else { floor(time, UnixTime::DAY) }
 }
 
+/// The first instant from `time` on that can be told exactly: itself, or the end of its hour or UTC day.
+pub(super) fn told_late(time: UnixTime, kept: Kept) -> UnixTime {
+    let is_exact = |time: &UnixTime| told(*time, kept) == *time;
+    [time, ceil(time, UnixTime::HOUR)].into_iter().find(is_exact).unwrap_or(ceil(time, UnixTime::DAY))
+}
+
 /// The instant itself where rows are kept, else the start of its hour or, where hours are forgotten too,
 /// of its UTC day. What [`told`] says of it is the same; and of two instants the earlier never becomes
 /// the later.
@@ -190,6 +196,22 @@ mod tests {
                 .map(|part| (part.source, part.from.0, part.until.0, part.sign))
                 .collect();
             assert_eq!(found, expected, "{from} to {until}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_exactly_is_told_too_early_or_too_late() {
+        let kept = Kept { rows: UnixTime(5 * DAY), hours: UnixTime(2 * DAY) };
+        for (time, early, late) in [
+            (6 * DAY + 7, 6 * DAY + 7, 6 * DAY + 7),
+            (3 * DAY + 5 * HOUR, 3 * DAY + 5 * HOUR, 3 * DAY + 5 * HOUR),
+            (3 * DAY + 7, 3 * DAY, 3 * DAY + HOUR),
+            (4 * DAY + 23 * HOUR + 7, 4 * DAY, 5 * DAY),
+            (DAY + HOUR, DAY, 2 * DAY),
+            (DAY, DAY, DAY),
+        ] {
+            let (time, both) = (UnixTime(time), (UnixTime(early), UnixTime(late)));
+            assert_eq!((told(time, kept), told_late(time, kept)), both, "{time:?}");
         }
     }
 
