@@ -2,7 +2,7 @@
 
 use crate::support::TempDir;
 use cl_revenue_ops::model::{PeerId, Policy, UnixTime};
-use cl_revenue_ops::store::{OpenError, Store, meta, overrides, policies};
+use cl_revenue_ops::store::{OpenError, Store, Transaction, meta, overrides, policies, trust};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -93,6 +93,41 @@ fn another_nodes_and_networks_books_are_refused() {
     let error = refused(Store::open(&scratch.file(), &node(1), "bitcoin"));
     assert!(matches!(error, OpenError::OtherNetwork { .. }), "{error}");
     assert!(open(&scratch.file()).is_ok(), "a refused attempt changes nothing");
+}
+
+#[test]
+fn another_nodes_or_networks_older_books_are_refused_before_they_are_brought_up_to_date() {
+    let scratch = Scratch::new();
+    let file = scratch.file();
+    make(&file);
+    let older = rusqlite::Connection::open(&file).expect("the file");
+    older.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(())).expect("another mode");
+    older.pragma_update(None, "user_version", 1).expect("another version");
+    older.close().expect("closed");
+    let before = fs::read(&file).expect("the file");
+    for (owner, network) in [(node(2), "regtest"), (node(1), "bitcoin")] {
+        let error = refused(Store::open(&file, &owner, network));
+        let is_whose = matches!(error, OpenError::OtherNode { .. } | OpenError::OtherNetwork { .. });
+        assert!(is_whose, "{error}");
+        assert!(fs::read(&file).expect("the file") == before, "not a byte is changed: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_acted_on_at_once_outlives_a_power_failure() {
+    const FULL: u8 = 2;
+    let level = |tx: &Transaction<'_>| -> anyhow::Result<u8> {
+        Ok(tx.pragma_query_value(None, "synchronous", |row| row.get(0))?)
+    };
+    let scratch = Scratch::new();
+    let store = open(&scratch.file()).expect("a new database");
+    for _ in 0..2 {
+        assert_eq!(store.write_durably(level).await.expect("written"), FULL);
+        assert!(store.write(level).await.expect("written") < FULL, "the disk need not be waited for");
+    }
+    let remove = |tx: &Transaction<'_>| Ok(trust::remove(tx, &node(2), UnixTime(1))?);
+    store.write(remove).await.expect_err("it could be undone");
+    assert!(!store.write_durably(remove).await.expect("written"));
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Services {
         let installed = self.install_module(Arrival::signed(&signed, wasm), from_file(&signed, from)).await?;
         if installed.is_ok() {
             let now = self.now();
-            self.store.write(move |tx| Ok(trust::accept(tx, &signed.manifest, now)?)).await?;
+            self.store.write_durably(move |tx| Ok(trust::accept(tx, &signed.manifest, now)?)).await?;
         }
         Ok(installed)
     }

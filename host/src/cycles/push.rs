@@ -93,7 +93,7 @@ impl Services {
         let received =
             Upload { state: UploadState::Received, touched_at: self.now(), signers: signed.signers, ..found };
         let stored = received.clone();
-        self.store.write(move |tx| received_now(tx, &stored)).await?;
+        self.store.write_durably(move |tx| received_now(tx, &stored)).await?;
         Ok(received)
     }
 

@@ -109,6 +109,6 @@ impl Services {
     /// When it cannot be stored.
     pub async fn distrust_signer(&self, signer: PeerId) -> Result<bool> {
         let now = self.now();
-        self.store.write(move |tx| Ok(trust::remove(tx, &signer, now)?)).await
+        self.store.write_durably(move |tx| Ok(trust::remove(tx, &signer, now)?)).await
     }
 }

@@ -28,6 +28,25 @@ struct Connections {
     trouble: Board,
 }
 
+/// What a commit outlives.
+#[derive(Clone, Copy)]
+enum Outlives {
+    /// The end of this process.
+    Crash,
+    /// The end of the machine too: the log is on the disk before the commit returns.
+    PowerFailure,
+}
+
+impl Outlives {
+    /// SQLite's word for it, with a log beside the file.
+    const fn level(self) -> &'static str {
+        match self {
+            Outlives::Crash => "NORMAL",
+            Outlives::PowerFailure => "FULL",
+        }
+    }
+}
+
 /// Empty once the store is closed.
 type Slot = Mutex<Option<Connection>>;
 
@@ -61,14 +80,32 @@ impl Store {
 
     /// Runs `job` in one transaction: all of it counts when `job` succeeds, none
     /// of it when `job` fails or panics. Nothing is written to a file that is known
-    /// to be damaged.
+    /// to be damaged. A power failure may undo the last changes, never in part; what
+    /// they stand for is read from the node again.
     pub async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
+        self.write_as(Outlives::Crash, job).await
+    }
+
+    /// The same for what is acted on outside at once, or promised: when this returns,
+    /// it and all changes before it outlive a power failure.
+    pub async fn write_durably<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        self.write_as(Outlives::PowerFailure, job).await
+    }
+
+    async fn write_as<T: Send + 'static>(
+        &self,
+        outlives: Outlives,
+        job: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
         let connections = Arc::clone(&self.connections);
         run_blocking(move || {
-            let outcome = connections.write(job);
+            let outcome = connections.write(outlives, job);
             connections.trouble.written(&outcome);
             outcome
         })
@@ -102,7 +139,11 @@ impl Connections {
         job(&snapshot)
     }
 
-    fn write<T>(&self, job: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    fn write<T>(
+        &self,
+        outlives: Outlives,
+        job: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let mut slot = lock(&self.writer);
         let conn = open_in(&mut slot)?;
         let patience = match self.trouble.now() {
@@ -111,6 +152,7 @@ impl Connections {
             Some(Trouble::Full | Trouble::Failing(_)) | None => BUSY_TIMEOUT,
         };
         conn.busy_timeout(patience)?;
+        conn.pragma_update(None, "synchronous", outlives.level())?;
         let tx = conn
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .context("the database cannot be written")?;

@@ -1,6 +1,6 @@
 //! Jobs given to sling: each from the moment its money is reserved until what it cost is known.
 
-use super::sql::{Unsigned, int, word};
+use super::sql::{Unsigned, int, require_durable, word};
 use crate::model::job::{Job, JobEnd, JobId, JobOrigin, JobOutcome, JobState, StartRebalance, StopReason};
 use crate::model::{ChannelId, Msat, Ppm, SignedMsat, UnixTime};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
@@ -24,8 +24,9 @@ impl FromSql for JobId {
 const SELECT: &str = "SELECT j.*, (SELECT sum(amount_msat) FROM rebalances WHERE job_id = j.id) AS moved,
     (SELECT sum(fee_msat) FROM rebalances WHERE job_id = j.id) AS cost FROM rebalance_jobs j";
 
-/// Writes a job with its reservation. Returns its number.
+/// Writes a job with its reservation, durably, for sling hears of it next. Returns its number.
 pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime) -> Result<JobId> {
+    require_durable(tx)?;
     let (evaluator, digest) = match &start.origin {
         JobOrigin::Evaluator { name, digest, .. } => (Some(name.as_str()), *digest),
         JobOrigin::Operator { .. } => (None, None),

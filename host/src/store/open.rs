@@ -98,10 +98,11 @@ pub(super) fn connect(
     network: &str,
 ) -> Result<(Connection, Connection), OpenError> {
     create(path)?;
-    inspect(path)?;
+    if !inspect(path)? {
+        compare(path, node_id, network)?;
+    }
     let failed = |error| from_sqlite(path, error);
     let mut writer = open_writer(path).map_err(failed)?;
-    check_version(&writer, path)?;
     MIGRATIONS.to_latest(&mut writer).map_err(|error| match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => from_sqlite(path, err),
         other => OpenError::Corrupt { path: path.to_owned(), why: other.to_string() },
@@ -134,19 +135,20 @@ fn create(path: &Path) -> Result<(), OpenError> {
 
 /// Looks at the header alone, so that a file which is not ours is never touched.
 /// The header's application id is on disk before the file becomes a WAL database.
-fn inspect(path: &Path) -> Result<(), OpenError> {
+/// Returns whether the file is empty.
+fn inspect(path: &Path) -> Result<bool, OpenError> {
     let mut header = Vec::with_capacity(HEADER);
     File::open(path)
         .and_then(|file| file.take(HEADER as u64).read_to_end(&mut header))
         .map_err(|error| OpenError::Io { path: path.to_owned(), why: error.to_string() })?;
     if header.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     if header.len() < HEADER || !header.starts_with(MAGIC) {
         return Err(OpenError::Corrupt { path: path.to_owned(), why: "it is not an SQLite file".to_owned() });
     }
     if header[APPLICATION_ID_AT..APPLICATION_ID_AT + 4] == APPLICATION_ID.to_be_bytes() {
-        Ok(())
+        Ok(false)
     } else {
         Err(OpenError::Foreign { path: path.to_owned() })
     }
@@ -163,7 +165,6 @@ fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
         conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    conn.pragma_update(None, "synchronous", "NORMAL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     conn.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
@@ -201,9 +202,36 @@ fn check_version(conn: &Connection, path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Refuses a newer version's books, and those of another node or network, while nothing in the file has
+/// been changed.
+fn compare(path: &Path, node_id: &PeerId, network: &str) -> Result<(), OpenError> {
+    let reader = connect_reader(path)?;
+    let owner = read_owner(&reader).map_err(|error| from_sqlite(path, error))?;
+    owner.map_or(Ok(()), |owner| check_owner(owner, path, node_id, network))
+}
+
+/// Node id and network of the books; none before they were bound.
+fn read_owner(conn: &Connection) -> rusqlite::Result<Option<(String, String)>> {
+    // Before the first step there is no table to ask.
+    if conn.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))? == 0 {
+        return Ok(None);
+    }
+    let Some(owner) = meta::get(conn, meta::NODE_ID)? else { return Ok(None) };
+    Ok(Some((owner, meta::get(conn, meta::NETWORK)?.unwrap_or_default())))
+}
+
 /// Writes whose books these are, the first time; compares afterwards.
 fn bind(conn: &mut Connection, path: &Path, node_id: &PeerId, network: &str) -> Result<(), OpenError> {
-    let (owner, on) = bind_or_read(conn, node_id, network).map_err(|error| from_sqlite(path, error))?;
+    let owner = bind_or_read(conn, node_id, network).map_err(|error| from_sqlite(path, error))?;
+    check_owner(owner, path, node_id, network)
+}
+
+fn check_owner(
+    (owner, on): (String, String),
+    path: &Path,
+    node_id: &PeerId,
+    network: &str,
+) -> Result<(), OpenError> {
     if on != network {
         return Err(OpenError::OtherNetwork { path: path.to_owned(), theirs: on, ours: network.to_owned() });
     }
@@ -219,8 +247,8 @@ fn bind_or_read(
     network: &str,
 ) -> rusqlite::Result<(String, String)> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let owner = match meta::get(&tx, meta::NODE_ID)? {
-        Some(owner) => (owner, meta::get(&tx, meta::NETWORK)?.unwrap_or_default()),
+    let owner = match read_owner(&tx)? {
+        Some(owner) => owner,
         None => {
             let owner = (node_id.to_string(), network.to_owned());
             meta::set(&tx, meta::NODE_ID, &owner.0)?;

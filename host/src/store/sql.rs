@@ -3,7 +3,7 @@
 
 use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, SignedMsat, Txid, UnixTime};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
-use rusqlite::{Error, Result, Row, RowIndex};
+use rusqlite::{Error, Result, Row, RowIndex, Transaction, ffi};
 use std::fmt::Display;
 
 /// SQLite's integers are signed: what does not fit is an error, never a wrap.
@@ -14,6 +14,16 @@ pub(super) fn int(value: u64) -> Result<i64> {
 /// The same for a value that may be absent.
 pub(super) fn opt_int(value: Option<u64>) -> Result<Option<i64>> {
     value.map(int).transpose()
+}
+
+/// Fails in a transaction that a power failure could undo: what it notes is acted on at once.
+pub(super) fn require_durable(tx: &Transaction<'_>) -> Result<()> {
+    const FULL: u8 = 2;
+    if tx.pragma_query_value(None, "synchronous", |row| row.get::<_, u8>(0))? >= FULL {
+        return Ok(());
+    }
+    let why = "what others act on at once must be written durably".to_owned();
+    Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_MISUSE), Some(why)))
 }
 
 /// A stored integer that is never negative.

@@ -1,6 +1,7 @@
 //! Whose signatures count by the operator's command, and the highest version of each strategy that was
 //! ever let in.
 
+use super::sql::require_durable;
 use crate::guard::admission::Accepted;
 use crate::model::manifest::{Manifest, Version};
 use crate::model::{PeerId, StrategyName, UnixTime};
@@ -39,8 +40,9 @@ pub fn add(tx: &Transaction<'_>, signer: &TrustedSigner) -> Result<bool> {
     Ok(known == 0)
 }
 
-/// Trusts a key no longer. Returns whether it was trusted.
+/// Trusts a key no longer, durably. Returns whether it was trusted.
 pub fn remove(tx: &Transaction<'_>, signer: &PeerId, now: UnixTime) -> Result<bool> {
+    require_durable(tx)?;
     let label: Option<String> = tx
         .prepare_cached("DELETE FROM trusted_signers WHERE signer = ?1 RETURNING label")?
         .query_row([signer], |row| row.get(0))
@@ -87,8 +89,9 @@ pub fn accepted(conn: &Connection, name: &StrategyName) -> Result<Option<Accepte
     .optional()
 }
 
-/// Notes that a version was let in. The mark never goes down.
+/// Notes that a version was let in, durably. The mark never goes down.
 pub fn accept(tx: &Transaction<'_>, manifest: &Manifest, now: UnixTime) -> Result<()> {
+    require_durable(tx)?;
     let [major, minor, patch] = manifest.version.0;
     tx.prepare_cached(
         "INSERT INTO accepted_versions (name, major, minor, patch, digest, accepted_at_s)

@@ -82,7 +82,7 @@ impl Services {
         // Held over both steps: whoever looks for jobs that nobody handed over finds none in between.
         let mut queue = self.desk.queue.lock().await;
         let reserved =
-            self.store.write(move |tx| Ok(reservations::reserve(tx, approved, &config, now)?)).await;
+            self.store.write_durably(move |tx| Ok(reservations::reserve(tx, approved, &config, now)?)).await;
         match reserved {
             Ok(Ok(reserved)) => {
                 let (job, start) = (reserved.job(), reserved.start());

@@ -262,7 +262,7 @@ async fn callers_at_once_never_get_more_than_there_is() {
             let (to, from) = (1 + 2 * (n % 4), 2 + 2 * (n % 4));
             let approved = approved(to, from, 3, 400, NOW);
             let reserve = move |tx: &Transaction<'_>| Ok(reserve(tx, approved, &config(), NOW)?);
-            store.write(reserve).await.expect("books").is_ok()
+            store.write_durably(reserve).await.expect("books").is_ok()
         })
     });
     let mut granted = 0;
