@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{Stdin, Stdout};
+use tokio::io::{AsyncWriteExt, Stdin, Stdout};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -56,18 +56,18 @@ pub async fn run() -> Result<()> {
     let Some(configured) = builder(stop.clone()).configure().await? else { return Ok(()) };
     let config = match read_options(&configured) {
         Ok(config) => config,
-        Err(error) => return configured.disable(&error.to_string()).await,
+        Err(error) => return refuse(configured, &error.to_string()).await,
     };
     if let Err(error) = trust::pinned(&config) {
-        return configured.disable(&error).await;
+        return refuse(configured, &error).await;
     }
     let environment = Environment::of(&configured)?;
     if let Err(error) = environment.files(&config) {
-        return configured.disable(&error).await;
+        return refuse(configured, &error).await;
     }
     let clock = match Clock::for_network(&environment.network) {
         Ok(clock) => clock,
-        Err(error) => return configured.disable(&format!("{error:#}")).await,
+        Err(error) => return refuse(configured, &format!("{error:#}")).await,
     };
     let (phase, lifecycle) = Lifecycle::starting();
     let settings = Arc::new(Settings::new(config));
@@ -92,6 +92,19 @@ pub async fn run() -> Result<()> {
         tokio::task::spawn_blocking(move || store.close()).await??;
     }
     Ok(())
+}
+
+/// Ends the start, and has lightningd's log say why: what a plugin gives as its reason lightningd
+/// itself logs for debugging only.
+async fn refuse(configured: ConfiguredPlugin<App, Input, Stdout>, why: &str) -> Result<()> {
+    let message = format!("cl-revenue-ops does not start: {why}");
+    let line =
+        json!({ "jsonrpc": "2.0", "method": "log", "params": { "level": "error", "message": message } });
+    // Nothing else is written meanwhile: lightningd waits for the answer that follows.
+    let mut out = tokio::io::stdout();
+    out.write_all(format!("{line}\n\n").as_bytes()).await?;
+    out.flush().await?;
+    configured.disable(why).await
 }
 
 /// Options and commands. `stop` is cancelled when lightningd closes its end of the pipe.
@@ -264,8 +277,9 @@ async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settin
     if let Some(why) = &not_imported {
         tracing::warn!("{why}");
     }
-    for refused in settings.load_overrides(&store).await? {
-        tracing::warn!("a stored setting is left out: {refused}");
+    settings.load_overrides(&store).await?;
+    for left_out in settings.left_out() {
+        tracing::warn!("a stored setting is left out: {}", left_out.why);
     }
     let pseudonym_key = store.read(|conn| Ok(crate::store::meta::pseudonym_key(conn)?)).await?;
     let options = EngineOptions::in_dir(&environment.data_dir())?;

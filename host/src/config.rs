@@ -44,6 +44,20 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// Stored values that are not taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// As they are stored.
+    pub keys: Vec<String>,
+    pub why: ConfigError,
+}
+
+impl LeftOut {
+    fn one(key: &str, why: String) -> LeftOut {
+        LeftOut { keys: vec![key.to_owned()], why: ConfigError(why) }
+    }
+}
+
 impl Setting {
     /// The full name of the option, if it is one.
     pub fn option_name(&self) -> Option<String> {
@@ -73,10 +87,13 @@ impl Config {
         })?;
         let mut changed = self.clone();
         (setting.set)(&mut changed, value);
-        changed
-            .check_pairs(shown_as)
-            .map_err(|ConfigError(why)| ConfigError(format!("{why}; nothing was changed")))?;
-        Ok(changed)
+        match changed.contradictions().first() {
+            None => Ok(changed),
+            Some(found) => {
+                let why = found.told(|setting| setting.key.to_owned());
+                Err(ConfigError(format!("{shown_as}: {why}; nothing was changed")))
+            }
+        }
     }
 
     /// All settings from texts by option name, as lightningd gives them at the start.
@@ -94,8 +111,12 @@ impl Config {
                 .map_err(|allowed| ConfigError(format!("{name}: '{raw}' is not allowed: use {allowed}")))?;
             (setting.set)(&mut config, value);
         }
-        config.check_pairs("options")?;
-        Ok(config)
+        match config.contradictions().first() {
+            None => Ok(config),
+            Some(found) => Err(ConfigError(
+                found.told(|setting| setting.option_name().unwrap_or_else(|| setting.key.to_owned())),
+            )),
+        }
     }
 
     /// Takes over one setting from `other`, whatever its fellow of a pair may be.
@@ -104,56 +125,61 @@ impl Config {
     }
 
     /// A copy with these values by key laid over it. A value that its setting does not
-    /// accept is left out and told; so are all of them when they contradict each other.
-    pub fn overlaid<'a>(
-        &self,
-        values: impl IntoIterator<Item = (&'a str, Value)>,
-    ) -> (Config, Vec<ConfigError>) {
-        let (mut config, mut refused) = (self.clone(), Vec::new());
+    /// accept is left out and told; so are those of a pair that contradict each other.
+    pub fn overlaid<'a>(&self, values: impl IntoIterator<Item = (&'a str, Value)>) -> (Config, Vec<LeftOut>) {
+        let (mut config, mut left_out) = (self.clone(), Vec::new());
         for (key, raw) in values {
             match find(key).map(|setting| (setting, setting.kind.accept(&raw))) {
                 Some((setting, Ok(value))) if setting.mutable => (setting.set)(&mut config, value),
                 Some((_, Err(allowed))) => {
-                    refused.push(ConfigError(format!("{key}: '{raw}' is not allowed: use {allowed}")))
+                    left_out.push(LeftOut::one(key, format!("{key}: '{raw}' is not allowed: use {allowed}")))
                 }
                 Some((_, Ok(_))) | None => {
-                    refused.push(ConfigError(format!("{key}: there is no such setting to change")))
+                    left_out.push(LeftOut::one(key, format!("{key}: there is no such setting to change")))
                 }
             }
         }
-        match config.check_pairs("stored settings") {
-            Ok(()) => (config, refused),
-            Err(contradiction) => {
-                refused.push(contradiction);
-                (self.clone(), refused)
-            }
+        for found in config.contradictions() {
+            let key = |setting: &Setting| setting.key.to_owned();
+            let keys = vec![key(found.low), key(found.high)];
+            left_out.push(LeftOut { keys, why: ConfigError(found.told(key)) });
+            config.copy(found.low, self);
+            config.copy(found.high, self);
         }
+        (config, left_out)
     }
 
-    /// Pairs of settings that contradict each other.
-    fn check_pairs(&self, shown_as: &str) -> Result<(), ConfigError> {
-        let pairs = [
-            ("min_fee_ppm", self.min_fee_ppm as f64, "max_fee_ppm", self.max_fee_ppm as f64),
-            (
-                "rebalance_min_amount",
-                self.rebalance_min_amount as f64,
-                "rebalance_max_amount",
-                self.rebalance_max_amount as f64,
-            ),
-            (
-                "low_liquidity_threshold",
-                self.low_liquidity_threshold,
-                "high_liquidity_threshold",
-                self.high_liquidity_threshold,
-            ),
-            ("sink_threshold", self.sink_threshold, "source_threshold", self.source_threshold),
-        ];
-        match pairs.iter().find(|(_, low, _, high)| low > high) {
-            None => Ok(()),
-            Some((low_key, low, high_key, high)) => Err(ConfigError(format!(
-                "{shown_as}: {low_key} ({low}) must not be above {high_key} ({high})"
-            ))),
-        }
+    /// The pairs of settings that contradict each other.
+    fn contradictions(&self) -> Vec<Contradiction> {
+        let found = |pair: &[&str; 2]| {
+            let [low, high] = pair.map(|key| find(key).expect("the pairs are made of keys of the table"));
+            let values = [low, high].map(|setting| (setting.get)(self));
+            (values[0].number() > values[1].number()).then_some(Contradiction { low, high, values })
+        };
+        PAIRS.iter().filter_map(found).collect()
+    }
+}
+
+/// Settings of which the first must not be above the second, by key. No setting is in two pairs: to give
+/// up one pair makes no other one worse.
+const PAIRS: [[&str; 2]; 4] = [
+    ["min_fee_ppm", "max_fee_ppm"],
+    ["rebalance_min_amount", "rebalance_max_amount"],
+    ["low_liquidity_threshold", "high_liquidity_threshold"],
+    ["sink_threshold", "source_threshold"],
+];
+
+/// A pair whose first value is above its second.
+struct Contradiction {
+    low: &'static Setting,
+    high: &'static Setting,
+    values: [Value; 2],
+}
+
+impl Contradiction {
+    fn told(&self, name: impl Fn(&Setting) -> String) -> String {
+        let [low, high] = &self.values;
+        format!("{} ({low}) must not be above {} ({high})", name(self.low), name(self.high))
     }
 }
 
@@ -188,7 +214,7 @@ mod tests {
             let value = (setting.get)(&config);
             assert_eq!(setting.kind.accept(&value), Ok(value), "{}", setting.key);
         }
-        assert!(config.check_pairs("defaults").is_ok());
+        assert_eq!(config.contradictions().len(), 0);
     }
 
     #[test]
@@ -242,8 +268,17 @@ mod tests {
             Config::default().overlaid(values.map(|(key, text)| (key, Value::Text(text.to_owned()))));
         assert_eq!((config.min_fee_ppm, config.max_fee_ppm, config.dry_run), (20, 5_000, false));
         assert_eq!(refused.len(), 3, "{refused:?}");
-        let contradiction = [("min_fee_ppm", Value::Int(300)), ("max_fee_ppm", Value::Int(200))];
-        assert_eq!(Config::default().overlaid(contradiction).0, Config::default());
+    }
+
+    #[test]
+    fn of_stored_values_only_a_pair_that_contradicts_itself_is_left_out() {
+        let values = [("min_fee_ppm", 300), ("daily_budget_sats", 0), ("max_fee_ppm", 200)];
+        let (config, refused) = Config::default().overlaid(values.map(|(key, n)| (key, Value::Int(n))));
+        assert_eq!(config, Config { daily_budget_sats: 0, ..Config::default() });
+        assert_eq!(refused[0].why.to_string(), "min_fee_ppm (300) must not be above max_fee_ppm (200)");
+        let options = Config { max_fee_ppm: 200, ..Config::default() };
+        let (config, refused) = options.overlaid([("min_fee_ppm", Value::Int(300))]);
+        assert_eq!((config, refused.len()), (options, 1));
     }
 
     proptest! {
@@ -253,7 +288,7 @@ mod tests {
             if let Ok(config) = Config::default().with(setting, &Value::Text(text), setting.key) {
                 let value = (setting.get)(&config);
                 prop_assert_eq!(setting.kind.accept(&value), Ok(value));
-                prop_assert!(config.check_pairs("").is_ok());
+                prop_assert_eq!(config.contradictions().len(), 0);
             }
         }
     }

@@ -161,9 +161,9 @@ settings! {
     sling_outppm_fallback: u64 = 500, Kind::Int { min: 0, max: 10000 }, None, true,
         "Kept for older configurations: the channels to take from are always named.";
     source_threshold: f64 = 0.5, Kind::Float { min: -10.0, max: 10.0 }, None, true,
-        "Flow ratio, in capacities per day, above which a channel is a source.";
+        "Flow ratio, in capacities per day, above which a channel is a source; so is one that moves 5 % of its capacity a week or more, 70 % of it out.";
     sink_threshold: f64 = -0.5, Kind::Float { min: -10.0, max: 10.0 }, None, true,
-        "Flow ratio, in capacities per day, below which a channel is a sink.";
+        "Flow ratio, in capacities per day, below which a channel is a sink; so is one that moves 5 % of its capacity a week or more, 70 % of it in.";
     estimated_open_cost_sats: u64 = 5_000, Kind::Int { min: 0, max: 10_000_000 }, None, true,
         "Assumed cost of opening a channel where no record exists, sat.";
     ema_smoothing_alpha: f64 = 0.3, Kind::Float { min: 0.1, max: 0.9 }, None, true,

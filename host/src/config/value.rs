@@ -22,6 +22,13 @@ impl fmt::Display for Value {
     }
 }
 
+impl Value {
+    /// What it is as a number; none for what is no number.
+    pub(super) fn number(&self) -> Option<f64> {
+        read_float(self)
+    }
+}
+
 /// A setting's type and bounds; both ends are allowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {

@@ -1,7 +1,7 @@
 //! Settings while the plugin runs. An override stored by `revenue-config set` rules over
 //! the option in lightningd's configuration, and that over the default.
 
-use crate::config::{Config, ConfigError, Setting, Value};
+use crate::config::{Config, ConfigError, LeftOut, Setting, Value};
 use crate::model::UnixTime;
 use crate::store::{Store, overrides};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +20,18 @@ struct Layers {
     /// Defaults with lightningd's options over them.
     options: Config,
     overrides: BTreeMap<&'static str, Value>,
+    /// Stored overrides that are not in force.
+    left_out: Vec<LeftOut>,
     version: u64,
     /// Settings that `setconfig` changed before the store was open: their overrides end.
     superseded: BTreeSet<&'static str>,
+}
+
+impl Layers {
+    /// The operator has spoken about this setting: what was left out of it is of no interest any more.
+    fn decided(&mut self, key: &str) {
+        self.left_out.retain(|one| !one.keys.iter().any(|left_out| left_out == key));
+    }
 }
 
 /// What a change did.
@@ -66,6 +75,7 @@ impl Settings {
         let layers = Mutex::new(Layers {
             options,
             overrides: BTreeMap::new(),
+            left_out: Vec::new(),
             version: 0,
             superseded: BTreeSet::new(),
         });
@@ -91,9 +101,13 @@ impl Settings {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lays the stored overrides over the options. Those that are no longer allowed are
-    /// left out and returned.
-    pub async fn load_overrides(&self, store: &Store) -> anyhow::Result<Vec<ConfigError>> {
+    /// Stored overrides that are not in force, since they are not allowed or contradict the options.
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.layers().left_out.clone()
+    }
+
+    /// Lays the stored overrides over the options, but for those that are no longer allowed.
+    pub async fn load_overrides(&self, store: &Store) -> anyhow::Result<()> {
         let _one_at_a_time = self.change.lock().await;
         let superseded = std::mem::take(&mut self.layers().superseded);
         let stored = store
@@ -106,7 +120,8 @@ impl Settings {
             .await?;
         let values = stored.0.iter().map(|row| (row.key.as_str(), Value::Text(row.value.clone())));
         let mut layers = self.layers();
-        let (config, refused) = layers.options.overlaid(values);
+        let (config, left_out) = layers.options.overlaid(values);
+        layers.left_out = left_out;
         layers.version = stored.1;
         layers.overrides = stored
             .0
@@ -115,7 +130,7 @@ impl Settings {
             .map(|setting| (setting.key, (setting.get)(&config)))
             .collect();
         self.current.send_replace(Arc::new(config));
-        Ok(refused)
+        Ok(())
     }
 
     /// Changes a setting now and for all later starts.
@@ -140,6 +155,7 @@ impl Settings {
             .await
             .map_err(ChangeError::Store)?;
         let mut layers = self.layers();
+        layers.decided(key);
         layers.overrides.insert(key, new.clone());
         layers.version = version;
         self.current.send_replace(Arc::new(config));
@@ -160,6 +176,7 @@ impl Settings {
         let config = before.with(setting, &option, setting.key).map_err(ChangeError::Refused)?;
         let version = delete_override(store, setting).await?;
         let mut layers = self.layers();
+        layers.decided(setting.key);
         layers.overrides.remove(setting.key);
         layers.version = version;
         self.current.send_replace(Arc::new(config));
@@ -185,6 +202,7 @@ impl Settings {
             None => None,
         };
         let mut layers = self.layers();
+        layers.decided(setting.key);
         layers.options.copy(setting, &config);
         layers.overrides.remove(setting.key);
         match version {

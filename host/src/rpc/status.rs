@@ -209,6 +209,13 @@ fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
         health.not_synced.clone().map(|why| part("node_sync", format!("{why}; no fee is set meanwhile"))),
     );
     degraded.extend(services.not_imported.clone().map(|why| part("import", why)));
+    degraded.extend(
+        services
+            .settings
+            .left_out()
+            .into_iter()
+            .map(|left_out| part("settings", format!("stored settings are left out: {}", left_out.why))),
+    );
     if let Some(present) = &health.companions {
         let missing = |companion: &&Companion| !present.has(**companion) && is_wanted(**companion, &config);
         degraded.extend(

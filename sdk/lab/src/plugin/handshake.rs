@@ -89,7 +89,8 @@ fn check(manifest: &Value) -> Result<()> {
 /// Ends a plugin that failed to start and adds what it said last to the error.
 async fn end(plugin: &Plugin, error: anyhow::Error) -> anyhow::Error {
     let killed = plugin.kill().await;
-    let said: Vec<String> = plugin.logs().iter().rev().take(5).map(|line| line.message.clone()).collect();
+    let line = |line: &super::LogLine| format!("{}: {}", line.level, line.message);
+    let said: Vec<String> = plugin.logs().iter().rev().take(5).map(line).collect();
     let said = said.into_iter().rev().collect::<Vec<_>>().join(" | ");
     match killed {
         Ok(status) => error.context(format!("the plugin did not start ({status}); it said: {said}")),
