@@ -90,7 +90,8 @@ pub struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn bounds(&self) -> Bounds {
+    /// The bounds of the channel's fee.
+    pub fn bounds(&self) -> Bounds {
         bounds(self.policy, self.config, self.snapshot.feerate_perkb, self.stands_in)
     }
 }
@@ -166,8 +167,11 @@ fn judge(
 /// A person's wish is taken as it is or refused, never moved: what was typed is what is
 /// set.
 fn operator_fee(wanted: Ppm, force: bool, case: Case<'_>) -> Result<Ppm, Refusal> {
-    let (min, max) = (Ppm(case.config.min_fee_ppm), Ppm(case.config.max_fee_ppm));
-    if force || (min..=max).contains(&wanted) { Ok(wanted) } else { Err(Refusal::OutOfBounds { min, max }) }
+    let Bounds { min, max, exact, .. } = case.bounds();
+    if force || exact == Some(wanted) || (min..=max).contains(&wanted) {
+        return Ok(wanted);
+    }
+    Err(Refusal::OutOfBounds { min, max })
 }
 
 fn strategy_fee(wanted: Ppm, case: Case<'_>, limits: &mut Vec<Limit>) -> Result<Ppm, Refusal> {

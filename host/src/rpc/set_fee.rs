@@ -3,7 +3,7 @@
 use super::args::{Args, Kind, Param};
 use super::{Command, CommandError, CommandResult, Run};
 use crate::cycles::Services;
-use crate::cycles::fee::ManualFee;
+use crate::cycles::fee::{ManualFee, Undone};
 use crate::model::Ppm;
 use crate::model::fee::{Outcome, Refusal};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) const COMMAND: Command = Command {
     name: "revenue-set-fee",
     usage: "channel_id fee_ppm [force]",
-    description: "Sets one channel's fee rate in ppm, within min-fee-ppm and max-fee-ppm unless force=true.",
+    description: "Sets one channel's fee rate in ppm, within the bounds of settings and policy unless force=true.",
     run: Run::Ready(|services, params| Box::pin(run(services, params))),
 };
 
@@ -20,7 +20,7 @@ const PARAMS: &[Param] = &[
     Param::required("channel_id", Kind::Channel, "The channel, by short channel id or channel_id.")
         .or(&["scid", "channel"]),
     Param::required("fee_ppm", Kind::Int { min: 0, max: 1_000_000 }, "The fee rate, ppm.").or(&["ppm"]),
-    Param::optional("force", Kind::Bool, "Go beyond min-fee-ppm and max-fee-ppm."),
+    Param::optional("force", Kind::Bool, "Go beyond the bounds of settings and policy."),
 ];
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
@@ -55,7 +55,7 @@ fn answer(done: &ManualFee, fee: Ppm) -> CommandResult {
             return Err(format!("channel {name}: the fee was not sent; nothing was changed").into());
         }
     };
-    Ok(json!({
+    let mut answer = json!({
         "status": "success",
         "success": true,
         "channel": name,
@@ -66,5 +66,23 @@ fn answer(done: &ManualFee, fee: Ppm) -> CommandResult {
         "old_fee_ppm": old.0,
         "outcome": outcome,
         "message": message,
-    }))
+    });
+    if let Some(undone) = &done.undone {
+        answer["warning"] = json!(warning(undone));
+    }
+    Ok(answer)
+}
+
+/// How long the fee lasts when the peer's policy is against it.
+fn warning(undone: &Undone) -> String {
+    let Undone { strategy, bounds } = undone;
+    match bounds.exact {
+        Some(exact) => {
+            format!("the peer's policy '{strategy}' sets {} ppm again at the next fee cycle", exact.0)
+        }
+        None => format!(
+            "the next fee cycle brings it back within {} to {} ppm, unless the peer's policy becomes passive",
+            bounds.min.0, bounds.max.0
+        ),
+    }
 }

@@ -1,6 +1,6 @@
 //! `revenue-set-fee`.
 
-use crate::acts::{channel_id, fixture, last_decision, writes_to};
+use crate::acts::{channel_id, fixture, last_decision, set_policy, writes_to};
 use crate::support::Stage;
 use lab::Flavour;
 use serde_json::{Value, json};
@@ -83,7 +83,26 @@ async fn beyond_the_bounds_only_force_goes() {
         let answer = stage.call(METHOD, json!([scid, fee, force])).await;
         assert_eq!(answer["status"], "success", "{answer}");
         assert_eq!(stage.fee(1), fee);
+        assert!(answer["warning"].as_str().unwrap().contains("10 to 5000 ppm"), "{answer}");
     }
+    let lasts = stage.success(METHOD, json!([scid, 300])).await;
+    assert_eq!(lasts["warning"], json!(null), "{lasts}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peers_policy_bounds_a_fee_set_by_hand_too() {
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
+    set_policy(&stage, 1, &["dynamic", "fee_multiplier_max=0.1"]).await;
+    let why = stage.refusal(METHOD, json!([stage.scid(1), 4000])).await;
+    assert!(why.contains("10 to 500 ppm"), "{why}");
+    stage.success(METHOD, json!([stage.scid(1), 400])).await;
+    set_policy(&stage, 3, &["static", "fee_ppm=7"]).await;
+    stage.until_fee(3, 7).await;
+    let other = stage.success(METHOD, json!([stage.scid(3), 100])).await;
+    assert!(other["warning"].as_str().unwrap().contains("'static' sets 7 ppm again"), "{other}");
+    let own = stage.success(METHOD, json!([stage.scid(3), 7])).await;
+    assert_eq!(own["warning"], json!(null), "{own}");
     stage.end().await;
 }
 

@@ -3,10 +3,11 @@
 use super::decide::history;
 use super::{Plan, Planned};
 use crate::cycles::Services;
-use crate::guard::fee::{Case, Verdict, check};
+use crate::guard::fee::{Bounds, Case, Verdict, check};
 use crate::model::fee::{FeeProposal, Origin, Outcome};
-use crate::model::{Channel, ChannelName, Ppm};
+use crate::model::{Channel, ChannelName, CycleKind, Ppm, StrategyName};
 use anyhow::Result;
+use std::collections::HashMap;
 
 /// What became of a fee set by hand.
 pub struct ManualFee {
@@ -14,6 +15,15 @@ pub struct ManualFee {
     pub verdict: Verdict,
     /// None when the guard refused.
     pub outcome: Option<Outcome>,
+    /// What the peer's policy does to the fee at the next cycle, if it does anything at once.
+    pub undone: Option<Undone>,
+}
+
+/// Why a fee set by hand does not last.
+#[derive(Clone, Debug)]
+pub struct Undone {
+    pub strategy: StrategyName,
+    pub bounds: Bounds,
 }
 
 impl Services {
@@ -34,8 +44,12 @@ impl Services {
             snapshot: &snapshot,
             channel: &channel,
             history: history(&channel.channel_id, &facts),
-            stands_in: false,
+            stands_in: facts.roster.in_force(&policy.strategy, CycleKind::Fee).is_some(),
         };
+        let bounds = case.bounds();
+        let lasts = policy.strategy.as_str() == "passive"
+            || bounds.exact.map_or((bounds.min..=bounds.max).contains(&fee), |exact| exact == fee);
+        let undone = (!lasts).then(|| Undone { strategy: policy.strategy.clone(), bounds });
         let verdict = check(by_hand(&channel, fee, force), case);
         let planned = Planned {
             channel: channel.clone(),
@@ -53,12 +67,13 @@ impl Services {
             decided: vec![planned],
             held: Vec::new(),
             trials: Vec::new(),
+            tenures: HashMap::new(),
         };
         let packing = self.pack(&plan.calls, &plan.trials);
         let outcomes = self.apply_fees(&plan).await;
         let outcome = outcomes.first().cloned();
         self.record_cycle((plan, packing), outcomes, "operator", started.elapsed()).await?;
-        Ok(Some(ManualFee { channel, verdict, outcome }))
+        Ok(Some(ManualFee { channel, verdict, outcome, undone }))
     }
 }
 

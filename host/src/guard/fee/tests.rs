@@ -207,6 +207,34 @@ fn operators_are_bound_unless_they_force() {
 }
 
 #[test]
+fn operators_are_bound_by_the_policy_too() {
+    let (config, snapshot, channel) = (Config::default(), snapshot(), channel(200));
+    let scaled = Policy { fee_multiplier_max: Some(0.1), ..policy("dynamic") };
+    let exact = Policy { fee_ppm_target: Some(Ppm(7)), ..policy("static") };
+    for (policy, fee, expect) in [
+        (&scaled, 500, Ok(500)),
+        (&scaled, 501, Err("out_of_bounds")),
+        (&exact, 7, Ok(7)),
+        (&exact, 8, Err("out_of_bounds")),
+        (&exact, 300, Ok(300)),
+        (&policy("hive"), 0, Ok(0)),
+    ] {
+        let history = History::default();
+        let case = Case {
+            config: &config,
+            policy,
+            snapshot: &snapshot,
+            channel: &channel,
+            history,
+            stands_in: false,
+        };
+        let verdict = check(proposal(fee, Origin::Operator { force: false }), case);
+        let seen = set_to(&verdict).ok_or_else(|| refusal(&verdict).expect("one or the other"));
+        assert_eq!(seen, expect, "{fee} under {}", policy.strategy);
+    }
+}
+
+#[test]
 fn nothing_is_set_while_the_node_or_channel_is_not_ready() {
     let dynamic = policy("dynamic");
     let syncing =
