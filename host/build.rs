@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// A component's stack, which is cleared after each call, used or not: many times what ours take.
-const STACK_BYTES: u32 = 64 << 10;
+/// A component's stack, which is cleared after each call, used or not: many times what ours take. With it
+/// and their constants, our components begin with a single page of memory.
+const STACK_BYTES: u32 = 32 << 10;
 const STRATEGIES: [&str; 5] = ["dynamic", "static", "passive", "hive", "rebalance-ev"];
 
 fn main() {

@@ -140,6 +140,7 @@ fn pool(calls: u32) -> PoolingAllocationConfig {
         // A call with 1,000 channels touches about 1 MiB: cleared pages cost less
         // than new ones.
         .linear_memory_keep_resident(2 << 20)
+        .table_keep_resident(limits.table_elements * size_of::<usize>())
         // Reads a file of the process, which a worker may not have.
         .pagemap_scan(Enabled::No);
     pool
