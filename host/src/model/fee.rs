@@ -85,7 +85,7 @@ impl fmt::Display for Refusal {
             Refusal::ChannelNotOpen(state) => write!(f, "the channel does not forward now: {state}"),
             Refusal::Unchanged => write!(f, "the fee is in force already"),
             Refusal::Suppressed { change_pct, gate_pct } => {
-                write!(f, "a change of {change_pct:.1} % is below the gossip gate of {gate_pct:.0} %")
+                write!(f, "a change of {change_pct:.1} % is not above the gossip gate of {gate_pct:.0} %")
             }
             Refusal::RateLimited { updates, most } => {
                 write!(f, "{updates} changes in the last 24 hours; the limit is {most}")

@@ -4,10 +4,11 @@ use super::args::{Args, Kind, Param};
 use super::strategy::how_to_replay;
 use super::{Command, CommandError, CommandResult, Run};
 use crate::cycles::Services;
-use crate::cycles::fee::{Held, Plan, Planned};
+use crate::cycles::fee::{Held, Plan, Planned, Tenure};
 use crate::cycles::schedule::Scope;
+use crate::guard::fee::GOSSIP_GATE;
 use crate::model::fee::{Limit, Refusal, SetFee};
-use crate::model::{Channel, ChannelId, CycleKind};
+use crate::model::{Channel, ChannelId, CycleKind, Ppm, UnixTime};
 use crate::store::decisions::{self, DecisionRow};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -34,17 +35,15 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
             Scope::Peers(BTreeSet::from([channel.ok_or_else(unknown)?.peer_id]))
         }
     };
-    let plan = services.plan_fees(snapshot, &scope).await?;
+    let plan = services.explain_fees(snapshot, &scope).await?;
     let latest = services.store.read(|conn| Ok(decisions::latest(conn)?)).await?;
     let latest: HashMap<ChannelId, DecisionRow> =
         latest.into_iter().map(|row| (row.channel_id, row)).collect();
+    let past = Past { now: plan.tick.now, latest, tenures: &plan.tenures };
     let wanted = |channel: &Channel| args.opt_channel("channel_id").is_none_or(|name| name.names(channel));
-    let decided = plan
-        .decided
-        .iter()
-        .filter(|planned| wanted(&planned.channel))
-        .map(|planned| decided(planned, &latest));
-    let held = plan.held.iter().filter(|held| wanted(&held.channel)).map(|held| self::held(held, &latest));
+    let decided =
+        plan.decided.iter().filter(|planned| wanted(&planned.channel)).map(|planned| decided(planned, &past));
+    let held = plan.held.iter().filter(|held| wanted(&held.channel)).map(|held| self::held(held, &past));
     let mut channels: Vec<Value> = decided.chain(held).collect();
     channels.sort_by(|one, other| one["channel_id"].as_str().cmp(&other["channel_id"].as_str()));
     Ok(json!({
@@ -80,8 +79,17 @@ fn calls(plan: &Plan) -> Vec<Value> {
         .collect()
 }
 
+/// What was before.
+struct Past<'a> {
+    now: UnixTime,
+    latest: HashMap<ChannelId, DecisionRow>,
+    tenures: &'a HashMap<ChannelId, Tenure>,
+}
+
 /// What every row has.
-fn common(channel: &Channel, strategy: &str, latest: &HashMap<ChannelId, DecisionRow>) -> Map<String, Value> {
+fn common(channel: &Channel, strategy: &str, past: &Past<'_>) -> Map<String, Value> {
+    let tenure = past.tenures.get(&channel.channel_id);
+    let hours = |tenure: &Tenure| (past.now.since(tenure.since) as f64 / 360.0).round() / 10.0;
     let row = json!({
         "channel_id": channel.name(),
         "full_channel_id": channel.channel_id.to_string(),
@@ -89,7 +97,9 @@ fn common(channel: &Channel, strategy: &str, latest: &HashMap<ChannelId, Decisio
         "strategy": strategy,
         "fee_ppm": channel.fee_ppm.0,
         "local_share": super::analyze::rounded(channel.local_share()),
-        "last_decision": latest.get(&channel.channel_id).map(last_decision),
+        "hours_since_update": tenure.map(hours),
+        "forwards_since_update": tenure.map(|tenure| tenure.forwards),
+        "last_decision": past.latest.get(&channel.channel_id).map(last_decision),
     });
     match row {
         Value::Object(row) => row,
@@ -97,9 +107,9 @@ fn common(channel: &Channel, strategy: &str, latest: &HashMap<ChannelId, Decisio
     }
 }
 
-fn decided(planned: &Planned, latest: &HashMap<ChannelId, DecisionRow>) -> Value {
+fn decided(planned: &Planned, past: &Past<'_>) -> Value {
     let (proposal, verdict) = (&planned.verdict.proposal, &planned.verdict);
-    let mut row = common(&planned.channel, planned.strategy.as_str(), latest);
+    let mut row = common(&planned.channel, planned.strategy.as_str(), past);
     let approved: Result<&SetFee, &Refusal> = verdict.result.as_ref().map(|approved| approved.get());
     row.insert("status".into(), json!(approved.map_or_else(|refusal| refusal.code(), |_| "would_set")));
     row.insert("skip_reason".into(), json!(approved.err().map(ToString::to_string)));
@@ -111,11 +121,31 @@ fn decided(planned: &Planned, latest: &HashMap<ChannelId, DecisionRow>) -> Value
     row.into()
 }
 
-fn held(held: &Held, latest: &HashMap<ChannelId, DecisionRow>) -> Value {
-    let mut row = common(&held.channel, held.strategy.as_str(), latest);
+fn held(held: &Held, past: &Past<'_>) -> Value {
+    let mut row = common(&held.channel, held.strategy.as_str(), past);
     row.insert("status".into(), json!("hold"));
-    row.insert("skip_reason".into(), json!(held.why));
+    let Some(wanted) = &held.wanted else {
+        row.insert("skip_reason".into(), json!(held.why));
+        return row.into();
+    };
+    row.insert(
+        "skip_reason".into(),
+        json!(format!("{}{}", held.why, distance(held.channel.fee_ppm, wanted.fee))),
+    );
+    row.insert("wanted_ppm".into(), json!(wanted.fee.0));
+    row.insert("reason".into(), json!(wanted.reason));
+    row.insert("factors".into(), factors(&wanted.factors));
     row.into()
+}
+
+/// How far the fee in force is from the one that a strategy has in mind.
+fn distance(fee: Ppm, wanted: Ppm) -> String {
+    if fee == wanted {
+        return ": its own fee is in force".to_owned();
+    }
+    let apart = f64::from(fee.0.abs_diff(wanted.0)) / f64::from(fee.0.max(1));
+    let word = if apart <= GOSSIP_GATE { ", which is too close for a message" } else { "" };
+    format!(": it has {} ppm in mind{word}", wanted.0)
 }
 
 fn factors(factors: &[(String, f64)]) -> Value {

@@ -93,8 +93,11 @@ impl Cycle<'_> {
         }
         let wanted = price::wanted(&memory, row, self.vegas, self.input.feerate_perkb);
         memory.seen_ppm = row.fee_ppm;
-        if self.worth_proposing(&memory, row, &wanted, moved) {
+        let worth_it = self.worth_proposing(&memory, row, &wanted, moved);
+        if worth_it || self.settings.explain {
             self.propose(&memory, row, &wanted, evidence.as_deref(), decision);
+        }
+        if worth_it {
             memory.asked_ppm = wanted.ppm as u32;
             memory.asked_s = self.input.now_s;
             memory.spiked = wanted.reason == reason::VEGAS;

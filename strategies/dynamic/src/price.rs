@@ -68,11 +68,18 @@ pub fn note_scarcity(memory: &mut Memory<'_>, row: &Row<'_>, settings: &Settings
 /// How scarce our liquidity is, 0 to 1. A channel that its peer opened and
 /// that has hardly forwarded yet is spared: nobody could fill it before.
 fn depth(row: &Row<'_>, settings: &Settings) -> f64 {
-    let virgin = row.opener == Opener::Remote && row.forwards_out_total < settings.amnesty_forwards;
-    if !settings.scarcity || virgin {
+    if !settings.scarcity || amnesty_left(row, settings) > 0 {
         return 0.0;
     }
     terms::scarcity_depth(row.local_share(), settings.scarcity_threshold)
+}
+
+/// Forwards out until a channel that its peer opened is broken in.
+pub fn amnesty_left(row: &Row<'_>, settings: &Settings) -> u32 {
+    match row.opener {
+        Opener::Remote => settings.amnesty_forwards.saturating_sub(row.forwards_out_total),
+        Opener::Local => 0,
+    }
 }
 
 /// What scarcity multiplies the base price with: 1 to 3.

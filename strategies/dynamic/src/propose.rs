@@ -43,10 +43,10 @@ impl Cycle<'_> {
         moved: bool,
     ) -> bool {
         let fee = u64::from(row.fee_ppm);
-        if fee == wanted.ppm || row.updates_left == 0 {
+        let outside = row.clamp_ppm(fee) != fee;
+        if fee == wanted.ppm || (row.updates_left == 0 && !outside) {
             return false;
         }
-        let outside = row.clamp_ppm(fee) != fee;
         let spike = wanted.reason == reason::VEGAS && wanted.ppm > fee;
         let pressing = memory.congested || memory.easing || outside;
         if !pressing && !spike && self.last_update_of_the_day(row) {
@@ -107,7 +107,19 @@ impl Cycle<'_> {
         if wanted.ppm == u64::from(row.max_fee_ppm) {
             proposing = proposing.factor(factor::CEILING, wanted.ppm as f64);
         }
-        if let Some(evidence) = evidence {
+        if self.settings.explain {
+            let left_s = memory.hold_s.min(self.settings.hold_s).saturating_sub(memory.held_s);
+            proposing = proposing.factor(factor::HOLD_HOURS_LEFT, f64::from(left_s) / 3600.0);
+            let amnesty = price::amnesty_left(row, &self.settings);
+            if amnesty > 0 {
+                proposing = proposing.factor(factor::AMNESTY_FORWARDS_LEFT, f64::from(amnesty));
+            }
+        }
+        let known = match evidence {
+            None if self.settings.explain => Evidence::read(memory.evidence),
+            _ => None,
+        };
+        if let Some(evidence) = evidence.or(known.as_ref()) {
             proposing
                 .factor(factor::EVIDENCE_HOURS, evidence.hours.iter().sum())
                 .factor(factor::EVIDENCE_FORWARDS, evidence.forwards.iter().sum());

@@ -38,7 +38,7 @@ pub mod reason {
 }
 
 /// Words for the factors, by position.
-pub const FACTORS: [&str; 10] = [
+pub const FACTORS: [&str; 12] = [
     "base-ppm",
     "scarcity",
     "congestion",
@@ -49,6 +49,8 @@ pub const FACTORS: [&str; 10] = [
     "ceiling-ppm",
     "evidence-hours",
     "evidence-forwards",
+    "hold-hours-left",
+    "amnesty-forwards-left",
 ];
 
 /// Positions of the factors in the description.
@@ -73,6 +75,10 @@ pub mod factor {
     pub const EVIDENCE_HOURS: u32 = 8;
     /// Settled forwards observed, older ones weighing less.
     pub const EVIDENCE_FORWARDS: u32 = 9;
+    /// Usable hours for which the price is held yet.
+    pub const HOLD_HOURS_LEFT: u32 = 10;
+    /// Forwards out until scarcity counts for a channel that its peer opened.
+    pub const AMNESTY_FORWARDS_LEFT: u32 = 11;
 }
 
 /// The settings of one cycle.
@@ -102,6 +108,8 @@ pub struct Settings {
     pub settle_s: u32,
     /// Forwards out after which a remote-opened channel is broken in.
     pub amnesty_forwards: u32,
+    /// The host rehearses: it wants to hear of every channel.
+    pub explain: bool,
 }
 
 impl Settings {
@@ -124,6 +132,7 @@ impl Settings {
             memory_days: number("memory-days", 30.0, 1.0, 3650.0),
             settle_s: (number("settle-hours", 3.0, 0.0, 24.0) * 3600.0) as u32,
             amnesty_forwards: number("amnesty-forwards", 3.0, 0.0, 1000.0) as u32,
+            explain: input.param_flag("host.explain").unwrap_or(false),
         }
     }
 }

@@ -197,6 +197,42 @@ fn without_updates_left_nothing_is_proposed() {
 }
 
 #[test]
+fn without_updates_left_a_rate_out_of_bounds_is_brought_back() {
+    let mut node = Node::new(200);
+    let none = || half().bounds_ppm(760, 5000).with(|c| c.updates_left = 0);
+    assert_eq!(node.quiet(none()).unwrap().ppm, 760);
+    assert_eq!(node.quiet(none()), None);
+}
+
+#[test]
+fn in_a_rehearsal_every_channel_is_explained_and_nothing_else_differs() {
+    let mut node = Node::new(200);
+    assert_eq!(node.cycle(half(), 1800, 1800, 2), None);
+    assert_eq!(node.quiet(half()), None);
+    node.explain = true;
+    let (state, before) = (node.state.clone(), node.fee_ppm);
+    let told = node.quiet(half()).unwrap();
+    assert_eq!((told.ppm, told.reason.as_str()), (200, "climb"));
+    assert_eq!((told.factor("base-ppm"), told.factor("scarcity")), (Some(200.0), Some(1.0)));
+    let left = told.factor("hold-hours-left").unwrap();
+    assert!((0.0..=8.0).contains(&left), "{told:?}");
+    assert_eq!((node.fee_ppm, node.state.len()), (before, state.len()));
+}
+
+#[test]
+fn a_rehearsal_says_what_spares_a_channel_that_its_peer_opened() {
+    let mut node = Node::new(200);
+    node.explain = true;
+    let remote = |forwards| {
+        half().local_share(0.0).with(|c| (c.opener, c.forwards_out_total) = (Opener::Remote, forwards))
+    };
+    let spared = node.quiet(remote(1)).unwrap();
+    assert_eq!((spared.ppm, spared.factor("amnesty-forwards-left")), (200, Some(2.0)));
+    let broken_in = node.quiet(remote(3)).unwrap();
+    assert_eq!((broken_in.ppm, broken_in.factor("amnesty-forwards-left")), (600, None));
+}
+
+#[test]
 fn the_last_update_of_a_day_is_kept_for_congestion() {
     let mut node = Node::new(200);
     node.last_change_s = node.now_s - 4 * 3600;

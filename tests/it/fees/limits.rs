@@ -74,6 +74,17 @@ async fn fee_debug_explains_without_acting() {
         low["factors"]["base"].is_number() || low["factors"].as_object().is_some_and(|all| !all.is_empty()),
         "{low}"
     );
+    let at_rest = of(0);
+    assert_eq!((&at_rest["strategy"], &at_rest["status"]), (&json!("dynamic"), &json!("hold")), "{at_rest}");
+    for factor in ["base-ppm", "scarcity", "hold-hours-left"] {
+        assert!(at_rest["factors"][factor].is_number(), "{factor}: {at_rest}");
+    }
+    let wanted = at_rest["wanted_ppm"].as_u64().expect("the fee that it has in mind");
+    let why = at_rest["skip_reason"].as_str().unwrap();
+    let word = if at_rest["fee_ppm"] == wanted { "in force".to_owned() } else { format!("{wanted} ppm") };
+    assert!(why.contains(&word), "{at_rest}");
+    assert_eq!(at_rest["forwards_since_update"], 0, "{at_rest}");
+    assert!(at_rest["hours_since_update"].is_number(), "{at_rest}");
     let hands_off = of(3);
     assert_eq!((&hands_off["status"], &hands_off["strategy"]), (&json!("hold"), &json!("passive")));
     assert!(hands_off["skip_reason"].as_str().is_some_and(|why| !why.is_empty()), "{hands_off}");
@@ -100,7 +111,7 @@ async fn small_changes_wait_and_a_day_has_its_limit() {
     let small = last_decision(&stage, 1).await;
     assert_eq!((&small["verdict"], &small["proposed_ppm"]), (&json!("suppressed"), &json!(255)), "{small}");
     assert!(
-        small["verdict_text"].as_str().unwrap().contains("2.0 % is below the gossip gate of 5 %"),
+        small["verdict_text"].as_str().unwrap().contains("2.0 % is not above the gossip gate of 5 %"),
         "{small}"
     );
     cycle(&stage).await;

@@ -86,7 +86,7 @@ pub fn lines(report: &Report, scene: &Scene, paint: Paint) -> Vec<String> {
     ];
     let mut reasons = listed(tally.changes.iter().map(|(word, count)| (word, *count)));
     if let unseen @ 1.. = scene.setchannels.saturating_sub(tally.changes_total()) {
-        reasons.push_str(&format!(", {unseen} between two looks"));
+        reasons.push_str(&format!(", {unseen} that the demo did not see in time"));
     }
     lines.extend(wrapped(&reasons, 80).into_iter().map(|line| row("", line)));
     if !tally.limited.is_empty() {
@@ -188,7 +188,7 @@ mod tests {
             "900 sat from the same senders",
             "1,234 settled, 5 refused",
             "3 calls of setchannel",
-            "climb 1, 2 between two looks",
+            "climb 1, 2 that the demo did not see in time",
             "1 x out_of_bounds: outside",
             "rebalances      none was worth its cost",
             "net profit      1,400 sat",

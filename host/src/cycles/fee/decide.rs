@@ -13,6 +13,7 @@ use crate::model::strategy::StrategyProposal;
 use crate::model::{Channel, ChannelId, CycleKind, NodeSnapshot, Policy, StrategyName};
 use crate::store::states::Holder;
 use anyhow::Result;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What all decisions of a cycle are made from.
@@ -20,6 +21,8 @@ pub(super) struct Ground {
     pub snapshot: Arc<NodeSnapshot>,
     pub facts: Arc<Facts>,
     pub config: Arc<Config>,
+    /// Channels that are left alone get a word too.
+    pub explain: bool,
 }
 
 /// Channels that one module decides about.
@@ -37,19 +40,39 @@ impl Services {
         plan: &mut Plan,
     ) -> Result<()> {
         let holder = ground.facts.roster.holder(&strategy, CycleKind::Fee, group.module.digest);
-        let call = self.ask_strategy(strategy, holder, &group, ground).await?;
+        let mut explained = match ground.explain {
+            true => self.explained(strategy.clone(), holder.clone(), &group, ground).await?,
+            false => HashMap::new(),
+        };
+        let call = self.ask_strategy(strategy, holder, &group, ground, false).await?;
         let mut proposals = proposals(&call);
         for (row, (channel, policy)) in group.channels.into_iter().enumerate() {
             match proposals.next_if(|proposal| proposal.row == row) {
                 Some(wanted) => {
                     plan.decided.push(ground.judge(&call, &group.module, wanted, channel, policy))
                 }
-                None => plan.held.push(ground.held(&call, channel, policy)),
+                None => {
+                    let wanted = explained.remove(&row);
+                    plan.held.push(Held { wanted, ..ground.held(&call, channel, policy) });
+                }
             }
         }
         drop(proposals);
         plan.calls.push(call);
         Ok(())
+    }
+
+    /// What a module says when it is asked about every channel, by row. Modules that do not know the
+    /// question answer as ever, and one that fails at it has nothing to say: its cycles are what counts.
+    async fn explained(
+        &self,
+        strategy: StrategyName,
+        holder: Holder,
+        group: &Group,
+        ground: &Ground,
+    ) -> Result<HashMap<usize, StrategyProposal>> {
+        let call = self.ask_strategy(strategy, holder, group, ground, true).await?;
+        Ok(proposals(&call).map(|proposal| (proposal.row, proposal.clone())).collect())
     }
 
     /// One call of a module, about the channels in the group.
@@ -59,6 +82,7 @@ impl Services {
         holder: Holder,
         group: &Group,
         ground: &Ground,
+        explain: bool,
     ) -> Result<Call<Fees>> {
         let about = &group.module.description;
         let input = inputs::build(inputs::Sources {
@@ -71,6 +95,7 @@ impl Services {
             about,
             params: ground.facts.roster.told(&group.module),
             stands_in: !group.module.built_in,
+            explain,
         });
         self.call(strategy, holder, &group.module, ids(&group.channels), input).await
     }
@@ -121,7 +146,7 @@ impl Ground {
         };
         let why = why + &spent_updates(&channel.channel_id, &self.facts, &self.config);
         let digest = call.digest.filter(|_| call.result.is_ok());
-        Held { strategy: call.strategy.clone(), channel, policy, digest, why }
+        Held { strategy: call.strategy.clone(), channel, policy, digest, why, wanted: None }
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Sources<'a> {
     pub params: Vec<(String, ParamValue)>,
     /// It is an installed module: its strategy names no fixed fee then.
     pub stands_in: bool,
+    /// Nothing comes of the call but a word to the operator.
+    pub explain: bool,
 }
 
 /// A signal's name in the contract, and its value for a channel.
@@ -70,7 +72,10 @@ pub(super) fn build(mut sources: Sources<'_>) -> FeeInput {
         node_local: sum(|channel| channel.to_us),
         node_earned_day: facts.day.values().map(|window| window.earned).sum(),
         node_earned_week: facts.week.values().map(|window| window.earned).sum(),
-        params: host_params(sources.config).chain(sources.params).collect(),
+        params: host_params(sources.config)
+            .chain(sources.explain.then(|| ("host.explain".to_owned(), ParamValue::Flag(true))))
+            .chain(sources.params)
+            .collect(),
         channels: sources
             .channels
             .iter()

@@ -13,8 +13,8 @@ mod rehearse;
 mod trial;
 
 pub(super) use inputs::pseudonym;
-pub use manual::ManualFee;
-pub use plan::{Held, Plan, Planned};
+pub use manual::{ManualFee, Undone};
+pub use plan::{Held, Plan, Planned, Tenure};
 
 use super::Services;
 use super::schedule::{Scope, Trigger};

@@ -10,9 +10,10 @@ use crate::engine::{Fees, Module};
 use crate::guard::Approved;
 use crate::guard::fee::Verdict;
 use crate::model::fee::SetFee;
-use crate::model::{Channel, ChannelId, Digest, NodeSnapshot, Policy, StrategyName, Tick};
+use crate::model::strategy::StrategyProposal;
+use crate::model::{Channel, ChannelId, Digest, NodeSnapshot, Policy, StrategyName, Tick, UnixTime};
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A decided cycle. Making one changes nothing.
@@ -27,6 +28,16 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// One per module on trial.
     pub trials: Vec<Trial<Fees>>,
+    /// How long the fees have been in force, where that is known.
+    pub tenures: HashMap<ChannelId, Tenure>,
+}
+
+/// How long a fee has been in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Tenure {
+    pub since: UnixTime,
+    /// Forwards out that settled since.
+    pub forwards: u32,
 }
 
 /// A channel with a proposal.
@@ -52,6 +63,8 @@ pub struct Held {
     pub digest: Option<Digest>,
     /// Why, for people.
     pub why: String,
+    /// In a rehearsal, what the strategy's fee for it rests on.
+    pub wanted: Option<StrategyProposal>,
 }
 
 impl Plan {
@@ -65,10 +78,20 @@ impl Plan {
 type Channels = Vec<(Channel, Policy)>;
 
 impl Services {
-    /// CycleKind about the channels in `scope`, without acting.
+    /// Decides about the channels in `scope`, without acting.
     pub async fn plan_fees(&self, snapshot: NodeSnapshot, scope: &Scope) -> Result<Plan> {
-        let facts = self.facts(&snapshot).await?;
-        let ground = Ground { snapshot: Arc::new(snapshot), facts: Arc::new(facts), config: self.config() };
+        self.plan(snapshot, scope, false).await
+    }
+
+    /// As [`Services::plan_fees`], for the operator's eyes: strategies are also asked what the fees that
+    /// they leave alone rest on.
+    pub async fn explain_fees(&self, snapshot: NodeSnapshot, scope: &Scope) -> Result<Plan> {
+        self.plan(snapshot, scope, true).await
+    }
+
+    async fn plan(&self, snapshot: NodeSnapshot, scope: &Scope, explain: bool) -> Result<Plan> {
+        let facts = Arc::new(self.facts(&snapshot).await?);
+        let ground = Ground { snapshot: Arc::new(snapshot), facts, config: self.config(), explain };
         let mut plan = Plan {
             tick: ground.snapshot.tick,
             config: ground.config.clone(),
@@ -76,6 +99,7 @@ impl Services {
             decided: Vec::new(),
             held: Vec::new(),
             trials: Vec::new(),
+            tenures: tenures(&ground.facts),
         };
         let by_policy = by_policy(&ground, scope);
         let tryouts = self.tryouts(by_policy.keys(), &ground.facts.roster).await;
@@ -127,6 +151,7 @@ impl Services {
                 policy,
                 digest: None,
                 why: "no strategy can be used now".to_owned(),
+                wanted: None,
             })),
         }
     }
@@ -148,6 +173,11 @@ impl Services {
         };
         (dynamic, module)
     }
+}
+
+fn tenures(facts: &Facts) -> HashMap<ChannelId, Tenure> {
+    let last = facts.intervals.iter().filter_map(|(id, intervals)| Some((*id, intervals.last()?)));
+    last.map(|(id, last)| (id, Tenure { since: last.start, forwards: last.settled })).collect()
 }
 
 pub(super) fn ids(channels: &[(Channel, Policy)]) -> Vec<ChannelId> {

@@ -15,7 +15,8 @@ impl Services {
     pub(in crate::cycles) async fn fee_input_now(&self, module: &Module) -> Result<(FeeInput, usize)> {
         let snapshot = self.observe().await?;
         let facts = self.facts(&snapshot).await?;
-        let ground = Ground { snapshot: Arc::new(snapshot), facts: Arc::new(facts), config: self.config() };
+        let (snapshot, facts) = (Arc::new(snapshot), Arc::new(facts));
+        let ground = Ground { snapshot, facts, config: self.config(), explain: false };
         let now = ground.snapshot.now();
         let with_policy = |channel: &Channel| (channel.clone(), ground.facts.policy(channel.peer_id, now));
         let channels: Vec<(Channel, Policy)> = ground.snapshot.open_channels().map(with_policy).collect();
@@ -29,6 +30,7 @@ impl Services {
             about: &module.description,
             params: Vec::new(),
             stands_in: true,
+            explain: false,
         });
         Ok((input, channels.len()))
     }

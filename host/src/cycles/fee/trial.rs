@@ -33,7 +33,7 @@ impl Services {
             }
         };
         let group = Group { module: loaded, channels };
-        let call = self.ask_strategy(strategy, Holder::own(&module), &group, ground).await?;
+        let call = self.ask_strategy(strategy, Holder::own(&module), &group, ground, false).await?;
         let mut trial = Trial::new(module, call);
         trial.judge(group, ground, plan);
         plan.trials.push(trial);

@@ -176,7 +176,7 @@ fn left_over(value: &Value, spec: &[Param]) -> ArgError {
 /// The error for a required parameter without a value.
 pub(super) fn missing(spec: &[Param], name: &str) -> ArgError {
     match spec.iter().find(|param| param.name == name) {
-        Some(param) => ArgError(format!("{name} is missing: it must be {}", param.kind)),
+        Some(param) => ArgError(format!("{name} is missing: give {}", param.kind)),
         None => ArgError(format!("{name} is missing")),
     }
 }

@@ -22,7 +22,7 @@ impl fmt::Display for Kind {
             Kind::List => f.write_str("a JSON array of texts, or texts with commas between them"),
             Kind::Array => f.write_str("a JSON array"),
             Kind::Object => f.write_str("a JSON object"),
-            Kind::Any => f.write_str("any value"),
+            Kind::Any => f.write_str("a value"),
             Kind::OrNone(inner) => write!(f, "{inner}, or none"),
         }
     }

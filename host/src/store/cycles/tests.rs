@@ -141,7 +141,10 @@ fn decisions_are_told_with_verdict_and_outcome() {
     assert_eq!(told, expected);
     assert_eq!(rows[0].factors, [("base-ppm".to_owned(), 200.0), ("scarcity".to_owned(), 1.4)]);
     assert_eq!(rows[1].limits, [("step_up".to_owned(), 400), ("max_fee".to_owned(), 300)]);
-    assert_eq!(rows[2].verdict_text.as_deref(), Some("a change of 1.5 % is below the gossip gate of 5 %"));
+    assert_eq!(
+        rows[2].verdict_text.as_deref(),
+        Some("a change of 1.5 % is not above the gossip gate of 5 %")
+    );
     assert_eq!(rows[3].outcome_text.as_deref(), Some("peer said no"));
     assert_eq!(decisions::latest_for(&tx, &channel_id(2)), Ok(Some(rows[1].clone())));
     assert_eq!(decisions::latest_for(&tx, &channel_id(99)), Ok(None));

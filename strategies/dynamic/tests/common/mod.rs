@@ -1,7 +1,7 @@
 //! One channel through many cycles, with a host that takes every proposal.
 
 use revenue_strategy::testing::{ChannelBuilder, InputBuilder, NOW_S, decide, interval};
-use revenue_strategy::{FeeDecision, FeeInterval, Verdict};
+use revenue_strategy::{FeeDecision, FeeInterval, ParamValue, Verdict};
 use strategy_dynamic::Dynamic;
 
 /// A node with one channel.
@@ -17,6 +17,8 @@ pub struct Node {
     pub answer: Verdict,
     /// Feerate now and its daily mean, sat per kvB.
     pub feerate: (u32, u32),
+    /// The host rehearses.
+    pub explain: bool,
 }
 
 /// What was proposed: rate in ppm, reason by word, factors by word.
@@ -46,6 +48,7 @@ impl Node {
             intervals: vec![interval(NOW_S, NOW_S, fee_ppm)],
             answer: Verdict::Published,
             feerate: (10_000, 10_000),
+            explain: false,
         }
     }
 
@@ -90,6 +93,7 @@ impl Node {
             .seed(self.now_s)
             .feerate(self.feerate.0, self.feerate.1)
             .node_state(&self.node_state)
+            .param("host.explain", ParamValue::Flag(self.explain))
             .channel(channel)
             .build();
         decide::<Dynamic>(&input).expect("the strategy decides")
