@@ -93,6 +93,17 @@ impl Clock {
         Ok(Clock { simulated, start })
     }
 
+    /// The wall clock until `after` from now, and set back by so many seconds from then on.
+    #[cfg(test)]
+    pub fn set_back(after: Duration, by_s: u64) -> Clock {
+        let wall_ms = wall_ms();
+        let by_ms = i64::try_from(by_s * 1000).expect("a test's own number");
+        let jump = SimulatedJump { at_ms: wall_ms + after.as_millis() as u64, by_ms: -by_ms };
+        let simulated =
+            Some(Simulated { base_ms: wall_ms, wall_base_ms: wall_ms, rate: 1.0, jump: Some(jump) });
+        Clock { simulated, start: Look::new(|| now(simulated)) }
+    }
+
     /// Now.
     pub fn now(&self) -> UnixTime {
         now(self.simulated)

@@ -3,7 +3,10 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{PeerId, UnixTime};
+use futures_util::FutureExt;
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -264,6 +267,8 @@ pub async fn run_job<F, Fut>(
 {
     let mut next = clock.now().plus(job.first_delay());
     loop {
+        // When the clock was set back, what was due by the old time is not waited for.
+        next = next.min(clock.now().plus(longest_pause(job, &config.borrow())));
         jobs.status_mut(job).next = Some(next);
         let pause = clock.wall_time(next.since(clock.now()) as f64).max(SHORTEST_PAUSE);
         let trigger = tokio::select! {
@@ -282,17 +287,38 @@ pub async fn run_job<F, Fut>(
         if trigger == Trigger::Timer {
             jobs.started(job, clock.now());
         }
-        let outcome = run(trigger).await.map_err(|error| format!("{error:#}"));
-        if let Err(why) = &outcome {
-            tracing::warn!("{}: {why}", job.name());
-        }
+        let outcome = see_through(job, run(trigger)).await;
         let (interval, now) = (job.interval(&config.borrow()), clock.now());
+        let pause = if outcome.is_err() { interval.min(RETRY_S) } else { jittered(interval, &clock) };
         if trigger == Trigger::Timer || next <= now {
-            let pause = if outcome.is_err() { interval.min(RETRY_S) } else { jittered(interval, &clock) };
             next = now.plus(pause);
+        } else if outcome.is_err() {
+            // A run by the timer leaves nothing out that a woken one was for.
+            next = next.min(now.plus(pause));
         }
         jobs.ended(job, now, next, outcome);
     }
+}
+
+/// Sees one run through. A panic fails it like any error: the job goes on.
+async fn see_through(
+    job: JobName,
+    run: impl Future<Output = anyhow::Result<String>>,
+) -> Result<String, String> {
+    let outcome = match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(outcome) => outcome.map_err(|error| format!("{error:#}")),
+        Err(panic) => Err(format!("it panicked, a defect of the plugin: {}", panic_text(&*panic))),
+    };
+    if let Err(why) = &outcome {
+        tracing::warn!("{}: {why}", job.name());
+    }
+    outcome
+}
+
+/// What a panic says of itself.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 /// Waits until the job is woken, once it has rested from its last run, and begins its run.
@@ -306,6 +332,18 @@ async fn woken(jobs: &Jobs, job: JobName, clock: &Clock) {
 }
 
 fn jittered(interval: u64, clock: &Clock) -> u64 {
-    let share = clock.tick().map_or(0.5, |tick| tick.seed as f64 / (1u64 << 53) as f64);
+    varied(interval, clock.tick().map_or(0.5, |tick| tick.seed as f64 / (1u64 << 53) as f64))
+}
+
+/// The most that lies between now and a job's next run.
+fn longest_pause(job: JobName, config: &Config) -> u64 {
+    varied(job.interval(config), 1.0).max(job.first_delay())
+}
+
+/// An interval at its shortest (0) to its longest (1).
+fn varied(interval: u64, share: f64) -> u64 {
     (interval as f64 * (1.0 + JITTER * (2.0 * share - 1.0))).round().max(1.0) as u64
 }
+
+#[cfg(test)]
+mod tests;

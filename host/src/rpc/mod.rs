@@ -32,6 +32,7 @@ mod wake_all;
 
 use crate::cycles::Services;
 use crate::cycles::lifecycle::Lifecycle;
+use crate::cycles::schedule::panic_text;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -132,8 +133,7 @@ pub async fn answer(command: &'static Command, lifecycle: Lifecycle, params: Val
     match AssertUnwindSafe(run).catch_unwind().await {
         Ok(result) => result.unwrap_or_else(CommandError::into_answer),
         Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            let text = panic_text(&*panic);
             tracing::error!("{} panicked: {text}", command.name);
             CommandError(format!("{} failed by a defect of the plugin: {text}", command.name)).into_answer()
         }

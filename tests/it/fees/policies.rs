@@ -2,8 +2,8 @@
 
 use crate::acts::{cycle, fee_debug, meddle, set_policy, writes_to};
 use crate::support::Stage;
-use lab::Flavour;
-use serde_json::json;
+use lab::{Fault, Flavour};
+use serde_json::{Value, json};
 
 /// "old-router" has two channels.
 const TWINS: [usize; 2] = [2, 12];
@@ -120,5 +120,26 @@ async fn an_expired_policy_returns_to_dynamic_soon() {
     stage.start_again().await;
     stage.until_within(1, 10, 5_000).await;
     assert_eq!(fee_debug(&stage, 1).await["strategy"], "dynamic");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_whose_cycle_failed_is_followed_as_soon_as_the_node_answers() {
+    let setup = Stage::on(Flavour::V26_06).channels(3).rate(60.0).option("rpc-circuit-breaker-seconds", 0);
+    let stage = setup.option("fee-interval", 86_400).start().await;
+    let far = |status: &Value| {
+        let time = |field: &str| status["jobs"]["fees"][field].as_u64().unwrap_or(0);
+        time("last_ended") > 0 && time("next") > time("last_ended") + 40_000
+    };
+    let status = stage.until_status(far).await;
+    let failures = |status: &Value| status["jobs"]["fees"]["failures"].as_u64().unwrap();
+    let refused = Fault::Error { code: -1, message: "out of ink".to_owned() };
+    stage.lab.with_mischief(|mischief| mischief.add("listpeerchannels", refused, None));
+    set_policy(&stage, 0, &["static", "fee_ppm=345"]).await;
+    stage.until_status(|later| failures(later) > failures(&status)).await;
+    stage.lab.with_mischief(|mischief| mischief.clear("*"));
+    // Nobody asks for it again.
+    stage.until_fee(0, 345).await;
+    stage.until_status(far).await;
     stage.end().await;
 }
