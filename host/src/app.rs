@@ -163,9 +163,13 @@ async fn set_config(plugin: Plugin<App>, request: Value) -> Result<Value> {
     let raw =
         Setting::Text(request["val"].as_str().map_or_else(|| request["val"].to_string(), str::to_owned));
     let app = plugin.state();
-    let services = app.lifecycle.services_now();
-    let store = services.as_ref().map(|services| &services.store);
-    app.settings.set_option(store, setting, &raw).await.map_err(|error| refused(error.to_string()))?;
+    if let Some(services) = app.lifecycle.services_now() {
+        services
+            .check_named(setting, &raw.to_string())
+            .await
+            .map_err(|why| refused(format!("{name}: {why}")))?;
+    }
+    app.settings.set_option(setting, &raw).await.map_err(|error| refused(error.to_string()))?;
     Ok(json!({}))
 }
 
@@ -286,6 +290,8 @@ async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settin
     let mut options = options.placed_as(&settings.current().strategy_worker);
     options.interpreted = interpreted(&settings.current());
     let engine = tokio::task::spawn_blocking(move || Engine::new(options)).await??;
+    // Nothing fails from here on: a store that is given up must not be held.
+    settings.hold(&store).await?;
     let jobs = Arc::new(Jobs::default());
     Ok(Services::new(Parts {
         identity,

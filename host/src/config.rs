@@ -244,6 +244,8 @@ mod tests {
             ("vegas-reflex", "ture", "true or false"),
             ("scarcity-threshold", "NaN", "0 to 1"),
             ("rebalancer", "circular", "sling"),
+            ("rebalance-strategy", "a/b c", "letters, digits"),
+            ("rebalance-strategy", "", "letters, digits"),
             ("min_fee_ppm", "90000", "must not be above max_fee_ppm (5000)"),
         ] {
             let error = set(&config, name, value).expect_err(name).to_string();

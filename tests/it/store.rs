@@ -1,6 +1,8 @@
 //! The database as a file: whose it is, who may open it, and what survives.
 
 use crate::support::TempDir;
+use cl_revenue_ops::config::{Config, Value, find};
+use cl_revenue_ops::cycles::settings::Settings;
 use cl_revenue_ops::model::{PeerId, Policy, UnixTime};
 use cl_revenue_ops::store::{OpenError, Store, Transaction, meta, overrides, policies, trust};
 use std::fs;
@@ -149,6 +151,30 @@ fn another_programs_database_is_refused_and_left_alone() {
     make(&scratch.file());
     assert!(!Store::is_foreign(&scratch.file()));
     assert!(!Store::is_foreign(&scratch.path().join("absent.db")));
+}
+
+#[tokio::test]
+async fn an_option_that_is_changed_while_the_plugin_starts_ends_its_override_for_good() {
+    let scratch = Scratch::new();
+    let store = open(&scratch.file()).expect("a new database");
+    for (key, value) in [("min_fee_ppm", "7"), ("max_fee_ppm", "700"), ("fee_interval", "70")] {
+        store.write(|tx| Ok(overrides::put(tx, key, value, UnixTime(1))?)).await.expect("written");
+    }
+    let settings = Settings::new(Config::default());
+    let setconfig = async |name: &str, value: &str| {
+        let setting = find(name).expect(name);
+        settings.set_option(setting, &Value::Text(value.to_owned())).await.expect(name);
+    };
+    // Before the overrides are read, between that and readiness, and after.
+    setconfig("min_fee_ppm", "8").await;
+    assert!(settings.load_overrides(&store).await.expect("read").is_empty());
+    setconfig("max_fee_ppm", "800").await;
+    settings.hold(&store).await.expect("written");
+    setconfig("fee_interval", "80").await;
+    let now = settings.current();
+    assert_eq!((now.min_fee_ppm, now.max_fee_ppm, now.fee_interval), (8, 800, 80));
+    let kept = store.read(|conn| Ok(overrides::load_all(conn)?)).await.expect("settings");
+    assert_eq!(kept, [], "the next start goes by the options");
 }
 
 #[tokio::test]

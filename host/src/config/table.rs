@@ -66,7 +66,7 @@ settings! {
         "Least expected profit of a rebalance, sat.";
     rebalance_min_profit_ppm: u64 = 0, Kind::Int { min: 0, max: 100000 }, None, true,
         "Least expected profit of a rebalance, ppm of its amount; 0 uses rebalance_min_profit.";
-    rebalance_strategy: String = "rebalance-ev".to_owned(), Kind::Text, Some("rebalance-strategy"), true,
+    rebalance_strategy: String = "rebalance-ev".to_owned(), Kind::Name, Some("rebalance-strategy"), true,
         "Evaluator that decides which rebalances are worth their cost, where a peer's policy names none: `rebalance-ev` or a module.";
     rebalance_max_ppm: u32 = 2_500, Kind::Int { min: 0, max: 100000 }, Some("rebalance-max-ppm"), true,
         "Highest rate that any rebalance may pay, ppm.";
@@ -103,7 +103,7 @@ settings! {
     kelly_fraction: f64 = 0.5, Kind::Float { min: 0.0, max: 1.0 }, Some("kelly-fraction"), true,
         "Share of the Kelly size that is used, 0 to 1.";
     hive_enabled: String = "auto".to_owned(), Kind::Word(&["auto", "true", "false"]), Some("hive-enabled"), true,
-        "Work with cl-hive: `auto` does when it is there.";
+        "`true` has revenue-status say so when cl-hive is not there. Else kept for older configurations: cl-hive calls this plugin, never the other way round.";
     hive_fee_ppm: u32 = 0, Kind::Int { min: 0, max: 100000 }, Some("hive-fee-ppm"), true,
         "Fee rate for members of the fleet, ppm.";
     hive_rebalance_tolerance: u64 = 50, Kind::Int { min: 0, max: 100000 }, Some("hive-rebalance-tolerance"), true,
@@ -167,7 +167,7 @@ settings! {
     estimated_open_cost_sats: u64 = 5_000, Kind::Int { min: 0, max: 10_000_000 }, None, true,
         "Assumed cost of opening a channel where no record exists, sat.";
     ema_smoothing_alpha: f64 = 0.3, Kind::Float { min: 0.1, max: 0.9 }, None, true,
-        "Weight of the newest reading in smoothed averages, 0.1 to 0.9.";
+        "Kept for older configurations: how much newer days count follows from how steady a channel's flow is.";
     enable_velocity_gate: bool = true, Kind::Bool, None, true,
         "Fill slow channels less.";
     min_velocity_threshold: f64 = 0.01, Kind::Float { min: 0.0, max: 1.0 }, None, true,

@@ -43,6 +43,8 @@ pub enum Kind {
     },
     /// Any text.
     Text,
+    /// The name of a strategy or an evaluator, as `model::StrategyName` reads it.
+    Name,
     /// One of these words.
     Word(&'static [&'static str]),
 }
@@ -54,6 +56,7 @@ impl fmt::Display for Kind {
             Kind::Int { min, max } => write!(f, "a whole number from {min} to {max}"),
             Kind::Float { min, max } => write!(f, "a number from {min} to {max}"),
             Kind::Text => write!(f, "any text"),
+            Kind::Name => write!(f, "a name of letters, digits, '-' and '_', at most {LONGEST_NAME}"),
             Kind::Word([only]) => write!(f, "{only}"),
             Kind::Word(words) => write!(f, "one of {}", words.join(", ")),
         }
@@ -69,6 +72,9 @@ impl Kind {
             Kind::Int { min, max } => read_int(raw).filter(|n| (min..=max).contains(n)).map(Value::Int),
             Kind::Float { min, max } => read_float(raw).filter(|n| (min..=max).contains(n)).map(Value::Float),
             Kind::Text => Some(Value::Text(raw.to_string().trim().to_owned())),
+            Kind::Name => {
+                Some(raw.to_string().trim().to_owned()).filter(|name| is_name(name)).map(Value::Text)
+            }
             Kind::Word(words) => {
                 let word = raw.to_string().trim().to_ascii_lowercase();
                 words.contains(&word.as_str()).then_some(Value::Text(word))
@@ -83,9 +89,17 @@ impl Kind {
             Kind::Bool => "bool",
             Kind::Int { .. } => "integer",
             Kind::Float { .. } => "number",
-            Kind::Text | Kind::Word(_) => "text",
+            Kind::Text | Kind::Name | Kind::Word(_) => "text",
         }
     }
+}
+
+/// Most letters of a name.
+const LONGEST_NAME: usize = 64;
+
+fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(plain)
 }
 
 fn read_bool(raw: &Value) -> Option<bool> {

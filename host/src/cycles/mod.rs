@@ -20,7 +20,7 @@ pub mod trust;
 pub mod upkeep;
 
 use crate::clock::{Clock, Watch};
-use crate::config::Config;
+use crate::config::{Config, Setting};
 use crate::engine::{Engine, Fees, Rebalances};
 use crate::guard::policy::RateLimiter;
 use crate::model::CycleKind;
@@ -53,6 +53,8 @@ pub struct Services {
     /// Why a database of the Python plugin that is there was not taken over.
     pub not_imported: Option<String>,
     next_visit: NextVisit,
+    /// What CLBoss is still to be told.
+    clboss: Arc<fee::Untold>,
     /// Whole fee cycles and single sets take turns, so that each sees what the last one did.
     fee_turn: tokio::sync::Mutex<()>,
     /// So do readings of the node's forwards.
@@ -77,6 +79,8 @@ pub struct Health {
     pub node_error: Option<String>,
     /// Why bookkeeper could not be read.
     pub books_error: Option<String>,
+    /// The evaluator that the settings name could not be used when it was last needed: which, and why.
+    pub evaluator: Option<(StrategyName, String)>,
     /// What CLBoss said when it was last asked.
     pub clboss: Option<ClbossSeen>,
 }
@@ -122,6 +126,7 @@ impl Services {
             pseudonym_key: parts.pseudonym_key,
             not_imported: parts.not_imported,
             next_visit: NextVisit::default(),
+            clboss: Arc::default(),
             fee_turn: tokio::sync::Mutex::default(),
             forwards_turn: tokio::sync::Mutex::default(),
             admission_turn: tokio::sync::Mutex::default(),
@@ -148,6 +153,13 @@ impl Services {
 
     fn note_health(&self, note: impl FnOnce(&mut Health)) {
         note(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Why a record is missing of what was done all the same, told to the log too.
+    fn unrecorded(&self, recorded: anyhow::Result<()>, done: &str) -> Option<String> {
+        let why = format!("{done} could not be recorded: {:#}", recorded.err()?);
+        tracing::warn!("{why}");
+        Some(why)
     }
 
     /// Has the engine do what may block for long, away from the async threads.
@@ -180,6 +192,15 @@ impl Services {
             .await
             .map(|_| ())
             .map_err(|fault| format!("strategy '{name}': {fault}"))
+    }
+
+    /// Whether what a setting is to name is there; if not, one sentence why. What is no name at all is for
+    /// the table of settings to refuse.
+    pub async fn check_named(&self, setting: &Setting, value: &str) -> Result<(), String> {
+        match value.trim().parse() {
+            Ok(name) if setting.key == "rebalance_strategy" => self.check_evaluator(&name).await,
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Whether the evaluator can be used; if not, one sentence why.

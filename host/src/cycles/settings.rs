@@ -12,8 +12,9 @@ use tokio::sync::watch;
 pub struct Settings {
     layers: Mutex<Layers>,
     current: watch::Sender<Arc<Config>>,
-    /// Changes are made one after another, so that store and memory agree.
-    change: tokio::sync::Mutex<()>,
+    /// Changes are made one after another, so that store and memory agree. Holds the store once it is there
+    /// to stay.
+    change: tokio::sync::Mutex<Option<Store>>,
 }
 
 struct Layers {
@@ -23,7 +24,7 @@ struct Layers {
     /// Stored overrides that are not in force.
     left_out: Vec<LeftOut>,
     version: u64,
-    /// Settings that `setconfig` changed before the store was open: their overrides end.
+    /// Settings that `setconfig` changed before the store was there to stay: their overrides end.
     superseded: BTreeSet<&'static str>,
 }
 
@@ -79,7 +80,7 @@ impl Settings {
             version: 0,
             superseded: BTreeSet::new(),
         });
-        Settings { layers, current, change: tokio::sync::Mutex::new(()) }
+        Settings { layers, current, change: tokio::sync::Mutex::default() }
     }
 
     /// The settings now. A cycle takes them once.
@@ -109,15 +110,7 @@ impl Settings {
     /// Lays the stored overrides over the options, but for those that are no longer allowed.
     pub async fn load_overrides(&self, store: &Store) -> anyhow::Result<()> {
         let _one_at_a_time = self.change.lock().await;
-        let superseded = std::mem::take(&mut self.layers().superseded);
-        let stored = store
-            .write(move |tx| {
-                for key in superseded {
-                    overrides::delete(tx, key)?;
-                }
-                Ok((overrides::load_all(tx)?, overrides::version(tx)?))
-            })
-            .await?;
+        let stored = self.end_superseded(store).await?;
         let values = stored.0.iter().map(|row| (row.key.as_str(), Value::Text(row.value.clone())));
         let mut layers = self.layers();
         let (config, left_out) = layers.options.overlaid(values);
@@ -131,6 +124,33 @@ impl Settings {
             .collect();
         self.current.send_replace(Arc::new(config));
         Ok(())
+    }
+
+    /// The store is there to stay: `setconfig` ends overrides in it from now on, as it did since they were
+    /// loaded.
+    pub async fn hold(&self, store: &Store) -> anyhow::Result<()> {
+        let mut held = self.change.lock().await;
+        let (_, version) = self.end_superseded(store).await?;
+        self.layers().version = version;
+        *held = Some(store.clone());
+        Ok(())
+    }
+
+    /// Deletes the overrides that `setconfig` ended before there was a store to do it in. Gives those that
+    /// are left, and their version.
+    async fn end_superseded(&self, store: &Store) -> anyhow::Result<(Vec<overrides::Override>, u64)> {
+        let superseded = self.layers().superseded.clone();
+        let stored = store
+            .write(move |tx| {
+                for key in superseded {
+                    overrides::delete(tx, key)?;
+                }
+                Ok((overrides::load_all(tx)?, overrides::version(tx)?))
+            })
+            .await?;
+        // Nothing was added meanwhile: one change at a time.
+        self.layers().superseded.clear();
+        Ok(stored)
     }
 
     /// Changes a setting now and for all later starts.
@@ -184,20 +204,15 @@ impl Settings {
     }
 
     /// Follows lightningd's `setconfig`: the option changes, and an override of it ends,
-    /// since the operator's latest word counts. `store` is absent before it is open.
-    pub async fn set_option(
-        &self,
-        store: Option<&Store>,
-        setting: &'static Setting,
-        raw: &Value,
-    ) -> Result<(), ChangeError> {
+    /// since the operator's latest word counts.
+    pub async fn set_option(&self, setting: &'static Setting, raw: &Value) -> Result<(), ChangeError> {
         if !setting.mutable {
             return Err(ChangeError::Immutable(setting.key));
         }
-        let _one_at_a_time = self.change.lock().await;
+        let held = self.change.lock().await;
         let name = setting.option_name().unwrap_or_else(|| setting.key.to_owned());
         let config = self.current().with(setting, raw, &name).map_err(ChangeError::Refused)?;
-        let version = match store {
+        let version = match &*held {
             Some(store) => Some(delete_override(store, setting).await?),
             None => None,
         };

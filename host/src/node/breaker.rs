@@ -15,19 +15,17 @@ pub enum Group {
     Payments,
     Bookkeeper,
     Sling,
-    Hive,
     Clboss,
 }
 
 impl Group {
-    const ALL: [Group; 8] = [
+    const ALL: [Group; 7] = [
         Self::Read,
         Self::Write,
         Self::Forwards,
         Self::Payments,
         Self::Bookkeeper,
         Self::Sling,
-        Self::Hive,
         Self::Clboss,
     ];
 
@@ -40,7 +38,6 @@ impl Group {
             Group::Payments => "payments",
             Group::Bookkeeper => "bookkeeper",
             Group::Sling => "sling",
-            Group::Hive => "hive",
             Group::Clboss => "clboss",
         }
     }

@@ -69,6 +69,8 @@ async fn set(services: &Services, args: &Args) -> CommandResult {
     let name = args.text("key")?;
     let setting = known(name)?;
     let raw = from_json(args.json("value")?)?;
+    let unchanged = |why| CommandError::from(format!("{name}: {why}; nothing was changed"));
+    services.check_named(setting, &raw.to_string()).await.map_err(unchanged)?;
     let changed = services
         .settings
         .set(&services.store, setting, &raw, name, services.now())

@@ -20,9 +20,12 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Ready(|services, params| Box::pin(run(services, params))),
 };
 
-const PARAMS: &[Param] =
-    &[Param::optional("window_days", Kind::Int { min: 1, max: 3650 }, "How many days to look back on.")
-        .or(&["days"])];
+const PARAMS: &[Param] = &[Param::optional(
+    "window_days",
+    Kind::Int { min: 0, max: 3650 },
+    "How many days to look back on; 0 means 1.",
+)
+.or(&["days"])];
 
 /// Days of a call that does not say.
 const DEFAULT_DAYS: u64 = 30;
@@ -31,7 +34,7 @@ const STALE_S: u64 = UnixTime::HOUR;
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS)?;
-    let days = args.opt_u64("window_days").unwrap_or(DEFAULT_DAYS);
+    let days = args.opt_u64("window_days").unwrap_or(DEFAULT_DAYS).max(1);
     let now = services.now();
     Ok(services.store.read(move |conn| report(conn, now, days)).await?)
 }

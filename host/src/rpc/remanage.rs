@@ -34,6 +34,9 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         None => OUR_TAGS.to_vec(),
         Some(word) => vec![known(word)?],
     };
+    if services.writer.is_dry() {
+        return Err(unchanged("the plugin runs dry, and tells clboss nothing"));
+    }
     if !services.has_companion(Companion::Clboss) {
         return Err(unchanged("clboss is not available"));
     }
@@ -51,13 +54,17 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         Ok(Ok(Err(error))) => return Err(format!("clboss could not be told: {error}").into()),
         Ok(Err(error)) => return Err(format!("clboss could not be told: {error}").into()),
     };
+    let by_hand = match services.config().clboss_enabled {
+        true => "",
+        false => "; that was by hand: with clboss-enabled=false this plugin tells clboss nothing by itself",
+    };
     let mut answer = json!({
         "status": status,
         "peer_id": peer_id.to_string(),
         "tag": args.opt_text("tag"),
         "action": "remanage",
         "success": status == "success",
-        "message": message,
+        "message": format!("{message}{by_hand}"),
     });
     if policy.strategy.as_str() != "passive" && services.config().clboss_enabled && tags.contains(&"lnfee") {
         answer["warning"] = json!(format!(

@@ -12,6 +12,7 @@ use super::{Command, CommandResult, Run, rebalance};
 use crate::config::Config;
 use crate::cycles::Services;
 use crate::cycles::lifecycle::{Lifecycle, Phase};
+use crate::cycles::rebalance::default_evaluator;
 use crate::cycles::schedule::{JobName, JobStatus};
 use crate::econ::flow::flow_multiplier;
 use crate::model::flow::FlowState;
@@ -229,6 +230,9 @@ fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
     degraded.extend(place::degraded(&services.engine));
     if let Some(why) = services.desk.sling().problem().filter(|_| services.has_companion(Companion::Sling)) {
         degraded.push(part("rebalancing", why));
+    }
+    if let Some((name, why)) = health.evaluator.filter(|(name, _)| *name == default_evaluator(&config)) {
+        degraded.push(part("evaluator", format!("{why}; rebalance-ev answers instead of '{name}'")));
     }
     for (group, state) in services.node.breakers() {
         if state.state != "closed" {

@@ -115,5 +115,18 @@ async fn an_evaluator_that_is_not_there_is_replaced_and_told() {
         (&json!("rebalance-ev"), &json!(null)),
         "{calls}"
     );
+    let why = stage.degraded("evaluator").await.expect("the status says so");
+    assert!(why.contains("'mine'") && why.contains("rebalance-ev answers"), "{why}");
+    for (value, expect) in [
+        ("nobody", "evaluator 'nobody'"),
+        ("dynamic", "evaluator 'dynamic'"),
+        ("a/b c", "a name of letters"),
+        ("", "a name of letters"),
+    ] {
+        let why = stage.refusal("revenue-config", json!(["set", "rebalance_strategy", value])).await;
+        assert!(why.contains(expect) && why.ends_with("nothing was changed"), "{value}: {why}");
+    }
+    configure(&stage, "rebalance-strategy", json!("rebalance-ev")).await;
+    assert_eq!(stage.degraded("evaluator").await, None);
     stage.end().await;
 }

@@ -149,6 +149,28 @@ async fn remanage_takes_our_tags_away_and_leaves_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn remanage_is_by_hand_and_does_nothing_in_a_dry_run() {
+    let with = async |option: &str, value: bool| {
+        let setup = Stage::on(Flavour::V26_06).unhurried().extras(&[Extra::Clboss]).option(option, value);
+        let stage = setup.start().await;
+        stage.until_status(|status| status["companions"]["clboss"] == "present").await;
+        let tags = json!([stage.peer(1), "lnfee,open"]);
+        stage.lab.call("clboss-unmanage", tags).await.unwrap().unwrap();
+        stage
+    };
+    let stage = with("dry-run", true).await;
+    let why = stage.refusal("revenue-remanage", json!([stage.peer(1)])).await;
+    assert!(why.contains("runs dry") && why.ends_with("nothing was changed"), "{why}");
+    assert_eq!(tags(&stage, 1).await, json!("lnfee, open"));
+    stage.end().await;
+    let stage = with("clboss-enabled", false).await;
+    let answer = stage.success("revenue-remanage", json!([stage.peer(1)])).await;
+    assert!(answer["message"].as_str().unwrap().contains("that was by hand"), "{answer}");
+    assert_eq!(tags(&stage, 1).await, json!("open"));
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_status_of_clboss_is_what_it_said_last() {
     let stage = Stage::on(Flavour::V26_06).rate(600.0).extras(&[Extra::Clboss]).start().await;
     stage.until_status(|status| status["companions"]["clboss"] == "present").await;

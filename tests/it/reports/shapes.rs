@@ -105,7 +105,8 @@ async fn a_window_may_be_written_in_any_form_within_its_bounds() {
         assert_eq!(seconds, 7 * 86_400, "{params}");
     }
     assert_eq!(stage.success("revenue-dashboard", json!({})).await["period"]["window_days"], 30);
-    for wrong in [json!([0]), json!([3651]), json!(["soon"]), json!([-1]), json!([1.5])] {
+    assert_eq!(stage.success("revenue-dashboard", json!([0])).await["period"]["window_days"], 1);
+    for wrong in [json!([3651]), json!(["soon"]), json!([-1]), json!([1.5])] {
         let refusal = stage.refusal("revenue-dashboard", wrong.clone()).await;
         assert!(refusal.contains("window_days") && refusal.contains("3650"), "{wrong}: {refusal}");
     }

@@ -23,9 +23,8 @@ mod settle;
 mod trial;
 
 pub use desk::{Desk, SlingState};
-pub use manual::{Figures, ManualRebalance, Wish};
-pub(super) use plan::default_evaluator;
-pub use plan::{Done, Judged, Passed, RebalancePlan};
+pub use manual::{Figures, ManualRebalance, Tried, Wish};
+pub use plan::{Done, Judged, Passed, RebalancePlan, default_evaluator};
 pub use settle::Cleared;
 
 use super::Services;
@@ -93,7 +92,8 @@ impl Services {
                     start.max_fee,
                     start.worst_cost().0
                 );
-                queue.push(reserved);
+                let deadline = now.plus(start.time_limit_s);
+                queue.push((reserved, deadline));
                 Done::Reserved(job)
             }
             Ok(Err(refusal)) => Done::Refused(refusal),

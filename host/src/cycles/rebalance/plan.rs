@@ -85,7 +85,7 @@ impl std::fmt::Display for RebalancePlan {
 }
 
 impl Services {
-    /// CycleKind about all channels, without acting. When nothing can be rebalanced at all, the
+    /// Decides about all channels, without acting. When nothing can be rebalanced at all, the
     /// evaluators are asked only if `anyway`.
     pub async fn plan_rebalances(&self, snapshot: NodeSnapshot, anyway: bool) -> Result<RebalancePlan> {
         let ground = self.ground(snapshot).await?;
@@ -133,13 +133,19 @@ impl Services {
         plan: &mut RebalancePlan,
     ) -> BTreeMap<StrategyName, Asked> {
         let mut groups: BTreeMap<StrategyName, Asked> = BTreeMap::new();
+        let general = default_evaluator(&ground.config);
         for (name, channels) in by_policy {
             let canary = canary_channels(tryouts, name);
             let channels: HashSet<ChannelId> = channels.difference(&canary).copied().collect();
             if channels.is_empty() {
                 continue;
             }
-            let (answers, module) = match self.usable_module(name, &ground.facts.roster).await {
+            let usable = self.usable_module(name, &ground.facts.roster).await;
+            if *name == general {
+                let why = usable.as_ref().err().map(|unusable| unusable.text.clone());
+                self.note_health(|health| health.evaluator = why.map(|why| (general.clone(), why)));
+            }
+            let (answers, module) = match usable {
                 Ok(module) => (name.clone(), Some(module)),
                 Err(unusable) => {
                     let built_in = StrategyName::rebalance_ev();
@@ -173,7 +179,26 @@ fn by_policy(ground: &Ground, asked: &HashSet<ChannelId>) -> ByPolicy {
     by_name
 }
 
-/// The evaluator of peers whose policy names none. What is no name means the built-in one.
-pub(in crate::cycles) fn default_evaluator(config: &Config) -> StrategyName {
-    config.rebalance_strategy.parse().unwrap_or_else(|_| StrategyName::rebalance_ev())
+/// The evaluator of peers whose policy names none.
+pub fn default_evaluator(config: &Config) -> StrategyName {
+    config.rebalance_strategy.parse().expect("the table of settings takes names alone")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Value, find};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_evaluator_that_can_be_set_is_a_name(text in "\\PC{0,12}|[a-zA-Z0-9_-]{0,70}") {
+            let setting = find("rebalance_strategy").expect("a setting");
+            let set = Config::default().with(setting, &Value::Text(text.clone()), setting.key);
+            prop_assert_eq!(set.is_ok(), text.trim().parse::<StrategyName>().is_ok());
+            if let Ok(config) = set {
+                prop_assert_eq!(default_evaluator(&config).as_str().to_lowercase(), text.trim().to_lowercase());
+            }
+        }
+    }
 }
