@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use crate::support::Stage;
+use crate::support::{DEADLINE, Stage};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -66,6 +66,24 @@ pub fn install(stage: &Stage, name: &str, wasm: &[u8]) {
     let fresh = dir.join(format!(".{name}.new"));
     std::fs::write(&fresh, wasm).unwrap();
     std::fs::rename(fresh, dir.join(format!("{name}.wasm"))).unwrap();
+}
+
+/// Makes the plugin's database refuse what this trigger is on, such as `INSERT ON fee_cycles`, until
+/// [`take_writes`].
+pub fn refuse_writes(stage: &Stage, on: &str) {
+    let refusal = "BEGIN SELECT RAISE(ABORT, 'out of ink'); END";
+    change_database(stage, &format!("CREATE TRIGGER out_of_ink BEFORE {on} {refusal}"));
+}
+
+/// Lets the plugin's database take everything again.
+pub fn take_writes(stage: &Stage) {
+    change_database(stage, "DROP TRIGGER out_of_ink");
+}
+
+fn change_database(stage: &Stage, sql: &str) {
+    let conn = rusqlite::Connection::open(stage.db_path()).unwrap();
+    conn.busy_timeout(DEADLINE).unwrap();
+    conn.execute_batch(sql).unwrap();
 }
 
 /// A file under `tests/fixtures`.

@@ -45,26 +45,17 @@ impl Node {
         Ok(ClbossStatus(self.call(Group::Clboss, "clboss-status", json!({})).await?))
     }
 
-    /// Makes CLBoss leave the fees of `ours` alone and take those of `theirs` back. Returns
-    /// the peers for which something changed.
-    pub async fn divide_fees(
-        &self,
-        ours: &BTreeSet<PeerId>,
-        theirs: &BTreeSet<PeerId>,
-    ) -> Result<Vec<PeerId>, CallError> {
+    /// Makes CLBoss leave the fees of these peers alone (true) or take them back (false).
+    pub async fn divide_fees(&self, peers: &BTreeMap<PeerId, bool>) -> Result<(), CallError> {
         let _turn = self.shared.clboss_turn.lock().await;
         let status = self.clboss_status().await?;
-        let mut changed = Vec::new();
-        let wanted = ours.iter().map(|peer| (peer, true)).chain(theirs.iter().map(|peer| (peer, false)));
-        for (peer, unmanage) in wanted {
+        for (peer, unmanage) in peers {
             let tags = status.tags_of(peer);
-            if tags.contains(FEES) == unmanage {
-                continue;
+            if tags.contains(FEES) != *unmanage {
+                self.unmanage(peer, with_fees(tags, *unmanage)).await?;
             }
-            self.unmanage(peer, with_fees(tags, unmanage)).await?;
-            changed.push(*peer);
         }
-        Ok(changed)
+        Ok(())
     }
 
     /// Makes CLBoss manage a peer again in what the tags name. False when it did so already.

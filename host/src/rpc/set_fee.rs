@@ -67,8 +67,9 @@ fn answer(done: &ManualFee, fee: Ppm) -> CommandResult {
         "outcome": outcome,
         "message": message,
     });
-    if let Some(undone) = &done.undone {
-        answer["warning"] = json!(warning(undone));
+    let warnings: Vec<String> = done.undone.iter().map(warning).chain(done.unrecorded.clone()).collect();
+    if !warnings.is_empty() {
+        answer["warning"] = json!(warnings.join("; "));
     }
     Ok(answer)
 }

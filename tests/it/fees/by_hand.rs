@@ -1,8 +1,8 @@
 //! `revenue-set-fee`.
 
-use crate::acts::{channel_id, fixture, last_decision, set_policy, writes_to};
-use crate::support::Stage;
-use lab::Flavour;
+use crate::acts::{channel_id, fixture, last_decision, refuse_writes, set_policy, take_writes, writes_to};
+use crate::support::{Stage, is_at_rest};
+use lab::{Fault, Flavour};
 use serde_json::{Value, json};
 
 const METHOD: &str = "revenue-set-fee";
@@ -107,17 +107,48 @@ async fn a_peers_policy_bounds_a_fee_set_by_hand_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fee_that_cannot_be_recorded_is_answered_as_it_went() {
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
+    refuse_writes(&stage, "INSERT ON fee_cycles");
+    let answer = stage.call(METHOD, json!([stage.scid(1), 77])).await;
+    assert_eq!((&answer["status"], stage.fee(1)), (&json!("success"), 77), "{answer}");
+    let warning = answer["warning"].as_str().expect("it says so");
+    assert!(warning.contains("could not be recorded") && warning.contains("out of ink"), "{warning}");
+    let why = stage.refusal(METHOD, json!([stage.scid(1), 9])).await;
+    assert!(why.contains("10 to 5000 ppm") && why.contains("nothing was changed"), "{why}");
+    take_writes(&stage);
+    let answer = stage.call(METHOD, json!([stage.scid(1), 78])).await;
+    assert_eq!((&answer["outcome"], answer.get("warning")), (&json!("applied"), None), "{answer}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closing_channel_is_refused_and_another_users_error_told() {
     let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
     let scid = stage.scid(1);
     stage.lab.with_node(|node| node.close_channel(1, lab::node::CloseKind::Mutual));
     let why = stage.refusal(METHOD, json!([scid, 100])).await;
     assert!(why.contains("ONCHAIN") && why.contains("nothing was changed"), "{why}");
-    let fault = lab::Fault::Error { code: -32602, message: "the node is in a bad mood".to_owned() };
+    let fault = Fault::Error { code: -32602, message: "the node is in a bad mood".to_owned() };
     stage.lab.with_mischief(|mischief| mischief.add("setchannel", fault, None));
     let why = stage.refusal(METHOD, json!([stage.scid(3), 100])).await;
     assert!(why.contains("the node is in a bad mood"), "{why}");
     let decision = last_decision(&stage, 3).await;
     assert_eq!(decision["outcome"], "failed", "{decision}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fee_is_set_by_hand_while_a_cycle_waits_for_the_list_of_forwards() {
+    let stage = Stage::on(Flavour::V26_06).unhurried().option("rpc-timeout-seconds", 300).start().await;
+    let forwards_are_read = |status: &Value| status["jobs"]["forwards"]["runs"].as_u64() > Some(0);
+    stage.until_status(|status| forwards_are_read(status) && is_at_rest(status, "fees")).await;
+    stage.lab.with_mischief(|mischief| mischief.add("listforwards", Fault::Dead, None));
+    let lists = stage.count("listforwards");
+    stage.success("revenue-wake-all", json!({})).await;
+    stage.until_count("listforwards", lists + 1).await;
+    stage.success("revenue-set-fee", json!([stage.scid(1), 300])).await;
+    let status = stage.status().await;
+    assert_eq!((stage.fee(1), &status["jobs"]["fees"]["running"]), (300, &json!(true)));
     stage.end().await;
 }

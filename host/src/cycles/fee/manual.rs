@@ -17,6 +17,8 @@ pub struct ManualFee {
     pub outcome: Option<Outcome>,
     /// What the peer's policy does to the fee at the next cycle, if it does anything at once.
     pub undone: Option<Undone>,
+    /// Why the record of it is missing, if it is.
+    pub unrecorded: Option<String>,
 }
 
 /// Why a fee set by hand does not last.
@@ -72,8 +74,10 @@ impl Services {
         let packing = self.pack(&plan.calls, &plan.trials);
         let outcomes = self.apply_fees(&plan).await;
         let outcome = outcomes.first().cloned();
-        self.record_cycle((plan, packing), outcomes, "operator", started.elapsed()).await?;
-        Ok(Some(ManualFee { channel, verdict, outcome, undone }))
+        // Whatever becomes of the record: the fee is set, or not.
+        let recorded = self.record_cycle((plan, packing), outcomes, "operator", started.elapsed()).await;
+        let unrecorded = self.unrecorded(recorded, "a fee set by hand");
+        Ok(Some(ManualFee { channel, verdict, outcome, undone, unrecorded }))
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! [`Services::plan_fees`] decides without acting; [`Services::apply_fees`] acts on a plan.
 
+mod clboss;
 mod decide;
 mod facts;
 mod inputs;
@@ -12,18 +13,17 @@ mod record;
 mod rehearse;
 mod trial;
 
+pub(super) use clboss::Untold;
 pub(super) use inputs::pseudonym;
 pub use manual::{ManualFee, Undone};
 pub use plan::{Held, Plan, Planned, Tenure};
 
 use super::Services;
 use super::schedule::{Scope, Trigger};
-use crate::model::fee::{Outcome, Refusal};
+use crate::model::fee::Outcome;
 use crate::model::{Channel, CycleKind, NodeSnapshot};
-use crate::node::Companion;
 use crate::store::{feerates, intervals, names, tenures};
 use anyhow::{Context, Result};
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// What one cycle did.
@@ -57,12 +57,13 @@ impl Services {
             }
             (Trigger::Woken, scope) => scope,
         };
-        let _turn = self.fee_turn.lock().await;
         let started = Instant::now();
-        // A late history makes for a poorer decision, not for a wrong one.
+        // A late history makes for a poorer decision, not for a wrong one. Nobody who sets a fee by hand
+        // waits for it.
         if let Err(error) = self.ingest_forwards().await {
             tracing::warn!("deciding without the newest forwards: {error:#}");
         }
+        let _turn = self.fee_turn.lock().await;
         let snapshot = self.observe().await?;
         let plan = self.plan_fees(snapshot, &scope).await?;
         let packing = self.pack(&plan.calls, &plan.trials);
@@ -111,8 +112,9 @@ impl Services {
 
     /// Sends what the plan approved, and says what became of each, in the plan's order.
     pub async fn apply_fees(&self, plan: &Plan) -> Vec<Outcome> {
-        // Before anything else: a passive peer is given back although nothing is set for it.
-        self.divide_fees_with_clboss(plan).await;
+        // Before anything else: a passive peer is given back although nothing is set for it, and where
+        // CLBoss answers at once it does not set back what comes now.
+        self.divide_fees_with_clboss(plan);
         let approved: Vec<_> = plan.approved().cloned().collect();
         if approved.is_empty() {
             return Vec::new();
@@ -133,29 +135,6 @@ impl Services {
             }
         }
         outcomes
-    }
-
-    /// CLBoss sets fees too; where it is there, it is told whose peers are whose. That it
-    /// cannot be told is no reason to leave a fee wrong.
-    async fn divide_fees_with_clboss(&self, plan: &Plan) {
-        if self.writer.is_dry() || !plan.config.clboss_enabled || !self.has_companion(Companion::Clboss) {
-            return;
-        }
-        let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
-        for planned in &plan.decided {
-            match planned.verdict.result {
-                Err(Refusal::PolicyPassive) => theirs.insert(planned.channel.peer_id),
-                _ => ours.insert(planned.channel.peer_id),
-            };
-        }
-        // A peer is ours also while its strategy wants nothing changed.
-        for held in &plan.held {
-            let side = if held.strategy.as_str() == "passive" { &mut theirs } else { &mut ours };
-            side.insert(held.channel.peer_id);
-        }
-        if let Err(error) = self.node.divide_fees(&ours, &theirs).await {
-            tracing::warn!("CLBoss could not be told which fees to leave alone: {error}");
-        }
     }
 }
 
