@@ -7,4 +7,5 @@ mod crash;
 mod cycle;
 mod faults;
 mod fleet;
+mod handing;
 pub mod place;

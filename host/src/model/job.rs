@@ -138,7 +138,7 @@ words! {
         Partial = "partial",
         /// Nothing arrived in time.
         Timeout = "timeout",
-        /// sling did not take it.
+        /// sling refused it.
         Failed = "failed",
         /// Ended for a reason that says nothing about the channel, with nothing moved.
         Interrupted = "interrupted",
@@ -157,6 +157,10 @@ words! {
         OptionChanged = "sling_option_changed",
         /// sling refused it.
         Refused = "refused",
+        /// sling never heard of it: it was away, or the operator uses the channel with sling.
+        NotOffered = "not_offered",
+        /// What sling said of it could not be written down.
+        NotRecorded = "not_recorded",
         /// sling's answer was lost: it may work on it.
         NoAnswer = "no_answer",
         /// sling forgot it.

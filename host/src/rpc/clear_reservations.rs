@@ -11,8 +11,8 @@ use std::sync::Arc;
 pub(super) const COMMAND: Command = Command {
     name: "revenue-clear-reservations",
     usage: "",
-    description: "Settles ended rebalances at once and frees what they held; what a job in sling or a payment under way \
-                  holds stays.",
+    description: "Settles ended rebalances and frees what they held; what a job in sling, or one that ended there within \
+                  half a minute, or a payment under way holds stays.",
     run: Run::Ready(|services, params| Box::pin(run(services, params))),
 };
 
@@ -31,7 +31,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "kept_count": cleared.kept,
         "budget_available": left.sats(),
         "message": format!(
-            "{} reservations cleared, {} kept: a job in sling or a payment under way holds them",
+            "{} reservations cleared, {} kept: a job in sling, or one that has just ended there, or a payment under way holds them",
             cleared.count, cleared.kept
         ),
     }))

@@ -7,7 +7,7 @@ pub(super) use answer::{live_job, rebalancer, recent_job};
 use super::args::{Args, Kind, Param};
 use super::{Command, CommandError, CommandResult, Run};
 use crate::cycles::Services;
-use crate::cycles::rebalance::{Done, Figures, Judged, ManualRebalance, Passed, Wish};
+use crate::cycles::rebalance::{Done, ManualRebalance, Passed, Tried, Wish};
 use crate::cycles::schedule::JobName;
 use crate::model::Msat;
 use crate::model::job::StartRebalance;
@@ -63,7 +63,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         ManualRebalance::NoEvaluator => Err(unmoved(
             "no evaluator answered (revenue-rebalance-debug says why); name from_channel, to_channel and amount_sats",
         )),
-        ManualRebalance::Judged(judged, figures) => answer_judged(&judged, figures),
+        ManualRebalance::Judged(tried) => answer_judged(&tried),
     }
 }
 
@@ -75,14 +75,14 @@ fn wish(args: &Args, positional: bool) -> Result<Option<Wish>, String> {
     let max_fee = args.opt_u64("max_fee_sats").map(Msat::from_sats);
     let (from, to) = (args.opt_channel("from_channel"), args.opt_channel("to_channel"));
     match (from, to, args.opt_channel("scid"), amount) {
-        (None, None, None, None) if max_fee.is_none() => Ok(None),
+        (None, None, None, None) if max_fee.is_none() && !force => Ok(None),
         (None, None, Some(to), None) if max_fee.is_none() => Ok(Some(Wish::Fill { to, force })),
         (Some(to), None, None, None) if positional && max_fee.is_none() => Ok(Some(Wish::Fill { to, force })),
         (Some(from), Some(to), None, Some(amount)) => {
             Ok(Some(Wish::Move { from, to, amount, max_fee, force }))
         }
         _ => Err("use from_channel, to_channel and amount_sats together, or one channel to fill in the best way, or \
-                  nothing for a look at all channels"
+                  nothing for a look at all channels; max_fee_sats needs the first form, force one of the first two"
             .to_owned()),
     }
 }
@@ -115,10 +115,16 @@ fn refused(name: &str, refusal: &RebalanceRefusal) -> CommandError {
         true => "; force=true skips this limit",
         false => " (force does not skip this limit)",
     };
-    unmoved(format!("channel {name}: {refusal}{hint}"))
+    let why = refusal.to_string();
+    match why.starts_with("channel ") {
+        // It says itself which channel it is about.
+        true => unmoved(format!("{why}{hint}")),
+        false => unmoved(format!("channel {name}: {why}{hint}")),
+    }
 }
 
-fn answer_judged(judged: &Judged, figures: Figures) -> CommandResult {
+fn answer_judged(tried: &Tried) -> CommandResult {
+    let judged = &tried.judged;
     let name = judged.to.name();
     let start = match (&judged.verdict.result, &judged.done) {
         (Err(refusal), _) | (Ok(_), Some(Done::Refused(refusal))) => return Err(refused(&name, refusal)),
@@ -128,7 +134,7 @@ fn answer_judged(judged: &Judged, figures: Figures) -> CommandResult {
     let mut answer = json!({
         "status": "pending",
         "success": true,
-        "candidate": answer::candidate(judged, start, figures),
+        "candidate": answer::candidate(judged, start, tried.figures),
         "limits": judged.verdict.limits,
         "reserved_msat": start.worst_cost().0,
     });
@@ -143,6 +149,9 @@ fn answer_judged(judged: &Judged, figures: Figures) -> CommandResult {
             answer["dry_run"] = json!(true);
             answer["message"] = json!(message(start, "Dry run, so nothing is reserved or moved"));
         }
+    }
+    if let Some(why) = &tried.unrecorded {
+        answer["warning"] = json!(why);
     }
     Ok(answer)
 }

@@ -97,11 +97,14 @@ async fn what_cannot_be_is_one_sentence_and_moves_nothing() {
             json!({"from_channel": full, "to_channel": empty, "amount_sats": 4_000_000, "max_fee_sats": 6000}),
             "budget",
         ),
+        (json!({"force": true}), "force one of the first two"),
+        (json!({"max_fee_sats": 5}), "together"),
         (json!([empty]), "does not want to fill it"),
         (json!(["9x9x9"]), "not one of this node's"),
     ] {
         let why = stage.refusal("revenue-rebalance", params.clone()).await;
         assert!(why.contains(expect) && why.ends_with("nothing is moved"), "{params}: {why}");
+        assert!(!why.contains(": channel"), "it says twice which channel it is about: {why}");
     }
     set_policy(&stage, 0, &["rebalance=source_only"]).await;
     set_policy(&stage, 2, &["rebalance=sink_only"]).await;
@@ -109,6 +112,7 @@ async fn what_cannot_be_is_one_sentence_and_moves_nothing() {
         let answer = ask(&stage, from, to, 1_000, json!({"force": true})).await;
         let why = answer["error"].as_str().expect("policies are no matter of force");
         assert!(why.contains(expect) && why.contains("force does not skip"), "{why}");
+        assert_eq!(why.matches("channel ").count(), 1, "{why}");
     }
     assert!(payments(&stage).is_empty());
     assert_eq!(stage.status().await["rebalance_jobs"], json!([]));

@@ -102,12 +102,12 @@ async fn settled_within(stage: &mut Stage, reserved: &Value, spent: u64) -> Valu
     within_budget(stage, 5_000_000).await;
     until_job(stage, |job| job["state"] == "stopped").await;
     within_budget(stage, 5_000_000).await;
-    stage.success("revenue-clear-reservations", json!({})).await;
+    let job = settled(stage).await;
     let money = within_budget(stage, 5_000_000).await;
     assert_eq!((&money["daily_spent_msat"], &money["daily_reserved_msat"]), (&json!(spent), &json!(0)));
     assert!(spent <= reserved.as_u64().unwrap(), "{spent} of {reserved}");
     sling_is_clean(stage);
-    settled(stage).await
+    job
 }
 
 #[tokio::test(flavor = "multi_thread")]

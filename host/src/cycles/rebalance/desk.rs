@@ -66,8 +66,8 @@ impl SlingState {
 /// See the module's text.
 #[derive(Default)]
 pub struct Desk {
-    /// Reserved, not yet handed over.
-    pub(super) queue: tokio::sync::Mutex<Vec<Reserved>>,
+    /// Reserved, not yet handed over, and until when that is worth it.
+    pub(super) queue: tokio::sync::Mutex<Vec<(Reserved, UnixTime)>>,
     inner: Mutex<Inner>,
 }
 
@@ -106,14 +106,24 @@ impl Desk {
         inner.operators_jobs.iter().flat_map(ends).collect()
     }
 
+    /// Whether the operator gave sling a job for this channel, by the last look.
+    pub(super) fn is_operators(&self, channel: Scid) -> bool {
+        self.inner().operators_jobs.iter().any(|job| job.scid == channel)
+    }
+
     /// HTLCs with which sling still uses a channel, by the last look.
     pub(super) fn most_htlcs(&self) -> u64 {
         self.inner().most_htlcs
     }
 
-    /// Whether sling's options have since let more payments settle than was reserved for; once.
-    pub(super) fn take_loosened(&self) -> bool {
-        std::mem::take(&mut self.inner().loosened)
+    /// Whether sling's options have since let more payments settle than was reserved for.
+    pub(super) fn is_loosened(&self) -> bool {
+        self.inner().loosened
+    }
+
+    /// Every job that was reserved for before is being ended.
+    pub(super) fn note_tightened(&self) {
+        self.inner().loosened = false;
     }
 
     fn note_look(&self, operators_jobs: Vec<StoredJob>, most_htlcs: u64, at: UnixTime) {

@@ -10,7 +10,7 @@ use crate::cycles::Services;
 use crate::cycles::schedule::JobName;
 use crate::guard::budget::Reserved;
 use crate::model::UnixTime;
-use crate::model::job::{Job, JobId, JobState, StopReason};
+use crate::model::job::{Job, JobId, JobState, StartRebalance, StopReason};
 use crate::node::CallError;
 use crate::node::pending::Pending;
 use crate::store::{jobs, reservations};
@@ -39,71 +39,101 @@ impl Services {
         Ok(format!("{handed_over} jobs handed over, {live} under way, {ended} ended"))
     }
 
-    /// Gives sling what is reserved for. Jobs in the books that are reserved but not in this
-    /// process's queue were left by one that died.
+    /// Gives sling what is reserved for. While sling is silent that waits, until its time is over.
     async fn hand_over_jobs(&self) -> Result<usize> {
-        let (reserved, orphans) = {
-            let mut queue = self.desk.queue.lock().await;
-            let queued: Vec<JobId> = queue.iter().map(Reserved::job).collect();
-            let orphan = |job: &Job| {
-                matches!(job.state, JobState::Reserved | JobState::Running)
-                    && !queued.contains(&job.id)
-                    && !self.desk.handed_over(job.id)
-            };
-            let orphans: Vec<Job> = self.live_jobs().await?.into_iter().filter(orphan).collect();
-            (std::mem::take(&mut *queue), orphans)
-        };
-        for job in orphans {
-            tracing::warn!("job {} to {} was left by a former run; it is ended", job.id, job.start.to.scid);
-            self.end_job(job.id, StopReason::Found, None).await?;
-        }
-        let count = reserved.len();
-        for reserved in reserved {
+        self.end_orphans().await?;
+        let mut count = 0;
+        while let Some(reserved) = self.next_in_queue().await {
             self.hand_over(&reserved).await?;
+            count += 1;
         }
         Ok(count)
     }
 
-    async fn hand_over(&self, reserved: &Reserved) -> Result<()> {
-        let (id, now) = (reserved.job(), self.now());
-        self.desk.hand_over(id);
-        let operators = self.desk.operators_channels();
-        let start = reserved.start();
-        if let Some(end) =
-            std::iter::once(&start.to).chain(&start.from).find(|end| operators.contains(&end.scid))
-        {
-            return self
-                .not_taken(id, &format!("{} is used by the operator's own sling job", end.scid))
-                .await;
+    /// Ends the jobs that nobody watches. One that is reserved and not in the queue was left by a process
+    /// that died, or by an earlier round that could not write down what sling said of it.
+    async fn end_orphans(&self) -> Result<()> {
+        let orphans: Vec<Job> = {
+            let queue = self.desk.queue.lock().await;
+            let queued: Vec<JobId> = queue.iter().map(|(reserved, _)| reserved.job()).collect();
+            let is_orphan = |job: &Job| match job.state {
+                JobState::Reserved => !queued.contains(&job.id),
+                JobState::Running => !self.desk.handed_over(job.id),
+                JobState::Stopping | JobState::Stopped | JobState::Settled => false,
+            };
+            self.live_jobs().await?.into_iter().filter(is_orphan).collect()
+        };
+        for job in orphans {
+            let why = match self.desk.handed_over(job.id) {
+                true => StopReason::NotRecorded,
+                false => StopReason::Found,
+            };
+            tracing::warn!("nobody watches job {} to {}; it is ended", job.id, job.start.to.scid);
+            self.end_job(job.id, why, None).await?;
         }
+        Ok(())
+    }
+
+    /// Takes the next one that is to be handed over, or that waited for sling in vain.
+    async fn next_in_queue(&self) -> Option<Reserved> {
+        let is_silent = matches!(self.desk.sling(), SlingState::Silent(_) | SlingState::Unknown);
+        let now = self.now();
+        let mut queue = self.desk.queue.lock().await;
+        let next = queue.iter().position(|(_, deadline)| !is_silent || now >= *deadline)?;
+        Some(queue.remove(next).0)
+    }
+
+    async fn hand_over(&self, reserved: &Reserved) -> Result<()> {
+        let id = reserved.job();
+        self.desk.hand_over(id);
+        match self.why_not_offered(reserved.start()) {
+            Some(why) => self.not_taken(id, StopReason::NotOffered, &why).await,
+            None => self.offer(reserved).await,
+        }
+    }
+
+    /// Why sling is not even asked, if so.
+    fn why_not_offered(&self, start: &StartRebalance) -> Option<String> {
+        if let Some(problem) = self.desk.sling().problem() {
+            return Some(problem);
+        }
+        let operators = self.desk.operators_channels();
+        let taken =
+            std::iter::once(&start.to).chain(&start.from).find(|end| operators.contains(&end.scid))?;
+        Some(format!("{} is used by the operator's own sling job", taken.scid))
+    }
+
+    async fn offer(&self, reserved: &Reserved) -> Result<()> {
+        let (id, now) = (reserved.job(), self.now());
         match self.node.sling_once(reserved).await {
             Ok(()) => self.store.write(move |tx| Ok(jobs::started(tx, id, now)?)).await,
             // sling may work on it: it has to be told to forget it.
             Err(error) if error.leaves_doubt() => {
                 self.end_job(id, StopReason::NoAnswer, Some(error.to_string())).await
             }
-            Err(error) => {
-                if error.is_unknown_method() {
-                    self.desk.note_sling(SlingState::Absent);
-                }
-                self.not_taken(id, &error.to_string()).await
+            Err(error) if error.is_unknown_method() || matches!(error, CallError::Resting { .. }) => {
+                let why = error.to_string();
+                self.desk.note_sling(silence(error));
+                self.not_taken(id, StopReason::NotOffered, &why).await
             }
+            Err(error) => self.not_taken(id, StopReason::Refused, &error.to_string()).await,
         }
     }
 
     /// sling never had the job: nothing can come of it any more.
-    async fn not_taken(&self, id: JobId, why: &str) -> Result<()> {
+    async fn not_taken(&self, id: JobId, reason: StopReason, why: &str) -> Result<()> {
         tracing::warn!("job {id}: {why}");
-        self.end_job(id, StopReason::Refused, Some(why.to_owned())).await?;
+        self.end_job(id, reason, Some(why.to_owned())).await?;
         self.gone(id).await
     }
 
     /// Ends jobs that are done, late, or forgotten by sling.
     async fn watch_jobs(&self) -> Result<()> {
-        let loosened = self.desk.take_loosened();
+        let loosened = self.desk.is_loosened();
         let running: Vec<Job> =
             self.live_jobs().await?.into_iter().filter(|job| job.state == JobState::Running).collect();
         if running.is_empty() {
+            self.desk.note_tightened();
             return Ok(());
         }
         // Before the look, so that no payment grows late while the answers come.
@@ -137,6 +167,7 @@ impl Services {
                 self.end_job(job.id, why, word.cloned()).await?;
             }
         }
+        self.desk.note_tightened();
         if let Err(error) = tasks {
             self.desk.note_sling(silence(error));
         }
@@ -195,8 +226,14 @@ impl Services {
     /// Tells sling to forget the jobs that it works on, without waiting for it: nobody will watch
     /// them. The next start settles them.
     pub async fn leave_sling(&self) -> Result<()> {
-        let running = self.live_jobs().await?.into_iter().filter(|job| job.state == JobState::Running);
-        let forget: Vec<_> = running.map(|job| self.forget_running(job)).collect();
+        let is_at_work = |job: &Job| match job.state {
+            JobState::Reserved => self.desk.handed_over(job.id),
+            JobState::Running | JobState::Stopping => true,
+            JobState::Stopped | JobState::Settled => false,
+        };
+        let ours = |job: &Job| is_at_work(job) && !self.desk.is_operators(job.start.to.scid);
+        let forget: Vec<_> =
+            self.live_jobs().await?.into_iter().filter(ours).map(|job| self.forget_running(job)).collect();
         futures_util::future::join_all(forget).await;
         Ok(())
     }

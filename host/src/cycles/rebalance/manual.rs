@@ -48,10 +48,19 @@ impl Figures {
     }
 }
 
+/// What the guard said of a wish, and what was done.
+pub struct Tried {
+    pub judged: Judged,
+    /// Of the destination and the first source.
+    pub figures: Figures,
+    /// Why the record of it is missing, if it is.
+    pub unrecorded: Option<String>,
+}
+
 /// What became of a wish.
 pub enum ManualRebalance {
-    /// It came before the guard; with the figures of its destination and first source.
-    Judged(Box<Judged>, Figures),
+    /// It came before the guard.
+    Judged(Box<Tried>),
     /// The evaluator does not want it.
     Passed(Box<Passed>),
     /// No evaluator can be used, or the one that was asked failed.
@@ -88,8 +97,13 @@ impl Services {
         }
         let packing = self.pack(&plan.calls, &plan.trials);
         self.apply_rebalances(&mut plan).await;
-        let result = outcome(&ground, &plan.judged, &plan.passed);
-        self.record_rebalances((plan, packing), "operator", started.elapsed()).await?;
+        let mut result = outcome(&ground, &plan.judged, &plan.passed);
+        // Whatever becomes of the record: the money is reserved, or not.
+        let recorded = self.record_rebalances((plan, packing), "operator", started.elapsed()).await;
+        let unrecorded = self.unrecorded(recorded, "a rebalance that was asked for");
+        if let ManualRebalance::Judged(tried) = &mut result {
+            tried.unrecorded = unrecorded;
+        }
         Ok(result)
     }
 }
@@ -98,7 +112,7 @@ fn outcome(ground: &Ground, judged: &[Judged], passed: &[Passed]) -> ManualRebal
     if let Some(one) = judged.first() {
         let from = one.verdict.proposal.from.first().and_then(|id| ground.channel(id)).unwrap_or(&one.to);
         let figures = figures(ground, from, &one.to);
-        return ManualRebalance::Judged(Box::new(one.clone()), figures);
+        return ManualRebalance::Judged(Box::new(Tried { judged: one.clone(), figures, unrecorded: None }));
     }
     passed.first().map_or(ManualRebalance::NoEvaluator, |one| ManualRebalance::Passed(Box::new(one.clone())))
 }
@@ -129,8 +143,8 @@ fn by_hand(
     }
 }
 
-/// What a rebalance may cost besides its expected cost when nobody says more: the gain that is
-/// left, or a modest sum.
+/// The most that a rebalance may cost when nobody says more: all that it is expected to gain, or a modest
+/// sum.
 fn affordable(gain: SignedMsat) -> Msat {
     match u64::try_from(gain.0) {
         Ok(gain) if gain > 0 => Msat(gain),

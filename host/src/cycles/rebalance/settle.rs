@@ -16,7 +16,8 @@ const GRACE_S: u64 = 30;
 pub struct Cleared {
     pub count: usize,
     pub released: Msat,
-    /// Jobs that keep their reservation: sling has them, or a payment of theirs is under way.
+    /// Jobs that keep their reservation: sling has them or had them a moment ago, or a payment of theirs is
+    /// under way.
     pub kept: usize,
 }
 
@@ -50,7 +51,7 @@ impl Services {
     /// whose channels nobody can tell delays it, at most for `reservation-timeout-hours`.
     pub(super) async fn settle_jobs(&self) -> Result<usize> {
         let mut count = 0;
-        for job in self.idle_jobs(GRACE_S).await? {
+        for job in self.idle_jobs().await? {
             let patience = self.config().reservation_timeout_hours * UnixTime::HOUR;
             let assume = job.stopped_at.is_some_and(|at| self.now().since(at) >= patience);
             match self.settle_job(job.id, assume).await? {
@@ -65,7 +66,7 @@ impl Services {
     /// Settles what no live job and no payment under way holds, now.
     pub async fn clear_reservations(&self) -> Result<Cleared> {
         let mut cleared = Cleared::default();
-        for job in self.idle_jobs(0).await? {
+        for job in self.idle_jobs().await? {
             if let Some(settled) = self.settle_job(job.id, true).await? {
                 cleared.count += 1;
                 cleared.released += job.reserved.saturating_sub(settled.fee);
@@ -75,12 +76,12 @@ impl Services {
         Ok(cleared)
     }
 
-    /// Jobs that ended `rest_s` or longer ago and of which no payment is under way. The payments
+    /// Jobs that ended long enough ago and of which no payment is under way. The payments
     /// under way are read before the completed ones, so that none is in neither list.
-    async fn idle_jobs(&self, rest_s: u64) -> Result<Vec<Job>> {
+    async fn idle_jobs(&self) -> Result<Vec<Job>> {
         let now = self.now();
         let rested = |job: &Job| {
-            job.state == JobState::Stopped && job.stopped_at.is_some_and(|at| now.since(at) >= rest_s)
+            job.state == JobState::Stopped && job.stopped_at.is_some_and(|at| now.since(at) >= GRACE_S)
         };
         let mut idle: Vec<Job> = self.live_jobs().await?.into_iter().filter(rested).collect();
         if idle.is_empty() {
