@@ -71,7 +71,7 @@ pub fn exact_fee(policy: &Policy, config: &Config, stands_in: bool) -> Option<Pp
 pub struct History {
     /// Changes that count against the daily limit, in the last 24 hours.
     pub updates_today: u32,
-    /// The fee in force was set because the channel was congested.
+    /// Congestion that the host saw raised the fee in force beyond one step, and it never fell since.
     pub fee_from_congestion: bool,
     /// When the fee last changed.
     pub last_change: Option<UnixTime>,
@@ -161,6 +161,7 @@ fn judge(
         fee,
         base_fee,
         htlc_max,
+        from_congestion: from_congestion(proposal, fee, case),
     }))
 }
 
@@ -207,14 +208,28 @@ fn strategy_fee(wanted: Ppm, case: Case<'_>, limits: &mut Vec<Limit>) -> Result<
 }
 
 /// How far one step may go. Congestion that the host itself sees may go all the way up,
-/// and what it raised may come all the way down. A fee below `min` steps as if it were there.
+/// and what it raised may come all the way down.
 fn step_bounds(case: Case<'_>, min: Ppm) -> (Ppm, Ppm) {
     let congested = case.channel.htlcs.utilization() > case.config.htlc_congestion_threshold;
+    let (down, up) = one_step(case, min);
+    let lowest = if case.history.fee_from_congestion { Ppm(0) } else { down };
+    (lowest, if congested { ABSURD_PPM } else { up })
+}
+
+/// The lowest and the highest fee of one step. A fee below `min` steps as if it were there.
+fn one_step(case: Case<'_>, min: Ppm) -> (Ppm, Ppm) {
     let factor = case.config.max_step_factor;
     let now = case.channel.fee_ppm.max(min).max(Ppm(1));
-    let highest = if congested { ABSURD_PPM } else { now.scaled(factor).max(Ppm(now.0.saturating_add(10))) };
-    let lowest = if case.history.fee_from_congestion { Ppm(0) } else { now.scaled(1.0 / factor) };
-    (lowest, highest)
+    (now.scaled(1.0 / factor), now.scaled(factor).max(Ppm(now.0.saturating_add(10))))
+}
+
+/// Whether a fee has in it what only congestion could raise so far. The host's own measure alone says
+/// so, never the word of the strategy.
+fn from_congestion(proposal: &FeeProposal, fee: Ppm, case: Case<'_>) -> bool {
+    let bounds = case.bounds();
+    let limited = matches!(proposal.origin, Origin::Strategy(_)) && bounds.exact.is_none();
+    let raised = fee > one_step(case, bounds.min).1;
+    limited && (raised || (case.history.fee_from_congestion && fee >= case.channel.fee_ppm))
 }
 
 /// Refuses changes that would only make noise. An exact fee is the operator's word and

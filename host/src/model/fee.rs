@@ -153,6 +153,8 @@ pub struct SetFee {
     pub fee: Ppm,
     pub base_fee: Msat,
     pub htlc_max: Option<Msat>,
+    /// Congestion that the host saw raised this fee beyond one step.
+    pub from_congestion: bool,
 }
 
 /// What became of an approved fee.

@@ -50,14 +50,17 @@ pub struct FeeChange {
     pub base: Msat,
     pub reason: String,
     pub origin: ChangeOrigin,
+    /// Congestion that the host saw raised the rate beyond one step.
+    pub from_congestion: bool,
 }
 
-const COLUMNS: &str = "changed_at_s, channel_id, scid, peer_id, old_ppm, new_ppm, base_msat, reason, origin";
+const COLUMNS: &str = "changed_at_s, channel_id, scid, peer_id, old_ppm, new_ppm, base_msat, reason, origin,
+    from_congestion";
 
 /// Keeps a change, and starts the channel's fee interval with it.
 pub fn record(tx: &Transaction<'_>, change: &FeeChange) -> Result<()> {
     tx.prepare_cached(&format!(
-        "INSERT INTO fee_changes ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        "INSERT INTO fee_changes ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
     ))?
     .execute(params![
         change.at,
@@ -69,6 +72,7 @@ pub fn record(tx: &Transaction<'_>, change: &FeeChange) -> Result<()> {
         change.base,
         change.reason,
         change.origin.name(),
+        change.from_congestion,
     ])?;
     intervals::start(tx, &change.channel_id, change.at, change.new, change.base)
 }
@@ -126,6 +130,7 @@ fn read(row: &Row<'_>) -> Result<FeeChange> {
         base: row.get("base_msat")?,
         reason: row.get("reason")?,
         origin: word(row, "origin", ChangeOrigin::from_name)?,
+        from_congestion: row.get("from_congestion")?,
     })
 }
 
@@ -145,6 +150,7 @@ mod tests {
             base: Msat(0),
             reason: "scarcity".to_owned(),
             origin,
+            from_congestion: n == 2,
         }
     }
 

@@ -88,6 +88,8 @@ pub struct DecisionRecord {
     pub approved: Option<Ppm>,
     /// The base fee that goes with it.
     pub base: Msat,
+    /// Congestion that the host saw raised what was let through beyond one step.
+    pub from_congestion: bool,
     /// What became of an approved fee.
     pub outcome: Option<Outcome>,
 }
@@ -156,6 +158,7 @@ fn change(decision: &DecisionRecord, new: Ppm, at: UnixTime) -> FeeChange {
         base: decision.base,
         reason: decision.reason.clone(),
         origin: decision.origin,
+        from_congestion: decision.from_congestion,
     }
 }
 

@@ -57,8 +57,9 @@ pub(super) fn insert(tx: &Transaction<'_>, cycle_id: i64, decision: &DecisionRec
     let limits: Vec<_> = decision.limits.iter().map(|limit| (limit.code(), limit.value().0)).collect();
     tx.prepare_cached(
         "INSERT INTO fee_decisions (cycle_id, channel_id, scid, peer_id, strategy, digest, old_ppm, proposed_ppm,
-             reason, factors, limits, verdict, verdict_text, approved_ppm, outcome, outcome_text)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+             reason, factors, limits, verdict, verdict_text, approved_ppm, outcome, outcome_text,
+             from_congestion)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?
     .execute(params![
         cycle_id,
@@ -77,6 +78,7 @@ pub(super) fn insert(tx: &Transaction<'_>, cycle_id: i64, decision: &DecisionRec
         decision.approved,
         decision.outcome.as_ref().map(Outcome::code),
         decision.outcome.as_ref().and_then(outcome_text),
+        decision.from_congestion,
     ])?;
     Ok(())
 }
@@ -111,21 +113,21 @@ pub fn latest(conn: &Connection) -> Result<Vec<DecisionRow>> {
 }
 
 /// When the channel's latest decision had no known outcome and wanted the fee
-/// that is now in force, marks it as reconciled and returns its reason.
+/// that is now in force, marks it as reconciled and returns its reason, and whether congestion raised it.
 pub(super) fn settle_unknown(
     tx: &Transaction<'_>,
     channel_id: &ChannelId,
     in_force: Ppm,
-) -> Result<Option<String>> {
+) -> Result<Option<(String, bool)>> {
     tx.prepare_cached(
         "UPDATE fee_decisions SET outcome = ?3, outcome_text = NULL
          WHERE channel_id = ?1 AND outcome = ?4 AND approved_ppm = ?2
              AND cycle_id = (SELECT max(cycle_id) FROM fee_decisions WHERE channel_id = ?1)
-         RETURNING reason",
+         RETURNING reason, from_congestion",
     )?
     .query_row(
         params![channel_id, in_force, Outcome::Reconciled.code(), Outcome::Unknown(String::new()).code()],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )
     .optional()
 }

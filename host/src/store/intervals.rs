@@ -81,9 +81,9 @@ fn note_change_by_others(
     now: UnixTime,
 ) -> Result<()> {
     let ours = super::decisions::settle_unknown(tx, &channel.channel_id, channel.fee_ppm)?;
-    let (origin, reason) = match ours {
-        Some(reason) => (ChangeOrigin::Strategy, reason),
-        None => (ChangeOrigin::External, "external".to_owned()),
+    let (origin, reason, from_congestion) = match ours {
+        Some((reason, from_congestion)) => (ChangeOrigin::Strategy, reason, from_congestion),
+        None => (ChangeOrigin::External, "external".to_owned(), false),
     };
     changes::record(
         tx,
@@ -97,6 +97,7 @@ fn note_change_by_others(
             base: channel.fee_base,
             reason,
             origin,
+            from_congestion,
         },
     )
 }

@@ -23,6 +23,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/15_worlds.sql")),
     M::up(include_str!("migrations/16_names.sql")),
     M::up(include_str!("migrations/17_faults_by_world.sql")),
+    M::up(include_str!("migrations/18_congestion.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.

@@ -97,6 +97,12 @@ fn spoil(mode: &str, decision: &mut FeeDecision) {
             });
         }
         "fee-jump" => proposals.iter_mut().for_each(|proposal| proposal.fee_ppm *= 100),
+        // A little up with the word that the built-in strategy has for a rush, then all the way down.
+        "fee-plunge" => {
+            for (proposal, calls) in proposals.iter_mut().zip(&states.bytes) {
+                proposal.fee_ppm = if *calls == 1 { proposal.fee_ppm * 6 / 5 } else { 1 };
+            }
+        }
         "full" => fill(decision),
         _ => {}
     }

@@ -16,6 +16,7 @@ pub fn describe(mode: &str) -> Description {
             about.params[0] =
                 ParamSpec { default: ParamValue::Integer(1_500), minimum, maximum, ..param("step") };
         }
+        "fee-plunge" => "congestion".clone_into(&mut about.reasons[0]),
         "describe-alias" => about.signals = aliases(),
         other => {
             if let Some(version) = other.strip_prefix("version-") {

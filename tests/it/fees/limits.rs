@@ -159,3 +159,21 @@ async fn one_step_goes_no_further_than_its_factor() {
     );
     stage.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategys_word_for_congestion_opens_no_way_down() {
+    // It asks for a fifth more and calls that congestion, then for 1 ppm.
+    let plunger = guest("fee-plunge");
+    let stage = Stage::on(Flavour::V26_06).unhurried().start().await;
+    install(&stage, "plunger", &plunger);
+    set_policy(&stage, 1, &["strategy=plunger"]).await;
+    stage.until_fee(1, 300).await;
+    let up = last_decision(&stage, 1).await;
+    assert_eq!((&up["reason"], &up["approved_ppm"]), (&json!("congestion"), &json!(300)), "{up}");
+    cycle(&stage).await;
+    let down = last_decision(&stage, 1).await;
+    assert_eq!((&down["proposed_ppm"], &down["approved_ppm"]), (&json!(1), &json!(75)), "{down}");
+    assert_eq!(down["limits"], json!([{"limit": "step_down", "ppm": 75}]));
+    assert_eq!(stage.fee(1), 75);
+    stage.end().await;
+}

@@ -128,7 +128,6 @@ impl Ground {
         };
         let verdict: Verdict = check(proposal(wanted, &channel, &call.strategy), case);
         Planned {
-            congested: channel.htlcs.utilization() > self.config.htlc_congestion_threshold,
             exact: exact_fee(&policy, &self.config, stands_in).is_some(),
             strategy: call.strategy.clone(),
             digest: call.digest,
@@ -175,7 +174,7 @@ pub(super) fn history(channel: &ChannelId, facts: &Facts) -> History {
     let last = facts.last_changes.get(channel);
     History {
         updates_today: facts.updates.get(channel).copied().unwrap_or(0),
-        fee_from_congestion: last.is_some_and(|change| change.reason == super::record::CONGESTION),
+        fee_from_congestion: last.is_some_and(|change| change.from_congestion),
         last_change: last.map(|change| change.at),
     }
 }

@@ -59,7 +59,6 @@ impl Services {
             policy,
             digest: None,
             verdict: verdict.clone(),
-            congested: false,
             exact: false,
         };
         let plan = Plan {

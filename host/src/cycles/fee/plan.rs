@@ -48,8 +48,6 @@ pub struct Planned {
     pub strategy: StrategyName,
     pub digest: Option<Digest>,
     pub verdict: Verdict,
-    /// The host itself sees the channel congested.
-    pub congested: bool,
     /// The policy names the fee: the change is its word, not the strategy's.
     pub exact: bool,
 }

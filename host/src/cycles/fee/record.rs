@@ -16,9 +16,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// The reason of a change that the host itself saw to be one of congestion.
-pub(super) const CONGESTION: &str = "congestion";
-
 /// A proposal's channel, what the guard said, and what became of it.
 type Decided = (Planned, Option<Outcome>);
 
@@ -79,11 +76,11 @@ fn inputs_digest(calls: &[Call<Fees>]) -> Option<Digest> {
 }
 
 fn decision_record((planned, outcome): Decided) -> DecisionRecord {
-    let Planned { channel, strategy, digest, verdict, congested, exact, .. } = planned;
+    let Planned { channel, strategy, digest, verdict, exact, .. } = planned;
     let proposal = verdict.proposal;
-    let (approved, base, refusal) = match verdict.result {
-        Ok(approved) => (Some(approved.get().fee), approved.get().base_fee, None),
-        Err(refusal) => (None, channel.fee_base, Some(refusal)),
+    let (approved, refusal) = match verdict.result {
+        Ok(approved) => (Some(approved.get().clone()), None),
+        Err(refusal) => (None, Some(refusal)),
     };
     DecisionRecord {
         channel_id: channel.channel_id,
@@ -98,12 +95,13 @@ fn decision_record((planned, outcome): Decided) -> DecisionRecord {
         },
         old: channel.fee_ppm,
         proposed: Some(proposal.fee),
-        reason: if congested { CONGESTION.to_owned() } else { proposal.reason },
+        reason: proposal.reason,
         factors: proposal.factors,
         limits: verdict.limits,
         refusal,
-        approved,
-        base,
+        from_congestion: approved.as_ref().is_some_and(|fee| fee.from_congestion),
+        base: approved.as_ref().map_or(channel.fee_base, |fee| fee.base_fee),
+        approved: approved.map(|fee| fee.fee),
         outcome,
     }
 }

@@ -144,6 +144,35 @@ fn congestion_may_jump_to_the_top_and_back() {
     assert_eq!(set_to(&down), Some(200));
 }
 
+/// Whether what is approved counts as raised by congestion.
+fn is_from_congestion(verdict: &Verdict) -> bool {
+    verdict.result.as_ref().expect("approved").get().from_congestion
+}
+
+#[test]
+fn only_what_congestion_raised_beyond_a_step_may_come_down_at_once() {
+    let dynamic = policy("dynamic");
+    let rush = |channel: &mut Channel| channel.htlcs.incoming = 25;
+    for (what, expect, verdict) in [
+        ("beyond a step", true, verdict(200, 801, &dynamic, |channel, _, _| rush(channel))),
+        ("a step, in a rush", false, verdict(200, 800, &dynamic, |channel, _, _| rush(channel))),
+        ("a step, in calm", false, verdict(200, 5_000, &dynamic, |_, _, _| {})),
+        (
+            "raised before, and higher since",
+            true,
+            verdict(2_000, 2_200, &dynamic, |_, _, history| history.fee_from_congestion = true),
+        ),
+        (
+            "raised before, and down since",
+            false,
+            verdict(2_000, 1_800, &dynamic, |_, _, history| history.fee_from_congestion = true),
+        ),
+        ("named by a policy", false, verdict(2_000, 0, &policy("hive"), |channel, _, _| rush(channel))),
+    ] {
+        assert_eq!(is_from_congestion(&verdict), expect, "{what}: {verdict:?}");
+    }
+}
+
 #[test]
 fn a_policy_that_names_a_fee_gets_exactly_that() {
     let mut fixed = policy("static");

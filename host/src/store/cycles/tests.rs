@@ -39,6 +39,7 @@ pub(in crate::store) fn decision(n: u8, old: u32, new: u32, outcome: Option<Outc
         refusal: None,
         approved: Some(Ppm(new)),
         base: Msat(0),
+        from_congestion: false,
         outcome,
     }
 }

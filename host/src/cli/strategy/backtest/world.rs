@@ -204,7 +204,7 @@ impl<'a> World<'a> {
         if let Ok(approved) = verdict.result {
             let set = approved.get();
             if set.fee != channel.fee_ppm {
-                book.change(self.now, set.fee, wanted.reason == "congestion");
+                book.change(self.now, set.fee, set.from_congestion);
                 self.outcome.channels[row].rates.push((self.now.0 - START_S, set.fee.0));
             }
             let (fee, base, most) = (set.fee, set.base_fee, set.htlc_max);

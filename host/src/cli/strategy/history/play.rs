@@ -173,7 +173,7 @@ impl Player<'_> {
         {
             own.fee = approved.get().fee;
             own.changes.push(input.now);
-            own.from_congestion = wanted.reason == "congestion";
+            own.from_congestion = approved.get().from_congestion;
             self.played.rates.entry(row.pseudonym).or_default().push((input.now, own.fee));
         }
         self.played.tally.count(&verdict);
