@@ -84,7 +84,7 @@ fn build(root: &Path, target_dir: &Path) {
     }
     // Turns the linker's output into a component; comes with the toolchain.
     cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
-    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags(root));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(root));
     let status = cargo.status().unwrap_or_else(|error| panic!("cargo could not be started: {error}"));
     assert!(status.success(), "the built-in strategies did not build: see the messages above ({status})");
 }
@@ -96,7 +96,8 @@ fn flags(root: &Path) -> String {
     if let Some(home) = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(default_cargo_home) {
         flags.push(format!("--remap-path-prefix={}=/cargo", home.display()));
     }
-    flags.join(" ")
+    // So that a path may have blanks in it.
+    flags.join("\u{1f}")
 }
 
 fn default_cargo_home() -> Option<PathBuf> {

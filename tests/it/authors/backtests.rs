@@ -65,6 +65,17 @@ fn a_parameter_changes_what_a_strategy_does() {
         total(&report, "dynamic")["earned_msat"].clone()
     };
     assert_ne!(earned("hold-hours=6"), earned("hold-hours=200"));
+    // Both of two, whichever comes first.
+    let two = ["hold-hours=200", "explore=0"];
+    let both = |one: usize, other: usize| {
+        let report = desk.run(&[
+            "backtest", "dynamic", "--days", "20", "--json", "--param", two[one], "--param", two[other],
+        ]);
+        total(&report.json(), "dynamic")["earned_msat"].clone()
+    };
+    assert_eq!(both(0, 1), both(1, 0));
+    assert_ne!(both(0, 1), earned(two[0]));
+    assert_ne!(both(0, 1), earned(two[1]));
 }
 
 #[test]

@@ -78,3 +78,29 @@ fn recorded_decisions_are_compared_byte_for_byte() {
     let none = desk.run(&["check", "static", "--cases", "5", "--golden", "."]).bad();
     assert!(none.contains("holds no NAME.snapshot.json"), "{none}");
 }
+
+#[test]
+fn golden_vectors_of_a_module_for_both_worlds_are_of_one() {
+    let desk = Desk::new();
+    let wasm = desk.file("guest.wasm", &guest("honest"));
+    desk.feed(&["run", &wasm, "--world", "fee", "--record", "golden"], "{\"channels\":[{}]}").good();
+    let check = ["check", &wasm, "--cases", "1", "--golden", "golden"];
+    let which = desk.run(&check).sentence();
+    assert!(which.contains("is for both worlds: choose with --world fee or --world rebalance"), "{which}");
+    let same = desk.run(&[&check[..], &["--world", "fee"]].concat()).good();
+    assert!(same.contains("ok     golden       1 decision is as recorded\n"), "{same}");
+    assert!(!same.contains("rebalance-strategy"), "{same}");
+    desk.run(&[&check[..], &["--world", "rebalance"]].concat()).bad();
+}
+
+#[test]
+fn a_module_that_names_more_than_rates_is_noted() {
+    let desk = Desk::new();
+    let wasm = desk.file("guest.wasm", &guest("terms-tight"));
+    let shown = desk.run(&["check", &wasm, "--cases", "1", "--world", "fee"]).good();
+    for part in
+        ["proposals name a base fee: the host sets at most max-base-fee-msat, 1000", "name a largest HTLC"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}

@@ -55,6 +55,9 @@ fn a_new_evaluator_too() {
     let kit = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk/strategy");
     let said = made_and_built(&desk, &["new", "my-jobs", "--rebalance", "--sdk", kit], "my-jobs");
     assert!(said.contains("my-jobs 0.1.0, rebalance-strategy"), "{said}");
+    let readme = fs::read_to_string(desk.path("my-jobs/README.md")).unwrap();
+    let command = "`lightning-cli revenue-policy set <peer_id> rebalance_strategy=my-jobs`";
+    assert!(readme.contains(command), "{readme}");
     assert!(!Path::new(&desk.path("my-jobs/sdk")).exists(), "the kit is used where it lies");
 }
 
@@ -62,7 +65,7 @@ fn a_new_evaluator_too() {
 fn the_example_builds_and_the_same_source_gives_the_same_file() {
     let desk = Desk::new();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/night-rate");
-    let digests = ["one", "two"].map(|copy| {
+    let digests = ["one", "with a blank"].map(|copy| {
         let dir = desk.0.path().join(copy);
         fs::create_dir_all(dir.join("src")).unwrap();
         for file in ["Cargo.toml", "Cargo.lock", "src/lib.rs"] {

@@ -174,3 +174,28 @@ async fn what_is_not_what_was_signed_is_told() {
     }
     signing.stage.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_too_large_for_a_push_comes_in_from_a_file() {
+    let signing = Signing::new().await;
+    // A custom section of 5 MiB says nothing.
+    let mut bytes = built_in_component("static").unwrap().to_vec();
+    let size = 5 << 20;
+    let mut length = size;
+    bytes.push(0);
+    while length >= 0x80 {
+        bytes.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.extend([1, b'x']);
+    bytes.resize(bytes.len() + size - 2, 0);
+    let wasm = signing.desk.file("mine.wasm", &bytes);
+    let sign = ["sign", &wasm, "--name", "mine", "--network", "regtest", "--interpreted"];
+    signing.call(&sign).good();
+    let good = signing.run(&["verify", &wasm, "--interpreted"]).good();
+    assert!(good.contains("ok      it may come in from a file, signed by "), "{good}");
+    assert!(good.contains("a push takes at most 4194304 bytes"), "{good}");
+    signing.run(&["verify", &wasm]).bad();
+    signing.stage.end().await;
+}

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const TARGET: &str = "wasm32-unknown-unknown";
+/// Between the flags of CARGO_ENCODED_RUSTFLAGS, so that a path may have blanks in it.
+const FLAGS_APART: &str = "\u{1f}";
 
 /// Which crate.
 #[derive(clap::Args)]
@@ -46,9 +48,9 @@ fn cargo(options: &Options) -> Result<Vec<u8>> {
         .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
         // Makes the linker's output a component; comes with the toolchain.
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld")
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", remap(&options.dir)?)
+        .env("CARGO_ENCODED_RUSTFLAGS", remap(&options.dir)?)
         .stderr(Stdio::inherit());
-    for other in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+    for other in ["RUSTFLAGS", "CARGO_BUILD_TARGET"] {
         cargo.env_remove(other);
     }
     if options.offline {
@@ -71,7 +73,7 @@ fn remap(dir: &Path) -> Result<String> {
     let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let mut flags = vec![format!("--remap-path-prefix={}=/src", dir.display())];
     flags.extend(home.map(|home| format!("--remap-path-prefix={}=/cargo", home.display())));
-    Ok(flags.join(" "))
+    Ok(flags.join(FLAGS_APART))
 }
 
 /// The last `.wasm` file that cargo reports: the crate that was asked for is built last.

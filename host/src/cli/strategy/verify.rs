@@ -6,7 +6,7 @@ use super::inspect;
 use super::sigfile::SignatureFile;
 use crate::cli::print;
 use crate::clock::Clock;
-use crate::engine::{interfaces, names};
+use crate::engine::{LimitClass, interfaces, names};
 use crate::guard::admission::{self, AdmissionRefusal, ModuleFacts, Terms};
 use crate::guard::{signature, upload};
 use crate::model::PeerId;
@@ -48,7 +48,8 @@ pub(super) fn verify(options: &Options) -> Result<Verdict> {
         needed: usize::try_from(options.signatures).unwrap_or(usize::MAX),
         now: Clock::for_network(&file.manifest.network)?.now(),
         interfaces: interfaces(),
-        most_bytes: upload::MAX_BYTES,
+        // As an installation from a file; what the module's class allows is seen when it is loaded.
+        most_bytes: LimitClass::Interpreted.limits().wasm_bytes as u64,
     };
     let mut out = format!("{}\n", file.manifest);
     for one in &file.signatures {
@@ -59,6 +60,13 @@ pub(super) fn verify(options: &Options) -> Result<Verdict> {
         Err(why) => Err(why.to_string()),
     };
     match &verdict {
+        Ok(signers) if source.wasm.len() as u64 > upload::MAX_BYTES => {
+            let most = upload::MAX_BYTES;
+            writeln!(
+                out,
+                "ok      it may come in from a file, signed by {signers}; a push takes at most {most} bytes"
+            )?
+        }
         Ok(signers) => writeln!(out, "ok      it may come in, signed by {signers}")?,
         Err(why) => writeln!(out, "FAULT   {why}")?,
     }

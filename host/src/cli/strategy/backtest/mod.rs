@@ -11,7 +11,7 @@ pub(super) use book::updates_today;
 
 use super::Verdict;
 use super::bench::{Bench, Source};
-use super::form::fee_host_params;
+use super::form::{Params, fee_host_params, read_params};
 use super::inspect::class;
 use super::kind::{Candidate, WorldName};
 use super::plot::{Panel, Picture};
@@ -140,32 +140,34 @@ fn entrants(options: &Options, bench: &Bench) -> Result<Vec<Entrant>> {
         };
         let taken = entrants.iter().filter(|entrant| entrant.label == subject.label).count();
         ensure!(taken == 0, "two strategies are called {}: rename a file", subject.label);
-        let params = host_params();
-        entrants.push(Entrant { label: subject.label, module, params });
+        entrants.push(Entrant { label: subject.label, module, params: Vec::new() });
     }
-    for text in &options.param {
-        set_param(&mut entrants, text)?;
-    }
+    set_params(&mut entrants, &options.param)?;
     Ok(entrants)
 }
 
-fn host_params() -> Vec<(String, ParamValue)> {
-    fee_host_params().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+/// Gives each strategy all values that are for it; of two for one parameter the later counts.
+fn set_params(entrants: &mut [Entrant], texts: &[String]) -> Result<()> {
+    let mut given = Params::new();
+    for text in texts {
+        let (name, value) =
+            text.split_once('=').with_context(|| format!("--param {text}: use NAME=VALUE"))?;
+        let known = entrants.iter().any(|entrant| entrant.has(name));
+        ensure!(known, "--param {text}: none of the strategies has a parameter '{name}'");
+        given.insert(name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into()));
+    }
+    for entrant in entrants {
+        let own = given.iter().filter(|(name, _)| entrant.has(name));
+        let own: Params = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let specs = &entrant.module.description.params;
+        entrant.params = read_params(&own, specs, &fee_host_params()).map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
 }
 
-fn set_param(entrants: &mut [Entrant], text: &str) -> Result<()> {
-    let (name, value) = text.split_once('=').with_context(|| format!("--param {text}: use NAME=VALUE"))?;
-    let mut known = false;
-    for entrant in entrants {
-        let specs = &entrant.module.description.params;
-        if specs.iter().any(|spec| spec.name == name) {
-            known = true;
-            let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-            let given = [(name.to_owned(), value)].into_iter().collect();
-            entrant.params =
-                super::form::read_params(&given, specs, &fee_host_params()).map_err(anyhow::Error::msg)?;
-        }
+impl Entrant {
+    /// Whether it describes such a parameter.
+    fn has(&self, name: &str) -> bool {
+        self.module.description.params.iter().any(|spec| spec.name == name)
     }
-    ensure!(known, "--param {text}: none of the strategies has a parameter '{name}'");
-    Ok(())
 }

@@ -22,6 +22,10 @@ pub(super) trait Fuzz: Kind {
     fn draw(draw: &mut Draw, rows: usize, now_s: u64, about: &Description) -> Self::Form;
     /// Proposals, and those that the host would have to move or refuse for the row's own bounds.
     fn wishes(decision: &Self::Decision, form: &Self::Form) -> (usize, usize);
+    /// Proposals that name a base fee, and those that name a largest HTLC.
+    fn terms(_: &Self::Decision) -> (usize, usize) {
+        (0, 0)
+    }
     /// Reasons that were given.
     fn reasons(decision: &Self::Decision) -> Vec<&str>;
 }
@@ -39,13 +43,20 @@ fn params(draw: &mut Draw, specs: &[ParamSpec]) -> Map<String, Value> {
 
 fn param(draw: &mut Draw, spec: &ParamSpec) -> ParamValue {
     let at = draw.pick(&[0.0, 1.0, 0.5]);
+    // Shares of either bound, since the distance of two numbers can be too large for one.
     let between = |default: f64| {
         let (low, high) = (spec.minimum.unwrap_or(default), spec.maximum.unwrap_or(default));
-        low + (high - low) * at
+        low * (1.0 - at) + high * at
+    };
+    // No whole number beside a bound is within it. One is between them: the default.
+    let whole = |default: f64| {
+        let least = spec.minimum.map_or(f64::NEG_INFINITY, f64::ceil);
+        let most = spec.maximum.map_or(f64::INFINITY, f64::floor);
+        between(default).round().max(least).min(most)
     };
     match &spec.default {
         ParamValue::Flag(_) => ParamValue::Flag(at > 0.4),
-        ParamValue::Integer(default) => ParamValue::Integer(between(*default as f64) as i64),
+        ParamValue::Integer(default) => ParamValue::Integer(whole(*default as f64) as i64),
         ParamValue::Number(default) => ParamValue::Number(between(*default)),
         ParamValue::Text(default) => ParamValue::Text(default.clone()),
     }
@@ -105,6 +116,12 @@ impl Fuzz for Fees {
             !(row.min_fee_ppm..=row.max_fee_ppm).contains(&proposal.fee.0)
         });
         (decision.proposals.len(), beyond.count())
+    }
+
+    fn terms(decision: &Self::Decision) -> (usize, usize) {
+        let base_fees = decision.proposals.iter().filter(|proposal| proposal.base_fee.is_some());
+        let htlc_maxs = decision.proposals.iter().filter(|proposal| proposal.htlc_max.is_some());
+        (base_fees.count(), htlc_maxs.count())
     }
 
     fn reasons(decision: &Self::Decision) -> Vec<&str> {
@@ -308,5 +325,38 @@ fn attempt(draw: &mut Draw, now_s: u64) -> AttemptForm {
         moved_msat: draw.u64(amount_msat).min(amount_msat),
         fee_msat: draw.u64(2_000_000),
         max_ppm: draw.u32(5_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::params::within;
+
+    #[test]
+    fn drawn_parameters_are_within_any_honest_bounds() {
+        let spec = |default, minimum, maximum| ParamSpec {
+            name: "wide".to_owned(),
+            doc: "How wide, ppm.".to_owned(),
+            default,
+            minimum,
+            maximum,
+        };
+        for spec in [
+            spec(ParamValue::Number(1.0), Some(f64::MIN), Some(f64::MAX)),
+            spec(ParamValue::Number(1.0), None, Some(f64::MAX)),
+            spec(ParamValue::Integer(5), Some(0.5), Some(9.5)),
+            spec(ParamValue::Integer(-5), Some(-9.5), Some(-0.5)),
+            spec(ParamValue::Integer(7), Some(6.5), Some(7.4)),
+            spec(ParamValue::Integer(7), None, None),
+            spec(ParamValue::Integer(0), Some(i64::MIN as f64), Some(i64::MAX as f64)),
+        ] {
+            let mut draw = Draw::new(1, 1, true);
+            for _ in 0..20 {
+                let drawn = param(&mut draw, &spec);
+                assert_eq!(within(&spec, &drawn), Ok(()), "{drawn:?} of {spec:?}");
+                assert!(!value(&drawn).is_null(), "{drawn:?} of {spec:?}");
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ pub(super) use golden::Golden;
 use super::Verdict;
 use super::bench::{Bench, Source, Subject};
 use super::inspect::class;
-use super::kind::Kind;
+use super::kind::{Candidate, Kind, WorldName};
 use crate::cli::print;
 use crate::engine::{LimitClass, Module};
 use anyhow::Result;
@@ -35,6 +35,9 @@ pub struct Options {
     /// Compare with the decisions that `run --record` wrote into this directory.
     #[arg(long, value_name = "DIR")]
     pub(super) golden: Option<PathBuf>,
+    /// Try it in this world only; with --golden a module for both worlds needs it.
+    #[arg(long, value_enum)]
+    pub(super) world: Option<WorldName>,
     /// Write the first snapshot that a fault came of into this file, for `run`.
     #[arg(long, value_name = "FILE")]
     pub(super) save_fault: Option<PathBuf>,
@@ -49,7 +52,16 @@ pub struct Options {
 impl Options {
     /// What is tried when nothing more is said.
     pub(super) fn of(file: PathBuf, interpreted: bool) -> Options {
-        Options { file, interpreted, cases: 200, seed: 1, golden: None, save_fault: None, json: false }
+        Options {
+            file,
+            interpreted,
+            cases: 200,
+            seed: 1,
+            golden: None,
+            world: None,
+            save_fault: None,
+            json: false,
+        }
     }
 }
 
@@ -77,6 +89,14 @@ fn examine(options: &Options, source: &Source) -> Result<Report> {
         }
     };
     report.add(Finding::good("load", loaded(&subject, source, class)));
+    // Golden vectors are of one world.
+    if options.world.is_some() || options.golden.is_some() {
+        match subject.candidate(options.world)? {
+            Candidate::Fees(module) => world(options, &bench, &module, &mut report)?,
+            Candidate::Rebalances(module) => world(options, &bench, &module, &mut report)?,
+        }
+        return Ok(report);
+    }
     if let Some(module) = &subject.fees {
         world(options, &bench, module, &mut report)?;
     }

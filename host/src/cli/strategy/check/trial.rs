@@ -6,6 +6,7 @@ use super::report::{Finding, Report};
 use super::{Options, input};
 use crate::cli::strategy::bench::Bench;
 use crate::cli::strategy::kind::{Kind, Memory, decision_json};
+use crate::config::Config;
 use crate::engine::{Module, StrategyFault};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
@@ -26,6 +27,8 @@ struct Tally {
     differing: Vec<String>,
     proposals: usize,
     beyond: usize,
+    base_fees: usize,
+    htlc_maxs: usize,
     reasons: BTreeSet<String>,
     /// The first snapshot that a fault came of.
     saved: Option<String>,
@@ -74,6 +77,9 @@ fn node<K: Fuzz>(seed: u64, case: u64, bench: &Bench, module: &Module<K>, tally:
                 let (proposals, beyond) = K::wishes(&decision, &form);
                 tally.proposals += proposals;
                 tally.beyond += beyond;
+                let (base_fees, htlc_maxs) = K::terms(&decision);
+                tally.base_fees += base_fees;
+                tally.htlc_maxs += htlc_maxs;
                 tally.reasons.extend(K::reasons(&decision).into_iter().map(str::to_owned));
                 memory.keep::<K>(&mut form, &decision);
             }
@@ -135,6 +141,21 @@ impl Tally {
             notes.push(format!(
                 "{} of {} proposals were beyond what their row allows: the host moves or refuses those",
                 self.beyond, self.proposals
+            ));
+        }
+        if self.base_fees > 0 {
+            let most = Config::default().max_base_fee_msat;
+            notes.push(format!(
+                "{} of {} proposals name a base fee: the host sets at most max-base-fee-msat, {most} by default, and \
+                 takes it back when another module decides",
+                self.base_fees, self.proposals
+            ));
+        }
+        if self.htlc_maxs > 0 {
+            notes.push(format!(
+                "{} of {} proposals name a largest HTLC: the host sets no less than a typical forward, 1 % of the \
+                 capacity within 10000 and 1000000 sat, and takes it back when another module decides",
+                self.htlc_maxs, self.proposals
             ));
         }
         let unused: Vec<&str> =

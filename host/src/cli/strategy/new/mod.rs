@@ -82,13 +82,8 @@ fn files(options: &Options) -> Result<Vec<(PathBuf, String)>> {
         }
     };
     let (kind, code, use_it, try_it) = if options.rebalance {
-        let use_it = "put its name where rebalance evaluators are named";
-        (
-            "rebalance evaluator",
-            REBALANCE,
-            use_it.to_owned(),
-            format!("cl-revenue-ops strategy check {name}.wasm"),
-        )
+        let use_it = format!("lightning-cli revenue-policy set <peer_id> rebalance_strategy={name}");
+        ("rebalance evaluator", REBALANCE, use_it, format!("cl-revenue-ops strategy check {name}.wasm"))
     } else {
         let use_it = format!("lightning-cli revenue-policy set <peer_id> strategy={name}");
         ("fee strategy", FEE, use_it, format!("cl-revenue-ops strategy backtest {name}.wasm dynamic"))
