@@ -7,3 +7,4 @@ mod limits;
 mod market;
 mod neighbours;
 mod policies;
+mod terms;

@@ -54,6 +54,8 @@ settings! {
         "Highest fee rate that a strategy may set, ppm.";
     base_fee_msat: u64 = 0, Kind::Int { min: 0, max: 1000000 }, None, true,
         "Base fee of channels whose strategy names none, msat.";
+    max_base_fee_msat: u64 = 1_000, Kind::Int { min: 0, max: 1000000 }, Some("max-base-fee-msat"), true,
+        "Highest base fee that a strategy may set, msat; one up to base_fee_msat is always allowed.";
     target_flow: u64 = 100_000, Kind::Int { min: 0, max: 100_000_000_000 }, Some("target-flow"), true,
         "Target daily flow per channel, sat; handed to strategies as `host.target-flow-sats`.";
     max_updates_per_day: u32 = 12, Kind::Int { min: 1, max: 288 }, Some("max-updates-per-day"), true,

@@ -1,10 +1,15 @@
-//! Fee limits: bounds, chain cost, step size, gossip hysteresis and update rate.
+//! Fee limits: bounds, chain cost, step size, what goes with a rate, gossip hysteresis and update rate.
+
+mod terms;
+
+pub use terms::{TakeBack, typical_forward};
 
 use super::Approved;
 use crate::config::Config;
 use crate::model::fee::{FeeProposal, Limit, Origin, Refusal, SetFee};
 use crate::model::strategy::LastVerdict;
 use crate::model::{Channel, Msat, NodeSnapshot, Policy, Ppm, UnixTime};
+use terms::Terms;
 
 /// A change below this share of the fee in force is not worth the network's attention.
 pub const GOSSIP_GATE: f64 = 0.05;
@@ -75,6 +80,10 @@ pub struct History {
     pub fee_from_congestion: bool,
     /// When the fee last changed.
     pub last_change: Option<UnixTime>,
+    /// What another module left here.
+    pub back: TakeBack,
+    /// What the largest HTLC in force was asked to be, where a module set it.
+    pub htlc_max_asked: Option<Msat>,
 }
 
 /// Everything that a verdict depends on, besides the proposal.
@@ -135,34 +144,55 @@ fn judge(
     let Some(scid) = channel.scid.or(channel.alias_local).filter(|_| channel.state.is_open()) else {
         return Err(Refusal::ChannelNotOpen(channel.state.name().to_owned()));
     };
+    let terms = match wanted(proposal, case, limits) {
+        Ok(terms) => terms,
+        Err(why) => {
+            let back = Terms::taken_back(proposal, case).filter(|_| case.snapshot.not_synced.is_none());
+            let terms = back.ok_or(why)?;
+            limits.clear();
+            if proposal.origin != Origin::Host {
+                limits.push(Limit::RateHeld(terms.fee));
+            }
+            terms
+        }
+    };
+    Ok(Approved(SetFee {
+        channel_id: channel.channel_id,
+        peer_id: channel.peer_id,
+        scid,
+        old_fee: channel.fee_ppm,
+        fee: terms.fee,
+        old_base_fee: channel.fee_base,
+        base_fee: terms.base_fee,
+        old_htlc_max: channel.htlc_max,
+        htlc_max: terms.htlc_max,
+        names_base_fee: terms.named.0,
+        names_htlc_max: terms.named.1,
+        from_congestion: from_congestion(proposal, terms.fee, case),
+    }))
+}
+
+/// What a proposal comes to within the limits.
+fn wanted(proposal: &FeeProposal, case: Case<'_>, limits: &mut Vec<Limit>) -> Result<Terms, Refusal> {
     if proposal.fee > ABSURD_PPM {
         return Err(Refusal::Absurd { most: ABSURD_PPM });
     }
     let fee = match proposal.origin {
+        Origin::Host => return Err(Refusal::Unchanged),
         Origin::Operator { force } => operator_fee(proposal.fee, force, case)?,
         Origin::Strategy(_) => strategy_fee(proposal.fee, case, limits)?,
     };
-    let base_fee = proposal.base_fee.unwrap_or(Msat(case.config.base_fee_msat));
-    let htlc_max = proposal.htlc_max.filter(|most| *most != channel.htlc_max);
-    if fee == channel.fee_ppm && base_fee == channel.fee_base && htlc_max.is_none() {
+    let terms = Terms::wanted(proposal, fee, case, limits);
+    if !terms.changes(case.channel) {
         return Err(Refusal::Unchanged);
     }
     if let Some(why) = &case.snapshot.not_synced {
         return Err(Refusal::NodeSyncing(why.clone()));
     }
     if matches!(proposal.origin, Origin::Strategy(_)) {
-        gossip_gate(fee, base_fee != channel.fee_base || htlc_max.is_some(), case)?;
+        gossip_gate(&terms, case)?;
     }
-    Ok(Approved(SetFee {
-        channel_id: channel.channel_id,
-        peer_id: channel.peer_id,
-        scid,
-        old_fee: channel.fee_ppm,
-        fee,
-        base_fee,
-        htlc_max,
-        from_congestion: from_congestion(proposal, fee, case),
-    }))
+    Ok(terms)
 }
 
 /// A person's wish is taken as it is or refused, never moved: what was typed is what is
@@ -227,21 +257,23 @@ fn one_step(case: Case<'_>, min: Ppm) -> (Ppm, Ppm) {
 /// so, never the word of the strategy.
 fn from_congestion(proposal: &FeeProposal, fee: Ppm, case: Case<'_>) -> bool {
     let bounds = case.bounds();
-    let limited = matches!(proposal.origin, Origin::Strategy(_)) && bounds.exact.is_none();
-    let raised = fee > one_step(case, bounds.min).1;
-    limited && (raised || (case.history.fee_from_congestion && fee >= case.channel.fee_ppm))
+    let before = case.history.fee_from_congestion && fee >= case.channel.fee_ppm;
+    match proposal.origin {
+        Origin::Strategy(_) if bounds.exact.is_none() => before || fee > one_step(case, bounds.min).1,
+        Origin::Host => before,
+        Origin::Strategy(_) | Origin::Operator { .. } => false,
+    }
 }
 
 /// Refuses changes that would only make noise. An exact fee is the operator's word and
 /// passes, as does a fee that bounds force.
-fn gossip_gate(fee: Ppm, more_than_rate: bool, case: Case<'_>) -> Result<(), Refusal> {
+fn gossip_gate(terms: &Terms, case: Case<'_>) -> Result<(), Refusal> {
     let bounds = case.bounds();
-    let now = case.channel.fee_ppm;
-    if bounds.exact.is_some() || !(bounds.min..=bounds.max).contains(&now) {
+    if bounds.exact.is_some() || !(bounds.min..=bounds.max).contains(&case.channel.fee_ppm) {
         return Ok(());
     }
-    let change = f64::from(fee.0.abs_diff(now.0)) / f64::from(now.0.max(1));
-    if change <= GOSSIP_GATE && !more_than_rate {
+    let change = terms.share(case.channel);
+    if change <= GOSSIP_GATE {
         return Err(Refusal::Suppressed { change_pct: change * 100.0, gate_pct: GOSSIP_GATE * 100.0 });
     }
     let most = case.config.max_updates_per_day;

@@ -13,6 +13,8 @@ pub enum Origin {
         /// The caller asked to go beyond the configured bounds.
         force: bool,
     },
+    /// The host, which takes back what a module left that decides no more.
+    Host,
 }
 
 /// A wanted fee, before any limit has looked at it.
@@ -114,6 +116,14 @@ pub enum Limit {
     StepDown(Ppm),
     /// The policy names the exact fee.
     Exact(Ppm),
+    /// The rate stays as it is: only what another module left is taken back.
+    RateHeld(Ppm),
+    /// The operator's highest base fee.
+    MaxBaseFee(Msat),
+    /// The least that a channel lets through: a typical forward.
+    HtlcMaxLeast(Msat),
+    /// The channel's capacity.
+    HtlcMaxMost(Msat),
 }
 
 impl Limit {
@@ -126,18 +136,32 @@ impl Limit {
             Limit::StepUp(_) => "step_up",
             Limit::StepDown(_) => "step_down",
             Limit::Exact(_) => "exact",
+            Limit::RateHeld(_) => "rate_held",
+            Limit::MaxBaseFee(_) => "max_base_fee",
+            Limit::HtlcMaxLeast(_) => "htlc_max_least",
+            Limit::HtlcMaxMost(_) => "htlc_max_most",
         }
     }
 
-    /// The value it moved the proposal to.
-    pub const fn value(self) -> Ppm {
+    /// The value it moved the proposal to, in the unit of its code.
+    pub const fn value(self) -> u64 {
         match self {
             Limit::MinFee(ppm)
             | Limit::MaxFee(ppm)
             | Limit::ChainCost(ppm)
             | Limit::StepUp(ppm)
             | Limit::StepDown(ppm)
-            | Limit::Exact(ppm) => ppm,
+            | Limit::Exact(ppm)
+            | Limit::RateHeld(ppm) => ppm.0 as u64,
+            Limit::MaxBaseFee(msat) | Limit::HtlcMaxLeast(msat) | Limit::HtlcMaxMost(msat) => msat.0,
+        }
+    }
+
+    /// The unit of the value that goes with a code.
+    pub fn unit(code: &str) -> &'static str {
+        match code {
+            "max_base_fee" | "htlc_max_least" | "htlc_max_most" => "msat",
+            _ => "ppm",
         }
     }
 }
@@ -151,8 +175,15 @@ pub struct SetFee {
     pub scid: Scid,
     pub old_fee: Ppm,
     pub fee: Ppm,
+    pub old_base_fee: Msat,
     pub base_fee: Msat,
+    pub old_htlc_max: Msat,
+    /// None leaves it as it is.
     pub htlc_max: Option<Msat>,
+    /// The strategy named the base fee that is set.
+    pub names_base_fee: bool,
+    /// The strategy named the largest HTLC that is set.
+    pub names_htlc_max: bool,
     /// Congestion that the host saw raised this fee beyond one step.
     pub from_congestion: bool,
 }
@@ -162,6 +193,8 @@ pub struct SetFee {
 pub enum Outcome {
     /// In force, by lightningd's own answer.
     Applied,
+    /// In force, but for the largest HTLC: this is the most that lightningd allows in the channel.
+    Lowered(Msat),
     /// lightningd's answer was lost, and its list shows the fee in force.
     Reconciled,
     /// Not sent: the plugin runs dry.
@@ -173,10 +206,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether the fee is in force because of it.
+    pub const fn is_in_force(&self) -> bool {
+        matches!(self, Outcome::Applied | Outcome::Lowered(_) | Outcome::Reconciled)
+    }
+
     /// The code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
-            Outcome::Applied => "applied",
+            Outcome::Applied | Outcome::Lowered(_) => "applied",
             Outcome::Reconciled => "reconciled",
             Outcome::DryRun => "dry_run",
             Outcome::Failed(_) => "failed",

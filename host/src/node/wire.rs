@@ -225,6 +225,9 @@ pub(super) struct SetChannelEntry {
     #[serde(default, deserialize_with = "msat")]
     pub fee_base_msat: Option<Msat>,
     pub fee_proportional_millionths: Option<u32>,
+    #[serde(default, deserialize_with = "msat")]
+    pub maximum_htlc_out_msat: Option<Msat>,
+    pub warning_htlcmax_too_high: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

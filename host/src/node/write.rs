@@ -1,6 +1,6 @@
 //! The writes: setchannel, and nothing that the guard has not approved.
 
-use super::wire::SetChannel;
+use super::wire::{SetChannel, SetChannelEntry};
 use super::{Group, Node};
 use crate::guard::Approved;
 use crate::model::fee::{Outcome, SetFee};
@@ -89,7 +89,7 @@ fn verify(fee: &SetFee, answer: &SetChannel) -> Outcome {
         return Outcome::Failed("lightningd's answer does not name the channel".to_owned());
     };
     match (entry.fee_proportional_millionths, entry.fee_base_msat) {
-        (Some(ppm), Some(base)) if Ppm(ppm) == fee.fee && base == fee.base_fee => Outcome::Applied,
+        (Some(ppm), Some(base)) if Ppm(ppm) == fee.fee && base == fee.base_fee => verify_htlc_max(fee, entry),
         (ppm, base) => Outcome::Failed(format!(
             "lightningd answers {} ppm and base {} instead of {} and {}",
             ppm.map_or("no".to_owned(), |ppm| ppm.to_string()),
@@ -100,12 +100,39 @@ fn verify(fee: &SetFee, answer: &SetChannel) -> Outcome {
     }
 }
 
-fn look_up(fee: &SetFee, channels: &[Channel]) -> Outcome {
-    match channels.iter().find(|channel| channel.channel_id == fee.channel_id) {
-        Some(channel) if channel.fee_ppm == fee.fee && channel.fee_base == fee.base_fee => {
-            Outcome::Reconciled
+/// lightningd lowers a largest HTLC to what the channel can send, and says so.
+fn verify_htlc_max(fee: &SetFee, entry: &SetChannelEntry) -> Outcome {
+    let Some(asked) = fee.htlc_max else { return Outcome::Applied };
+    match entry.maximum_htlc_out_msat {
+        Some(got) if got == asked => Outcome::Applied,
+        Some(got) if got < asked && entry.warning_htlcmax_too_high.is_some() => Outcome::Lowered(got),
+        Some(got) => {
+            Outcome::Failed(format!("lightningd answers a largest HTLC of {got} instead of {asked}"))
         }
-        Some(channel) => Outcome::Failed(format!("the answer was lost, and {} is in force", channel.fee_ppm)),
-        None => Outcome::Failed("the answer was lost, and the channel is gone".to_owned()),
+        None => Outcome::Unknown("lightningd's answer does not name the largest HTLC".to_owned()),
+    }
+}
+
+fn look_up(fee: &SetFee, channels: &[Channel]) -> Outcome {
+    let Some(channel) = channels.iter().find(|channel| channel.channel_id == fee.channel_id) else {
+        return Outcome::Failed("the answer was lost, and the channel is gone".to_owned());
+    };
+    let other = |what: &dyn std::fmt::Display| {
+        Outcome::Failed(format!("the answer was lost, and {what} is in force"))
+    };
+    if channel.fee_ppm != fee.fee {
+        return other(&channel.fee_ppm);
+    }
+    if channel.fee_base != fee.base_fee {
+        return other(&format_args!("a base fee of {}", channel.fee_base));
+    }
+    // All of a write is done, or nothing.
+    let done =
+        fee.fee != fee.old_fee || fee.base_fee != fee.old_base_fee || channel.htlc_max != fee.old_htlc_max;
+    match fee.htlc_max {
+        None => Outcome::Reconciled,
+        Some(asked) if channel.htlc_max == asked => Outcome::Reconciled,
+        Some(asked) if channel.htlc_max < asked && done => Outcome::Lowered(channel.htlc_max),
+        Some(_) => other(&format_args!("a largest HTLC of {}", channel.htlc_max)),
     }
 }

@@ -7,7 +7,7 @@ use crate::cycles::Services;
 use crate::cycles::fee::{Held, Plan, Planned, Tenure};
 use crate::cycles::schedule::Scope;
 use crate::guard::fee::GOSSIP_GATE;
-use crate::model::fee::{Limit, Refusal, SetFee};
+use crate::model::fee::{Limit, Origin, Refusal, SetFee};
 use crate::model::{Channel, ChannelId, CycleKind, Ppm, UnixTime};
 use crate::store::decisions::{self, DecisionRow};
 use serde_json::{Map, Value, json};
@@ -51,6 +51,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "config": {
             "fee_interval_seconds": plan.config.fee_interval,
             "fee_range_ppm": [plan.config.min_fee_ppm, plan.config.max_fee_ppm],
+            "max_base_fee_msat": plan.config.max_base_fee_msat,
             "max_updates_per_day": plan.config.max_updates_per_day,
             "max_step_factor": plan.config.max_step_factor,
             "dry_run": plan.config.dry_run,
@@ -96,6 +97,8 @@ fn common(channel: &Channel, strategy: &str, past: &Past<'_>) -> Map<String, Val
         "peer_id": channel.peer_id.to_string(),
         "strategy": strategy,
         "fee_ppm": channel.fee_ppm.0,
+        "base_fee_msat": channel.fee_base.0,
+        "htlc_max_msat": channel.htlc_max.0,
         "local_share": super::analyze::rounded(channel.local_share()),
         "hours_since_update": tenure.map(hours),
         "forwards_since_update": tenure.map(|tenure| tenure.forwards),
@@ -114,10 +117,21 @@ fn decided(planned: &Planned, past: &Past<'_>) -> Value {
     row.insert("status".into(), json!(approved.map_or_else(|refusal| refusal.code(), |_| "would_set")));
     row.insert("skip_reason".into(), json!(approved.err().map(ToString::to_string)));
     row.insert("next_fee_ppm".into(), json!(approved.ok().map(|fee| fee.fee.0)));
-    row.insert("proposed_ppm".into(), json!(proposal.fee.0));
+    row.insert("next_base_fee_msat".into(), json!(approved.ok().map(|fee| fee.base_fee.0)));
+    row.insert(
+        "next_htlc_max_msat".into(),
+        json!(approved.ok().and_then(|fee| fee.htlc_max).map(|most| most.0)),
+    );
+    let asked = proposal.origin != Origin::Host;
+    row.insert("proposed_ppm".into(), json!(asked.then_some(proposal.fee.0)));
+    row.insert("proposed_base_fee_msat".into(), json!(proposal.base_fee.map(|base| base.0)));
+    row.insert("proposed_htlc_max_msat".into(), json!(proposal.htlc_max.map(|most| most.0)));
     row.insert("reason".into(), json!(proposal.reason));
     row.insert("factors".into(), factors(&proposal.factors));
-    row.insert("limits".into(), verdict.limits.iter().map(limit).collect());
+    row.insert(
+        "limits".into(),
+        verdict.limits.iter().map(|moved| limit(moved.code(), moved.value())).collect(),
+    );
     row.into()
 }
 
@@ -156,8 +170,9 @@ fn factors(factors: &[(String, f64)]) -> Value {
         .into()
 }
 
-fn limit(limit: &Limit) -> Value {
-    json!({ "limit": limit.code(), "ppm": limit.value().0 })
+/// The value stands under the name of its unit.
+fn limit(code: &str, value: u64) -> Value {
+    json!({ "limit": code, (Limit::unit(code)): value })
 }
 
 fn last_decision(row: &DecisionRow) -> Value {
@@ -171,10 +186,16 @@ fn last_decision(row: &DecisionRow) -> Value {
         "proposed_ppm": row.proposed.map(|fee| fee.0),
         "reason": row.reason,
         "factors": factors(&row.factors),
-        "limits": row.limits.iter().map(|(limit, ppm)| json!({ "limit": limit, "ppm": ppm })).collect::<Vec<_>>(),
+        "limits": row.limits.iter().map(|(code, value)| limit(code, *value)).collect::<Vec<_>>(),
         "verdict": row.verdict,
         "verdict_text": row.verdict_text,
         "approved_ppm": row.approved.map(|fee| fee.0),
+        "old_base_fee_msat": row.old_terms.base_fee.map(|base| base.0),
+        "proposed_base_fee_msat": row.proposed_terms.base_fee.map(|base| base.0),
+        "approved_base_fee_msat": row.approved_terms.base_fee.map(|base| base.0),
+        "old_htlc_max_msat": row.old_terms.htlc_max.map(|most| most.0),
+        "proposed_htlc_max_msat": row.proposed_terms.htlc_max.map(|most| most.0),
+        "approved_htlc_max_msat": row.approved_terms.htlc_max.map(|most| most.0),
         "outcome": row.outcome,
         "outcome_text": row.outcome_text,
     })

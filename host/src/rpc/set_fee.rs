@@ -44,7 +44,7 @@ fn answer(done: &ManualFee, fee: Ppm) -> CommandResult {
                 format!("fee_ppm {} for channel {name}: {refusal}; nothing was changed", fee.0).into()
             );
         }
-        (Ok(_), Some(outcome @ (Outcome::Applied | Outcome::Reconciled))) => {
+        (Ok(_), Some(outcome @ (Outcome::Applied | Outcome::Lowered(_) | Outcome::Reconciled))) => {
             (outcome.code(), format!("Fee set to {} PPM", fee.0))
         }
         (Ok(_), Some(Outcome::DryRun)) => ("dry_run", format!("Dry run: fee would be set to {} PPM", fee.0)),

@@ -183,6 +183,13 @@ fn summary(config: &Config) -> Value {
 fn limits(config: &Config) -> Vec<String> {
     vec![
         format!("fees set by strategies stay within {} and {} ppm", config.min_fee_ppm, config.max_fee_ppm),
+        format!(
+            "base fees set by strategies are at most {} msat",
+            config.max_base_fee_msat.max(config.base_fee_msat)
+        ),
+        "no strategy makes a channel's largest HTLC smaller than a typical forward (1 % of the capacity, within 10000 and \
+         1000000 sat)"
+            .to_owned(),
         format!("one step is at most a factor of {}", config.max_step_factor),
         format!("at most {} changes per channel in 24 hours", config.max_updates_per_day),
         "changes of 5 % or less are not sent".to_owned(),
@@ -368,6 +375,7 @@ fn fee_change(change: &FeeChange) -> Value {
         "old_fee_ppm": change.old.0,
         "new_fee_ppm": change.new.0,
         "base_fee_msat": change.base.0,
+        "htlc_max_msat": change.htlc_max.map(|most| most.0),
         "reason": change.reason,
         "origin": change.origin.name(),
         "manual": u8::from(change.origin == changes::ChangeOrigin::Operator),

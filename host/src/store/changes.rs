@@ -48,6 +48,8 @@ pub struct FeeChange {
     pub new: Ppm,
     /// The base fee that goes with the new rate.
     pub base: Msat,
+    /// The largest HTLC that was set with it; none left it as it was.
+    pub htlc_max: Option<Msat>,
     pub reason: String,
     pub origin: ChangeOrigin,
     /// Congestion that the host saw raised the rate beyond one step.
@@ -55,12 +57,12 @@ pub struct FeeChange {
 }
 
 const COLUMNS: &str = "changed_at_s, channel_id, scid, peer_id, old_ppm, new_ppm, base_msat, reason, origin,
-    from_congestion";
+    from_congestion, htlc_max_msat";
 
 /// Keeps a change, and starts the channel's fee interval with it.
 pub fn record(tx: &Transaction<'_>, change: &FeeChange) -> Result<()> {
     tx.prepare_cached(&format!(
-        "INSERT INTO fee_changes ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        "INSERT INTO fee_changes ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
     ))?
     .execute(params![
         change.at,
@@ -73,6 +75,7 @@ pub fn record(tx: &Transaction<'_>, change: &FeeChange) -> Result<()> {
         change.reason,
         change.origin.name(),
         change.from_congestion,
+        change.htlc_max,
     ])?;
     intervals::start(tx, &change.channel_id, change.at, change.new, change.base)
 }
@@ -131,6 +134,7 @@ fn read(row: &Row<'_>) -> Result<FeeChange> {
         reason: row.get("reason")?,
         origin: word(row, "origin", ChangeOrigin::from_name)?,
         from_congestion: row.get("from_congestion")?,
+        htlc_max: row.get("htlc_max_msat")?,
     })
 }
 
@@ -148,6 +152,7 @@ mod tests {
             old: Ppm(1),
             new: Ppm(new),
             base: Msat(0),
+            htlc_max: (n == 1).then_some(Msat(77)),
             reason: "scarcity".to_owned(),
             origin,
             from_congestion: n == 2,

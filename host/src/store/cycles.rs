@@ -4,7 +4,7 @@ use super::changes::{self, ChangeOrigin, FeeChange};
 use super::sql::{Unsigned, int, opt_int};
 use super::states::{self, NodeStateRecord, StateRecord};
 use super::tenures::{self, InForce};
-use super::{decisions, sql};
+use super::{decisions, sql, terms};
 use crate::model::fee::{Limit, Outcome, Refusal};
 use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, StrategyName, Tick, UnixTime};
 use rusqlite::{Connection, Result, Row, Transaction, params};
@@ -28,6 +28,8 @@ pub struct CycleRecord {
     pub node_states: Vec<NodeStateRecord>,
     /// Whose decisions are in force from now on, of the channels that were decided about.
     pub in_force: Vec<InForce>,
+    /// Base fees and largest HTLCs that modules set.
+    pub terms: Vec<terms::Settled>,
 }
 
 /// One call of a strategy's module.
@@ -64,6 +66,13 @@ pub struct ModuleFault {
     pub text: String,
 }
 
+/// What goes with a rate; none is not known, not named, or left as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub base_fee: Option<Msat>,
+    pub htlc_max: Option<Msat>,
+}
+
 /// What was decided for one channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecisionRecord {
@@ -86,8 +95,12 @@ pub struct DecisionRecord {
     pub refusal: Option<Refusal>,
     /// What the guard let through.
     pub approved: Option<Ppm>,
-    /// The base fee that goes with it.
-    pub base: Msat,
+    /// Base fee and largest HTLC before.
+    pub old_terms: Terms,
+    /// Those that the strategy named.
+    pub proposed_terms: Terms,
+    /// Those that go with what was let through.
+    pub approved_terms: Terms,
     /// Congestion that the host saw raised what was let through beyond one step.
     pub from_congestion: bool,
     /// What became of an approved fee.
@@ -97,10 +110,7 @@ pub struct DecisionRecord {
 impl DecisionRecord {
     /// The fee that is in force because of this decision.
     fn applied(&self) -> Option<Ppm> {
-        match self.outcome {
-            Some(Outcome::Applied | Outcome::Reconciled) => self.approved,
-            _ => None,
-        }
+        self.approved.filter(|_| self.outcome.as_ref().is_some_and(Outcome::is_in_force))
     }
 
     fn failed(&self) -> bool {
@@ -144,6 +154,7 @@ pub fn record(tx: &Transaction<'_>, cycle: &CycleRecord) -> Result<i64> {
         states::put_node(tx, state, cycle.tick.now)?;
     }
     tenures::note(tx, &cycle.in_force, cycle.tick.now)?;
+    terms::settle(tx, &cycle.terms)?;
     Ok(id)
 }
 
@@ -155,7 +166,8 @@ fn change(decision: &DecisionRecord, new: Ppm, at: UnixTime) -> FeeChange {
         peer_id: decision.peer_id,
         old: decision.old,
         new,
-        base: decision.base,
+        base: decision.approved_terms.base_fee.or(decision.old_terms.base_fee).unwrap_or_default(),
+        htlc_max: decision.approved_terms.htlc_max,
         reason: decision.reason.clone(),
         origin: decision.origin,
         from_congestion: decision.from_congestion,

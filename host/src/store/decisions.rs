@@ -1,9 +1,9 @@
 //! What was decided for each channel, and why.
 
-use super::cycles::DecisionRecord;
+use super::cycles::{DecisionRecord, Terms};
 use super::sql::{json, to_json, word};
 use crate::model::fee::{Outcome, Refusal};
-use crate::model::{ChannelId, Digest, PeerId, Ppm, Scid, StrategyName, UnixTime};
+use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, StrategyName, UnixTime};
 use rusqlite::{Connection, OptionalExtension, Result, Row, Transaction, params};
 
 /// A decision as it is told to an operator: codes for programs, sentences for people.
@@ -21,12 +21,16 @@ pub struct DecisionRow {
     pub reason: String,
     pub factors: Vec<(String, f64)>,
     /// Code of each limit that moved the proposal, and where to.
-    pub limits: Vec<(String, u32)>,
+    pub limits: Vec<(String, u64)>,
     /// `approved`, `limited`, `none` (nothing was proposed), or the code of the refusal.
     pub verdict: String,
     /// The refusal's sentence.
     pub verdict_text: Option<String>,
     pub approved: Option<Ppm>,
+    /// What was in force with the rate, what was named, and what was let through.
+    pub old_terms: Terms,
+    pub proposed_terms: Terms,
+    pub approved_terms: Terms,
     /// Code of the outcome of an approved fee.
     pub outcome: Option<String>,
     /// Why it failed or is not known.
@@ -40,26 +44,29 @@ const NOTHING_PROPOSED: &str = "none";
 fn verdict(decision: &DecisionRecord) -> &'static str {
     match &decision.refusal {
         Some(refusal) => refusal.code(),
-        None if decision.proposed.is_none() => NOTHING_PROPOSED,
+        None if decision.proposed.is_none() && decision.approved.is_none() => NOTHING_PROPOSED,
         None if decision.limits.is_empty() => APPROVED,
         None => LIMITED,
     }
 }
 
-fn outcome_text(outcome: &Outcome) -> Option<&str> {
+fn outcome_text(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Failed(why) | Outcome::Unknown(why) => Some(why),
+        Outcome::Failed(why) | Outcome::Unknown(why) => Some(why.clone()),
+        Outcome::Lowered(most) => Some(format!("the largest HTLC that lightningd allows is {most}")),
         Outcome::Applied | Outcome::Reconciled | Outcome::DryRun => None,
     }
 }
 
 pub(super) fn insert(tx: &Transaction<'_>, cycle_id: i64, decision: &DecisionRecord) -> Result<()> {
-    let limits: Vec<_> = decision.limits.iter().map(|limit| (limit.code(), limit.value().0)).collect();
+    let limits: Vec<_> = decision.limits.iter().map(|limit| (limit.code(), limit.value())).collect();
     tx.prepare_cached(
         "INSERT INTO fee_decisions (cycle_id, channel_id, scid, peer_id, strategy, digest, old_ppm, proposed_ppm,
              reason, factors, limits, verdict, verdict_text, approved_ppm, outcome, outcome_text,
-             from_congestion)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+             from_congestion, old_base_msat, old_htlc_max_msat, proposed_base_msat, proposed_htlc_max_msat,
+             approved_base_msat, approved_htlc_max_msat)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+             ?23)",
     )?
     .execute(params![
         cycle_id,
@@ -79,6 +86,12 @@ pub(super) fn insert(tx: &Transaction<'_>, cycle_id: i64, decision: &DecisionRec
         decision.outcome.as_ref().map(Outcome::code),
         decision.outcome.as_ref().and_then(outcome_text),
         decision.from_congestion,
+        decision.old_terms.base_fee,
+        decision.old_terms.htlc_max,
+        decision.proposed_terms.base_fee,
+        decision.proposed_terms.htlc_max,
+        decision.approved_terms.base_fee,
+        decision.approved_terms.htlc_max,
     ])?;
     Ok(())
 }
@@ -112,22 +125,30 @@ pub fn latest(conn: &Connection) -> Result<Vec<DecisionRow>> {
     .collect()
 }
 
-/// When the channel's latest decision had no known outcome and wanted the fee
-/// that is now in force, marks it as reconciled and returns its reason, and whether congestion raised it.
+/// A decision whose outcome was not known, and is in force.
+pub(super) struct LostAnswer {
+    pub reason: String,
+    pub from_congestion: bool,
+    pub htlc_max: Option<Msat>,
+}
+
+/// When the channel's latest decision had no known outcome and wanted the rate and base fee that are now
+/// in force, marks it as reconciled and returns it.
 pub(super) fn settle_unknown(
     tx: &Transaction<'_>,
     channel_id: &ChannelId,
     in_force: Ppm,
-) -> Result<Option<(String, bool)>> {
+    base: Msat,
+) -> Result<Option<LostAnswer>> {
     tx.prepare_cached(
-        "UPDATE fee_decisions SET outcome = ?3, outcome_text = NULL
-         WHERE channel_id = ?1 AND outcome = ?4 AND approved_ppm = ?2
+        "UPDATE fee_decisions SET outcome = ?4, outcome_text = NULL
+         WHERE channel_id = ?1 AND outcome = ?5 AND approved_ppm = ?2 AND coalesce(approved_base_msat, ?3) = ?3
              AND cycle_id = (SELECT max(cycle_id) FROM fee_decisions WHERE channel_id = ?1)
-         RETURNING reason, from_congestion",
+         RETURNING reason, from_congestion, approved_htlc_max_msat",
     )?
     .query_row(
-        params![channel_id, in_force, Outcome::Reconciled.code(), Outcome::Unknown(String::new()).code()],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        params![channel_id, in_force, base, Outcome::Reconciled.code(), Outcome::Unknown(String::new()).code()],
+        |row| Ok(LostAnswer { reason: row.get(0)?, from_congestion: row.get(1)?, htlc_max: row.get(2)? }),
     )
     .optional()
 }
@@ -157,7 +178,14 @@ fn read(row: &Row<'_>) -> Result<DecisionRow> {
         verdict: row.get("verdict")?,
         verdict_text: row.get("verdict_text")?,
         approved: row.get("approved_ppm")?,
+        old_terms: terms(row, "old_base_msat", "old_htlc_max_msat")?,
+        proposed_terms: terms(row, "proposed_base_msat", "proposed_htlc_max_msat")?,
+        approved_terms: terms(row, "approved_base_msat", "approved_htlc_max_msat")?,
         outcome: row.get("outcome")?,
         outcome_text: row.get("outcome_text")?,
     })
+}
+
+fn terms(row: &Row<'_>, base_fee: &str, htlc_max: &str) -> Result<Terms> {
+    Ok(Terms { base_fee: row.get(base_fee)?, htlc_max: row.get(htlc_max)? })
 }

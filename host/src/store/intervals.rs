@@ -80,10 +80,10 @@ fn note_change_by_others(
     before: &Running,
     now: UnixTime,
 ) -> Result<()> {
-    let ours = super::decisions::settle_unknown(tx, &channel.channel_id, channel.fee_ppm)?;
-    let (origin, reason, from_congestion) = match ours {
-        Some((reason, from_congestion)) => (ChangeOrigin::Strategy, reason, from_congestion),
-        None => (ChangeOrigin::External, "external".to_owned(), false),
+    let ours = super::decisions::settle_unknown(tx, &channel.channel_id, channel.fee_ppm, channel.fee_base)?;
+    let (origin, reason, from_congestion, htlc_max) = match ours {
+        Some(ours) => (ChangeOrigin::Strategy, ours.reason, ours.from_congestion, ours.htlc_max),
+        None => (ChangeOrigin::External, "external".to_owned(), false, None),
     };
     changes::record(
         tx,
@@ -95,6 +95,7 @@ fn note_change_by_others(
             old: before.fee,
             new: channel.fee_ppm,
             base: channel.fee_base,
+            htlc_max,
             reason,
             origin,
             from_congestion,

@@ -41,6 +41,7 @@ pub mod senders;
 pub mod snapshots;
 pub mod states;
 pub mod tenures;
+pub mod terms;
 pub mod trials;
 pub mod trust;
 pub mod uploads;

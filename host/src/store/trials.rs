@@ -1,5 +1,6 @@
 //! What modules on trial would have done, against what the modules in force did.
 
+use super::cycles::Terms;
 use super::sql::{Unsigned, int, opt_int};
 use crate::model::module::Stage;
 use crate::model::strategy::NOT_THE_MODULES;
@@ -24,12 +25,16 @@ pub struct TrialRun {
     pub fault: Option<(String, String)>,
 }
 
-/// A channel for which the two want different things: a fee rate in ppm, or an amount in msat.
+/// A channel for which the two want different things: a fee rate in ppm with what goes with it, or an
+/// amount in msat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub channel_id: ChannelId,
     pub in_force: Option<u64>,
     pub on_trial: Option<u64>,
+    /// What goes with the fee rates.
+    pub in_force_terms: Terms,
+    pub on_trial_terms: Terms,
     pub reason: String,
     /// The guard's word on what the module on trial wants.
     pub verdict: String,
@@ -80,12 +85,24 @@ pub fn record(tx: &Transaction<'_>, run: &TrialRun, cycle: i64, now: UnixTime) -
     ])?;
     let id = tx.last_insert_rowid();
     let mut put = tx.prepare_cached(
-        "INSERT INTO trial_differences (run_id, channel_id, in_force, on_trial, reason, verdict)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO trial_differences (run_id, channel_id, in_force, on_trial, reason, verdict, in_force_base_msat,
+             on_trial_base_msat, in_force_htlc_max_msat, on_trial_htlc_max_msat)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for one in &run.differences {
         let (in_force, on_trial) = (opt_int(one.in_force)?, opt_int(one.on_trial)?);
-        put.execute(params![id, one.channel_id, in_force, on_trial, one.reason, one.verdict])?;
+        put.execute(params![
+            id,
+            one.channel_id,
+            in_force,
+            on_trial,
+            one.reason,
+            one.verdict,
+            one.in_force_terms.base_fee,
+            one.on_trial_terms.base_fee,
+            one.in_force_terms.htlc_max,
+            one.on_trial_terms.htlc_max,
+        ])?;
     }
     Ok(())
 }
@@ -121,7 +138,7 @@ pub fn sums(conn: &Connection, digest: &Digest, since: UnixTime) -> Result<Trial
 /// The differences of a module's latest decision on trial, and when that was.
 pub fn latest(conn: &Connection, digest: &Digest) -> Result<Vec<Difference>> {
     conn.prepare_cached(
-        "SELECT channel_id, in_force, on_trial, reason, verdict FROM trial_differences
+        "SELECT * FROM trial_differences
          WHERE run_id = (SELECT max(id) FROM trial_runs WHERE digest = ?1) ORDER BY channel_id",
     )?
     .query_map([digest], |row| {
@@ -130,6 +147,14 @@ pub fn latest(conn: &Connection, digest: &Digest) -> Result<Vec<Difference>> {
             channel_id: row.get("channel_id")?,
             in_force: amount("in_force")?,
             on_trial: amount("on_trial")?,
+            in_force_terms: Terms {
+                base_fee: row.get("in_force_base_msat")?,
+                htlc_max: row.get("in_force_htlc_max_msat")?,
+            },
+            on_trial_terms: Terms {
+                base_fee: row.get("on_trial_base_msat")?,
+                htlc_max: row.get("on_trial_htlc_max_msat")?,
+            },
             reason: row.get("reason")?,
             verdict: row.get("verdict")?,
         })
@@ -145,6 +170,7 @@ pub fn prune(tx: &Transaction<'_>, before: UnixTime) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Msat;
     use crate::store::testing::memory;
 
     #[test]
@@ -155,6 +181,8 @@ mod tests {
             channel_id: ChannelId([1; 32]),
             in_force: Some(100),
             on_trial,
+            in_force_terms: Terms { base_fee: Some(Msat(0)), htlc_max: None },
+            on_trial_terms: Terms { base_fee: Some(Msat(1)), htlc_max: Some(Msat(9)) },
             reason: "night".to_owned(),
             verdict: "approved".to_owned(),
         };

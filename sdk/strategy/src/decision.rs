@@ -119,12 +119,13 @@ impl Proposing<'_> {
         }
     }
 
-    /// Wants a base fee, msat.
+    /// Wants a base fee, msat. The host allows as much as its operator does.
     pub fn base_fee_msat(self, msat: u32) -> Self {
         self.change(|proposal| proposal.base_fee_msat = Some(msat))
     }
 
-    /// Wants a largest HTLC, msat.
+    /// Wants a largest HTLC, msat. The host lets at least a typical forward through: 1 % of the
+    /// capacity, within 10,000 and 1,000,000 sat.
     pub fn htlc_max_msat(self, msat: u64) -> Self {
         self.change(|proposal| proposal.htlc_max_msat = Some(msat))
     }

@@ -100,7 +100,21 @@ fn spoil(mode: &str, decision: &mut FeeDecision) {
         // A little up with the word that the built-in strategy has for a rush, then all the way down.
         "fee-plunge" => {
             for (proposal, calls) in proposals.iter_mut().zip(&states.bytes) {
-                proposal.fee_ppm = if *calls == 1 { proposal.fee_ppm * 6 / 5 } else { 1 };
+                proposal.fee_ppm = if *calls == 1 { (proposal.fee_ppm - 5) * 6 / 5 } else { 1 };
+            }
+        }
+        // The present rate, with a base fee that nobody pays and an HTLC that nobody sends.
+        "terms-tight" => {
+            for proposal in proposals {
+                proposal.fee_ppm -= 5;
+                (proposal.base_fee_msat, proposal.htlc_max_msat) = (Some(4_000_000_000), Some(1));
+            }
+        }
+        // The present rate, and HTLCs of any size.
+        "terms-wide" => {
+            for proposal in proposals {
+                proposal.fee_ppm -= 5;
+                proposal.htlc_max_msat = Some(1 << 52);
             }
         }
         "full" => fill(decision),

@@ -56,8 +56,8 @@ pub struct Decision {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 pub struct Limit {
     pub limit: String,
-    /// Where to, ppm.
-    pub ppm: u32,
+    /// Where to, where it is about the rate, ppm.
+    pub ppm: Option<u32>,
 }
 
 /// Something worth a line.

@@ -3,7 +3,7 @@
 use super::Plan;
 use crate::cycles::Services;
 use crate::model::PeerId;
-use crate::model::fee::Refusal;
+use crate::model::fee::{Origin, Refusal};
 use crate::node::Companion;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,7 +60,10 @@ impl Services {
 /// changed.
 fn division(plan: &Plan) -> BTreeMap<PeerId, bool> {
     let decided = plan.decided.iter().map(|planned| {
-        let is_theirs = matches!(planned.verdict.result, Err(Refusal::PolicyPassive));
+        // What a module left there is taken back all the same.
+        let is_left =
+            planned.verdict.proposal.origin == Origin::Host && planned.policy.strategy.as_str() == "passive";
+        let is_theirs = is_left || matches!(planned.verdict.result, Err(Refusal::PolicyPassive));
         (planned.channel.peer_id, !is_theirs)
     });
     let held = plan.held.iter().map(|held| (held.channel.peer_id, held.strategy.as_str() != "passive"));

@@ -1,8 +1,8 @@
 //! Asking one module, and what the guard says to what it wants.
 
 use super::facts::Facts;
-use super::inputs;
 use super::plan::{Held, Plan, Planned, ids};
+use super::{inputs, terms};
 use crate::config::Config;
 use crate::cycles::Services;
 use crate::cycles::strategies::Call;
@@ -51,10 +51,10 @@ impl Services {
                 Some(wanted) => {
                     plan.decided.push(ground.judge(&call, &group.module, wanted, channel, policy))
                 }
-                None => {
-                    let wanted = explained.remove(&row);
-                    plan.held.push(Held { wanted, ..ground.held(&call, channel, policy) });
-                }
+                None => match ground.without_proposal(&call, &group.module, channel, policy) {
+                    Ok(taken_back) => plan.decided.push(taken_back),
+                    Err(held) => plan.held.push(Held { wanted: explained.remove(&row), ..held }),
+                },
             }
         }
         drop(proposals);
@@ -117,18 +117,36 @@ impl Ground {
         channel: Channel,
         policy: Policy,
     ) -> Planned {
+        let proposal = proposal(wanted, &channel, &call.strategy);
+        self.check(proposal, call, module, channel, policy)
+    }
+
+    fn check(
+        &self,
+        proposal: FeeProposal,
+        call: &Call<Fees>,
+        module: &Module,
+        channel: Channel,
+        policy: Policy,
+    ) -> Planned {
         let stands_in = !module.built_in;
+        let terms = self.facts.terms.get(&channel.channel_id).copied().unwrap_or_default();
         let case = Case {
             config: &self.config,
             policy: &policy,
             snapshot: &self.snapshot,
             channel: &channel,
-            history: history(&channel.channel_id, &self.facts),
+            history: History {
+                back: terms::left_by_others(&terms, &channel, &policy, module.digest, &self.config),
+                htlc_max_asked: terms::htlc_max_asked(&terms, &channel),
+                ..history(&channel.channel_id, &self.facts)
+            },
             stands_in,
         };
-        let verdict: Verdict = check(proposal(wanted, &channel, &call.strategy), case);
+        let verdict: Verdict = check(proposal, case);
         Planned {
             exact: exact_fee(&policy, &self.config, stands_in).is_some(),
+            built_in: module.built_in,
             strategy: call.strategy.clone(),
             digest: call.digest,
             verdict,
@@ -137,7 +155,25 @@ impl Ground {
         }
     }
 
-    /// A channel for which a call wants nothing.
+    /// A channel for which a call wants nothing: it is held, but for what another module left there.
+    pub(super) fn without_proposal(
+        &self,
+        call: &Call<Fees>,
+        module: &Module,
+        channel: Channel,
+        policy: Policy,
+    ) -> Result<Planned, Held> {
+        if call.result.is_err() || !self.facts.terms.contains_key(&channel.channel_id) {
+            return Err(self.held(call, channel, policy));
+        }
+        let planned = self.check(terms::take_back(&channel), call, module, channel, policy);
+        match planned.verdict.result {
+            Ok(_) => Ok(planned),
+            Err(_) => Err(self.held(call, planned.channel, planned.policy)),
+        }
+    }
+
+    /// A channel that keeps what it has.
     pub(super) fn held(&self, call: &Call<Fees>, channel: Channel, policy: Policy) -> Held {
         let why = match &call.result {
             Ok(_) => "the strategy wants no change".to_owned(),
@@ -176,5 +212,6 @@ pub(super) fn history(channel: &ChannelId, facts: &Facts) -> History {
         updates_today: facts.updates.get(channel).copied().unwrap_or(0),
         fee_from_congestion: last.is_some_and(|change| change.from_congestion),
         last_change: last.map(|change| change.at),
+        ..History::default()
     }
 }

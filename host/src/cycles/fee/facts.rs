@@ -7,7 +7,8 @@ use crate::model::strategy::FeeInterval;
 use crate::model::{ChannelId, NodeSnapshot, PeerId, Policy, Ppm, UnixTime};
 use crate::store::changes::FeeChange;
 use crate::store::flow::{FlowSums, FlowTotals};
-use crate::store::{changes, feerates, flow, intervals, jobs, policies};
+use crate::store::terms::HeldTerms;
+use crate::store::{changes, feerates, flow, intervals, jobs, policies, terms};
 use anyhow::Result;
 use std::collections::HashMap;
 
@@ -29,6 +30,8 @@ pub(in crate::cycles) struct Facts {
     /// Changes in the last 24 hours that count against the daily limit.
     pub updates: HashMap<ChannelId, u32>,
     pub last_changes: HashMap<ChannelId, FeeChange>,
+    /// Base fees and largest HTLCs that modules set.
+    pub terms: HashMap<ChannelId, HeldTerms>,
     /// What filling each channel took on average in the last 30 days.
     pub rebalance_rates: HashMap<ChannelId, Ppm>,
     pub feerate_mean_day: Option<u32>,
@@ -60,6 +63,7 @@ impl Services {
                     intervals: intervals::load(conn, now.minus(INTERVALS_S), MOST_INTERVALS, now)?,
                     updates: changes::updates_in(conn, now.minus(UnixTime::DAY))?,
                     last_changes: changes::last_per_channel(conn)?,
+                    terms: terms::load(conn)?,
                     rebalance_rates: jobs::rates_since(conn, now.minus(RATES_S))?,
                     feerate_mean_day: feerates::day_mean(conn, now)?,
                     feerate_hours: feerates::hours(conn, now)?,

@@ -60,6 +60,7 @@ impl Services {
             digest: None,
             verdict: verdict.clone(),
             exact: false,
+            built_in: true,
         };
         let plan = Plan {
             tick: snapshot.tick,

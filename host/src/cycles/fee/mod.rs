@@ -11,6 +11,7 @@ mod manual;
 mod plan;
 mod record;
 mod rehearse;
+mod terms;
 mod trial;
 
 pub(super) use clboss::Untold;
@@ -20,9 +21,10 @@ pub use plan::{Held, Plan, Planned, Tenure};
 
 use super::Services;
 use super::schedule::{Scope, Trigger};
+use crate::guard::fee::typical_forward;
 use crate::model::fee::Outcome;
-use crate::model::{Channel, CycleKind, NodeSnapshot};
-use crate::store::{feerates, intervals, names, tenures};
+use crate::model::{CycleKind, NodeSnapshot};
+use crate::store::{self, feerates, intervals, names, tenures};
 use anyhow::{Context, Result};
 use std::time::Instant;
 
@@ -67,6 +69,7 @@ impl Services {
         let snapshot = self.observe().await?;
         let plan = self.plan_fees(snapshot, &scope).await?;
         let packing = self.pack(&plan.calls, &plan.trials);
+        self.note_intents(&plan).await?;
         let outcomes = self.apply_fees(&plan).await;
         let word = match (trigger, &scope) {
             (Trigger::Timer, _) => "timer",
@@ -102,7 +105,8 @@ impl Services {
         self.store
             .write(move |tx| {
                 names::observe(tx, &channels, tick.now)?;
-                intervals::observe(tx, tick.now, &channels, usable_msat)?;
+                intervals::observe(tx, tick.now, &channels, |channel| typical_forward(channel.total))?;
+                store::terms::observe(tx, tick.now, &channels)?;
                 tenures::end_of_gone(tx, &channels, tick.now)?;
                 Ok(feerate.map_or(Ok(()), |perkb| feerates::record(tx, tick.now, perkb))?)
             })
@@ -126,7 +130,7 @@ impl Services {
                 Outcome::Failed(why) | Outcome::Unknown(why) => {
                     tracing::warn!("setchannel {} to {}: {why}", fee.scid, fee.fee);
                 }
-                Outcome::Applied | Outcome::Reconciled => {
+                Outcome::Applied | Outcome::Lowered(_) | Outcome::Reconciled => {
                     tracing::debug!("{}: {} -> {}", fee.scid, fee.old_fee, fee.fee);
                 }
                 Outcome::DryRun => {
@@ -136,12 +140,6 @@ impl Services {
         }
         outcomes
     }
-}
-
-/// Our side, in msat, from which on a channel can take a typical forward: a hundredth of the
-/// capacity, within 10,000 and 1,000,000 sat.
-fn usable_msat(channel: &Channel) -> crate::model::Msat {
-    crate::model::Msat((channel.total.0 / 100).clamp(10_000_000, 1_000_000_000))
 }
 
 fn tally(plan: &Plan, outcomes: &[Outcome]) -> Tally {

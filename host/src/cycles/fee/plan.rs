@@ -50,6 +50,8 @@ pub struct Planned {
     pub verdict: Verdict,
     /// The policy names the fee: the change is its word, not the strategy's.
     pub exact: bool,
+    /// The strategy is one of the host's own.
+    pub built_in: bool,
 }
 
 /// A channel whose strategy wants nothing changed, or gave no answer.

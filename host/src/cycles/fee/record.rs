@@ -1,16 +1,18 @@
 //! Writing a cycle down: decisions, verdicts, outcomes and next states in one transaction.
 
+use super::terms::settled;
 use super::{Held, Plan, Planned, inputs};
 use crate::cycles::Services;
 use crate::cycles::journal::Packing;
 use crate::cycles::strategies::{Call, memories, note_calls, tell_quarantined};
 use crate::engine::Fees;
-use crate::model::fee::{Origin, Outcome};
+use crate::model::fee::{Limit, Origin, Outcome};
 use crate::model::strategy::LastVerdict;
 use crate::model::{Channel, ChannelId, Digest, Ppm, StrategyName};
 use crate::store::changes::ChangeOrigin;
-use crate::store::cycles::{self, CycleRecord, DecisionRecord};
+use crate::store::cycles::{self, CycleRecord, DecisionRecord, Terms};
 use crate::store::tenures::InForce;
+use crate::store::terms::Term;
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -37,6 +39,8 @@ impl Services {
         };
         let decided: Vec<Decided> = plan.decided.into_iter().map(with_outcome).collect();
         let applied = verdicts(&decided);
+        let terms =
+            decided.iter().flat_map(|(planned, outcome)| settled(planned, outcome.as_ref())).collect();
         let (states, node_states) =
             memories(&plan.calls, &plan.trials, |channel| applied.get(channel).copied());
         // A dry run leaves the fees of whoever set them.
@@ -53,6 +57,7 @@ impl Services {
             states,
             node_states,
             in_force,
+            terms,
         };
         let (calls, trials, ready) = (plan.calls, plan.trials, packing.await??);
         let quarantined = self
@@ -78,6 +83,7 @@ fn inputs_digest(calls: &[Call<Fees>]) -> Option<Digest> {
 fn decision_record((planned, outcome): Decided) -> DecisionRecord {
     let Planned { channel, strategy, digest, verdict, exact, .. } = planned;
     let proposal = verdict.proposal;
+    let rate_held = verdict.limits.iter().any(|limit| matches!(limit, Limit::RateHeld(_)));
     let (approved, refusal) = match verdict.result {
         Ok(approved) => (Some(approved.get().clone()), None),
         Err(refusal) => (None, Some(refusal)),
@@ -88,19 +94,25 @@ fn decision_record((planned, outcome): Decided) -> DecisionRecord {
         peer_id: channel.peer_id,
         strategy,
         digest,
-        origin: match proposal.origin {
-            Origin::Strategy(_) if exact => ChangeOrigin::Policy,
+        origin: match &proposal.origin {
+            Origin::Strategy(_) if exact || rate_held => ChangeOrigin::Policy,
+            Origin::Host => ChangeOrigin::Policy,
             Origin::Strategy(_) => ChangeOrigin::Strategy,
             Origin::Operator { .. } => ChangeOrigin::Operator,
         },
         old: channel.fee_ppm,
-        proposed: Some(proposal.fee),
+        proposed: (proposal.origin != Origin::Host).then_some(proposal.fee),
         reason: proposal.reason,
         factors: proposal.factors,
         limits: verdict.limits,
         refusal,
         from_congestion: approved.as_ref().is_some_and(|fee| fee.from_congestion),
-        base: approved.as_ref().map_or(channel.fee_base, |fee| fee.base_fee),
+        old_terms: Terms { base_fee: Some(channel.fee_base), htlc_max: Some(Term::HtlcMax.of(&channel)) },
+        proposed_terms: Terms { base_fee: proposal.base_fee, htlc_max: proposal.htlc_max },
+        approved_terms: approved.as_ref().map_or_else(Terms::default, |fee| Terms {
+            base_fee: Some(fee.base_fee),
+            htlc_max: fee.htlc_max,
+        }),
         approved: approved.map(|fee| fee.fee),
         outcome,
     }
@@ -124,5 +136,6 @@ fn verdicts(decided: &[Decided]) -> HashMap<ChannelId, (LastVerdict, Ppm)> {
         let verdict = inputs::last_verdict(planned, outcome.as_ref());
         (planned.channel.channel_id, (verdict, planned.verdict.proposal.fee))
     };
-    decided.iter().map(verdict).collect()
+    let asked = decided.iter().filter(|(planned, _)| planned.verdict.proposal.origin != Origin::Host);
+    asked.map(verdict).collect()
 }

@@ -9,6 +9,7 @@ use crate::cycles::strategies::{Call, Trial, Tryout, own_channels};
 use crate::engine::Fees;
 use crate::model::fee::Outcome;
 use crate::model::{Channel, ChannelId, Policy, Ppm};
+use crate::store::cycles::Terms;
 use crate::store::states::Holder;
 use crate::store::trials::Difference;
 use anyhow::Result;
@@ -61,7 +62,12 @@ impl Trial<Fees> {
                     let one = ground.judge(&self.call, &group.module, wanted, channel, policy);
                     if applies { planned.push(one) } else { compared.push((id, Some(one))) }
                 }
-                None if applies => held.push(ground.held(&self.call, channel, policy)),
+                None if applies => {
+                    match ground.without_proposal(&self.call, &group.module, channel, policy) {
+                        Ok(taken_back) => planned.push(taken_back),
+                        Err(one) => held.push(one),
+                    }
+                }
                 None => compared.push((id, None)),
             }
         }
@@ -81,7 +87,7 @@ impl Trial<Fees> {
         plan.held.extend(held.map(|(channel, policy)| ground.held(&self.call, channel, policy)));
     }
 
-    fn compare(&mut self, id: ChannelId, planned: Option<Planned>, in_force: Option<Ppm>) {
+    fn compare(&mut self, id: ChannelId, planned: Option<Planned>, in_force: Option<Wanted>) {
         let (on_trial, reason, verdict) = match planned {
             Some(planned) => {
                 let proposal = &planned.verdict.proposal;
@@ -89,7 +95,7 @@ impl Trial<Fees> {
                     .insert(id, (inputs::last_verdict(&planned, Some(&Outcome::DryRun)), proposal.fee));
                 let verdict =
                     planned.verdict.result.as_ref().err().map_or("approved", |refusal| refusal.code());
-                (wanted_fee(&planned), proposal.reason.clone(), verdict)
+                (Wanted::of(&planned), proposal.reason.clone(), verdict)
             }
             None => (None, String::new(), "none"),
         };
@@ -97,24 +103,38 @@ impl Trial<Fees> {
             self.run.same += 1;
             return;
         }
-        let ppm = |fee: Ppm| u64::from(fee.0);
+        let ppm = |wanted: Wanted| u64::from(wanted.fee.0);
+        let terms = |wanted: Option<Wanted>| wanted.map(|wanted| wanted.terms).unwrap_or_default();
         self.run.differences.push(Difference {
             channel_id: id,
             in_force: in_force.map(ppm),
             on_trial: on_trial.map(ppm),
+            in_force_terms: terms(in_force),
+            on_trial_terms: terms(on_trial),
             reason,
             verdict: verdict.to_owned(),
         });
     }
 }
 
-/// The fee that a decision leads to; none if it leads to no change.
-fn wanted_fee(planned: &Planned) -> Option<Ppm> {
-    planned.verdict.result.as_ref().ok().map(|approved| approved.get().fee)
+/// The fee that a decision leads to, with what goes with it.
+#[derive(Clone, Copy, PartialEq)]
+struct Wanted {
+    fee: Ppm,
+    terms: Terms,
 }
 
-fn wanted_fees(plan: &Plan) -> HashMap<ChannelId, Ppm> {
-    let fees = plan.decided.iter().filter_map(|one| Some((one.channel.channel_id, wanted_fee(one)?)));
+impl Wanted {
+    /// None if it leads to no change.
+    fn of(planned: &Planned) -> Option<Wanted> {
+        let fee = planned.verdict.result.as_ref().ok()?.get();
+        let terms = Terms { base_fee: Some(fee.base_fee), htlc_max: fee.htlc_max };
+        Some(Wanted { fee: fee.fee, terms })
+    }
+}
+
+fn wanted_fees(plan: &Plan) -> HashMap<ChannelId, Wanted> {
+    let fees = plan.decided.iter().filter_map(|one| Some((one.channel.channel_id, Wanted::of(one)?)));
     fees.collect()
 }
 

@@ -9,6 +9,7 @@ use crate::cycles::strategies::{Call, Trial, Tryout, own_channels};
 use crate::engine::Rebalances;
 use crate::guard::budget::Ledger;
 use crate::model::ChannelId;
+use crate::store::cycles::Terms;
 use crate::store::states::Holder;
 use crate::store::trials::Difference;
 use anyhow::Result;
@@ -76,6 +77,8 @@ fn compare(
             channel_id: *id,
             in_force: live,
             on_trial: trial,
+            in_force_terms: Terms::default(),
+            on_trial_terms: Terms::default(),
             reason: judged.map_or_else(String::new, |judged| judged.verdict.proposal.reason.clone()),
             verdict: judged.map_or("none", verdict).to_owned(),
         });

@@ -6,7 +6,7 @@ fn peer() -> PeerId {
     PeerId([2; 33])
 }
 
-fn channel(fee: u32) -> Channel {
+pub(super) fn channel(fee: u32) -> Channel {
     Channel {
         channel_id: crate::model::ChannelId([7; 32]),
         scid: Some("700000x1x0".parse().expect("a scid")),
@@ -30,7 +30,7 @@ fn channel(fee: u32) -> Channel {
     }
 }
 
-fn snapshot() -> NodeSnapshot {
+pub(super) fn snapshot() -> NodeSnapshot {
     NodeSnapshot {
         tick: Tick { now: UnixTime(1_800_000_000), seed: 1 },
         node_id: PeerId([3; 33]),
@@ -42,11 +42,11 @@ fn snapshot() -> NodeSnapshot {
     }
 }
 
-fn policy(strategy: &str) -> Policy {
+pub(super) fn policy(strategy: &str) -> Policy {
     Policy { strategy: strategy.parse().expect("a name"), ..Policy::default_for(peer()) }
 }
 
-fn proposal(fee: u32, origin: Origin) -> FeeProposal {
+pub(super) fn proposal(fee: u32, origin: Origin) -> FeeProposal {
     FeeProposal {
         channel_id: channel(0).channel_id,
         origin,
@@ -58,7 +58,7 @@ fn proposal(fee: u32, origin: Origin) -> FeeProposal {
     }
 }
 
-fn by_strategy() -> Origin {
+pub(super) fn by_strategy() -> Origin {
     Origin::Strategy(StrategyName::dynamic())
 }
 
@@ -81,7 +81,7 @@ fn set_to(verdict: &Verdict) -> Option<u32> {
     verdict.result.as_ref().ok().map(|approved| approved.get().fee.0)
 }
 
-fn refusal(verdict: &Verdict) -> Option<&'static str> {
+pub(super) fn refusal(verdict: &Verdict) -> Option<&'static str> {
     verdict.result.as_ref().err().map(Refusal::code)
 }
 
@@ -312,7 +312,7 @@ proptest! {
         let mut channel = channel(fee);
         channel.htlcs.outgoing = slots_used;
         let snapshot = NodeSnapshot { feerate_perkb: feerate, ..snapshot() };
-        let history = History { updates_today: updates, fee_from_congestion: from_congestion, last_change: None };
+        let history = History { updates_today: updates, fee_from_congestion: from_congestion, ..History::default() };
         let case = Case { config: &config, policy: &policy, snapshot: &snapshot, channel: &channel, history, stands_in: false };
         let bounds = bounds(&policy, &config, feerate, false);
         prop_assert!(bounds.min <= bounds.max && bounds.chain_floor <= bounds.max);

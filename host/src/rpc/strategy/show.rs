@@ -204,6 +204,10 @@ fn trial(known: &Known) -> Value {
             "channel_id": one.channel_id.to_string(),
             "in_force": one.in_force,
             "on_trial": one.on_trial,
+            "in_force_base_fee_msat": one.in_force_terms.base_fee.map(|base| base.0),
+            "on_trial_base_fee_msat": one.on_trial_terms.base_fee.map(|base| base.0),
+            "in_force_htlc_max_msat": one.in_force_terms.htlc_max.map(|most| most.0),
+            "on_trial_htlc_max_msat": one.on_trial_terms.htlc_max.map(|most| most.0),
             "reason": one.reason,
             "verdict": one.verdict,
         })

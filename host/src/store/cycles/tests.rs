@@ -19,6 +19,7 @@ pub(in crate::store) fn empty_cycle() -> CycleRecord {
         states: vec![],
         node_states: vec![],
         in_force: vec![],
+        terms: vec![],
     }
 }
 
@@ -38,7 +39,9 @@ pub(in crate::store) fn decision(n: u8, old: u32, new: u32, outcome: Option<Outc
         limits: vec![],
         refusal: None,
         approved: Some(Ppm(new)),
-        base: Msat(0),
+        old_terms: Terms { base_fee: Some(Msat(1)), htlc_max: Some(Msat(1_900_000_000)) },
+        proposed_terms: Terms { base_fee: None, htlc_max: Some(Msat(7)) },
+        approved_terms: Terms { base_fee: Some(Msat(0)), htlc_max: Some(Msat(20_000_000)) },
         from_congestion: false,
         outcome,
     }

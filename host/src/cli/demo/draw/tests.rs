@@ -87,7 +87,7 @@ fn event(hours: f64, kind: EventKind, text: &str) -> Event {
 fn everything_fits_in_a_terminal_of_100_by_24() {
     let long = "x".repeat(300);
     let mut wide = decision(priced(&long, 2.0));
-    wide.limits.push(Limit { limit: long.clone(), ppm: u32::MAX });
+    wide.limits.push(Limit { limit: long.clone(), ppm: Some(u32::MAX) });
     let mut row = row(&long, Some(wide));
     (row.name.alias, row.fee_ppm) = (long.clone(), 100_000);
     let mut scene = scene(vec![row; 13], vec![event(27.0, EventKind::Refused, &long); 30]);

@@ -1,6 +1,6 @@
 //! The words on one decision.
 
-use crate::cli::demo::watch::{Decision, Row};
+use crate::cli::demo::watch::{Decision, Limit, Row};
 use serde_json::Value;
 
 /// Why a channel has the fee it has.
@@ -42,7 +42,8 @@ fn reasons(decision: &Decision) -> String {
     };
     match decision.limits.last() {
         None => words,
-        Some(limit) => format!("{words} [{} {}]", limit.limit, limit.ppm),
+        Some(Limit { limit, ppm: Some(ppm) }) => format!("{words} [{limit} {ppm}]"),
+        Some(Limit { limit, ppm: None }) => format!("{words} [{limit}]"),
     }
 }
 

@@ -193,6 +193,7 @@ impl<'a> World<'a> {
             updates_today: self.books[index].updates_today(self.now),
             fee_from_congestion: self.books[index].from_congestion,
             last_change: self.books[index].changes.last().copied(),
+            ..History::default()
         };
         let verdict = check(
             proposal,
@@ -206,6 +207,8 @@ impl<'a> World<'a> {
             if set.fee != channel.fee_ppm {
                 book.change(self.now, set.fee, set.from_congestion);
                 self.outcome.channels[row].rates.push((self.now.0 - START_S, set.fee.0));
+            } else {
+                book.changes.push(self.now);
             }
             let (fee, base, most) = (set.fee, set.base_fee, set.htlc_max);
             self.set_fee(index, fee, Some((base, most)), self.now.0 as f64);

@@ -163,6 +163,7 @@ impl Player<'_> {
                     updates_today: updates_today(&own.changes, input.now),
                     fee_from_congestion: own.from_congestion,
                     last_change: own.changes.last().copied(),
+                    ..Recent::default()
                 },
                 stands_in: true,
             },
