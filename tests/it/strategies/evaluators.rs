@@ -12,8 +12,10 @@ async fn strategy(stage: &Stage, words: &[&str]) -> Value {
 
 /// Has all channels looked at, and waits until that is over.
 async fn evaluate(stage: &Stage) {
+    let runs = |status: &Value| status["jobs"]["rebalance"]["runs"].as_u64().unwrap();
+    let before = runs(&stage.status().await);
     stage.success("revenue-rebalance", json!({})).await;
-    stage.until_status(|status| is_at_rest(status, "rebalance")).await;
+    stage.until_status(|status| runs(status) > before && is_at_rest(status, "rebalance")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,6 +63,10 @@ async fn a_file_that_fails_in_one_world_rests_there_however_well_it_does_in_the_
         cycle(&stage).await;
         evaluate(&stage).await;
     }
+    let debug = stage.success("revenue-rebalance-debug", json!({})).await;
+    let calls = debug["evaluators"].as_array().unwrap();
+    let does_well = |call: &Value| call["evaluator"] == "guest" && call["fault"].is_null();
+    assert!(calls.iter().any(does_well), "{debug}");
     let faults = found(&stage.status().await);
     let [faults] = faults.as_slice() else { panic!("{faults:?}") };
     assert_eq!((&faults["decides"], &faults["quarantined"]), (&json!("fee"), &json!(true)), "{faults}");
