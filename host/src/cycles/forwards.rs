@@ -12,7 +12,7 @@ use crate::node::ForwardRow;
 use crate::node::forwards::ForwardPage;
 use crate::store::Connection;
 use crate::store::forwards::{IngestStats, Kept};
-use crate::store::{forwards, lists};
+use crate::store::{forwards, funds, lists};
 use anyhow::{Context, Result};
 
 /// What one reading brought.
@@ -69,6 +69,7 @@ impl Services {
         let _turn = self.forwards_turn.lock().await;
         let mut total = Ingested::default();
         let is_awaited = self.must_read_anew(List::Forwards).await?;
+        self.know_channels().await?;
         self.start_at_the_end_of_changes().await?;
         for index in ListIndex::BOTH {
             if !self.ingest_pages(index, &mut total).await? {
@@ -82,6 +83,15 @@ impl Services {
             self.note_read_anew(List::Forwards).await?;
         }
         Ok(total)
+    }
+
+    /// A failure counts for the channel that it asks for only where that is known: before the first look at the
+    /// node there is one at its channels.
+    async fn know_channels(&self) -> Result<()> {
+        if !self.store.read(|conn| Ok(funds::is_known(conn)?)).await? {
+            self.observe_channels().await?;
+        }
+        Ok(())
     }
 
     /// Before the first reading: what had changed by then is read with the rows themselves, and the list

@@ -9,6 +9,7 @@ mod attribution;
 mod delta;
 mod rolled;
 mod rows;
+mod strays;
 mod sums;
 
 use super::sql::{Unsigned, int};
@@ -22,6 +23,9 @@ pub(super) use rolled::{ROLLED_UNTIL, lower_rolled_index};
 use rows::{COLUMNS, Put, Rows, read};
 use rusqlite::{Connection, Result, Transaction, params};
 use std::cmp::Reverse;
+pub(super) use strays::NO_CHANNEL;
+use strays::Strays;
+pub use strays::claim_strays;
 pub(super) use sums::HOURS_SINCE;
 use sums::Sums;
 
@@ -52,7 +56,8 @@ const BY_RANK: [ForwardStatus; 4] =
 /// Takes in forwards as the node announces them, or as it lists all of them at once, and keeps each
 /// row. Sums per hour, per day, over all time and per fee interval follow in the same transaction; an
 /// interval counts only forwards whose outgoing channel has a known name. A forward whose row was
-/// forgotten is counted already and left out.
+/// forgotten is counted already and left out. One that failed here and asks for a channel that is not known
+/// counts under a stand-in until [`claim_strays`] finds whose it is.
 pub fn ingest(tx: &Transaction<'_>, told: &[Forward]) -> Result<IngestStats> {
     take_in(tx, told, None, Kept::default())
 }
@@ -68,7 +73,10 @@ fn take_in(tx: &Transaction<'_>, told: &[Forward], index: Option<u64>, kept: Kep
     let mut rows = Rows::new(tx, kept.rows)?;
     let mut stats = IngestStats::default();
     let (mut counted, mut replaced) = (Vec::new(), Vec::new());
-    for forward in best_by_key(told) {
+    let mut told = best_by_key(told);
+    let strays = Strays::among(tx, &told)?;
+    strays.stand_in(&mut told);
+    for forward in told {
         match rows.put(forward)? {
             Put::Nothing => continue,
             Put::New => stats.new += 1,
@@ -80,6 +88,7 @@ fn take_in(tx: &Transaction<'_>, told: &[Forward], index: Option<u64>, kept: Kep
         counted.push(forward);
     }
     rows.finish(tx, index)?;
+    strays.note(tx)?;
     let mut sums = Sums::new(tx, kept.hours, counted.len() + replaced.len())?;
     let mut attribution = Attribution::new(tx)?;
     for forward in &replaced {

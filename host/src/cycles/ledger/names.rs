@@ -1,7 +1,7 @@
 //! Names that channels bore while nobody looked.
 
 use crate::cycles::Services;
-use crate::store::{accounts, cursors};
+use crate::store::{accounts, cursors, forwards};
 use anyhow::{Context, Result};
 
 /// When listtransactions was last read.
@@ -24,7 +24,9 @@ impl Services {
         self.store
             .write(move |tx| {
                 cursors::set(tx, TRANSACTIONS_READ, now.0)?;
-                Ok(accounts::learn_names(tx, &places, now)?)
+                let learned = accounts::learn_names(tx, &places, now)?;
+                forwards::claim_strays(tx)?;
+                Ok(learned)
             })
             .await
     }

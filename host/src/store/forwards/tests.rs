@@ -1,4 +1,5 @@
 mod rolled;
+mod strays;
 mod windows;
 
 use super::*;

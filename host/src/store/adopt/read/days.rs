@@ -7,7 +7,7 @@
 use crate::model::{Scid, UnixTime};
 use crate::store::adopt::found::{DayKey, Found, Part};
 use crate::store::adopt::table::{columns, each_row, read_scid};
-use crate::store::forwards::Delta;
+use crate::store::forwards::{Delta, NO_CHANNEL};
 use crate::store::sql::int;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result, Row};
@@ -15,8 +15,6 @@ use std::collections::{BTreeMap, HashMap};
 
 /// No forward moves more than this, msat (1000 bitcoin): what says otherwise is no forward.
 const MOST_MSAT: i64 = 100_000_000_000_000;
-/// The name for what the file does not tell by channel.
-const NO_CHANNEL: Scid = Scid { block: 0, transaction: 0, output: 0 };
 
 type Days = BTreeMap<DayKey, Delta>;
 
