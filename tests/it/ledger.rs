@@ -4,5 +4,6 @@ mod anew;
 mod busy;
 mod faults;
 mod lives;
+mod long_lists;
 mod names;
 mod recordings;

@@ -13,17 +13,23 @@ pub enum Group {
     Write,
     Forwards,
     Payments,
+    /// listhtlcs, which may be long.
+    Htlcs,
+    /// listtransactions, which may be long.
+    Transactions,
     Bookkeeper,
     Sling,
     Clboss,
 }
 
 impl Group {
-    const ALL: [Group; 7] = [
+    const ALL: [Group; 9] = [
         Self::Read,
         Self::Write,
         Self::Forwards,
         Self::Payments,
+        Self::Htlcs,
+        Self::Transactions,
         Self::Bookkeeper,
         Self::Sling,
         Self::Clboss,
@@ -36,6 +42,8 @@ impl Group {
             Group::Write => "write",
             Group::Forwards => "forwards",
             Group::Payments => "payments",
+            Group::Htlcs => "htlcs",
+            Group::Transactions => "transactions",
             Group::Bookkeeper => "bookkeeper",
             Group::Sling => "sling",
             Group::Clboss => "clboss",

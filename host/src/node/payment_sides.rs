@@ -93,7 +93,7 @@ impl Node {
 
     /// All HTLCs that the node still lists: a long list, in one call.
     pub async fn htlc_sides(&self) -> Result<Vec<HtlcSide>, CallError> {
-        self.call_streamed(Rows::of("htlcs", htlc_side), Group::Payments, "listhtlcs", json!({})).await
+        self.call_streamed(Rows::of("htlcs", htlc_side), Group::Htlcs, "listhtlcs", json!({})).await
     }
 }
 

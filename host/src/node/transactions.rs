@@ -22,7 +22,7 @@ impl Node {
     /// whose answer may be long. Empty when lightningd does not tell.
     pub async fn places(&self) -> Result<HashMap<Txid, Place>, CallError> {
         let rows = Rows::of("transactions", place);
-        match self.call_streamed(rows, Group::Read, "listtransactions", json!({})).await {
+        match self.call_streamed(rows, Group::Transactions, "listtransactions", json!({})).await {
             Err(error) if error.is_unknown_method() => Ok(HashMap::new()),
             places => Ok(places?.into_iter().collect()),
         }

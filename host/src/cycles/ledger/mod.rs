@@ -22,11 +22,16 @@ use serde_json::Value;
 const LONG_LISTS_EVERY_S: u64 = 3_600;
 
 impl Services {
-    /// Whether such a list is to be read again; `last_read` names the number that notes when it last was.
-    async fn is_due(&self, last_read: &'static str) -> Result<bool> {
+    /// Whether such a list is to be read now, which is noted before it is: one that takes too long is not
+    /// asked for more often. `last_read` names the number that notes when.
+    async fn take_turn(&self, last_read: &'static str) -> Result<bool> {
         let now = self.now().0;
         let last = self.store.read(move |conn| Ok(cursors::get(conn, last_read)?)).await?;
-        Ok(last.is_none_or(|last| last > now || now - last >= LONG_LISTS_EVERY_S))
+        let is_due = last.is_none_or(|last| last > now || now - last >= LONG_LISTS_EVERY_S);
+        if is_due {
+            self.store.write(move |tx| Ok(cursors::set(tx, last_read, now)?)).await?;
+        }
+        Ok(is_due)
     }
 
     /// Looks at the node: channels, closures, payments to ourselves, what is owned.
@@ -51,15 +56,22 @@ impl Services {
     /// Asks bookkeeper for what only it knows, and takes the day's snapshot when all that was due is read.
     pub async fn accounts_round(&self) -> Result<String> {
         let read = self.read_accounts().await?;
-        self.find_channels().await?;
-        let mut named = 0;
+        // What fails here keeps nothing else from being done.
+        let snapshot = if read.are_all { self.take_snapshot().await } else { Ok(()) };
+        let mut words = vec![format!("{} accounts read", read.accounts)];
         if read.are_all {
-            named = self.learn_names().await?;
-            self.take_snapshot().await?;
+            words.push(match self.learn_names().await? {
+                Ok(learned) => format!("{learned} old names learned"),
+                Err(error) => format!("no old names learned, for listtransactions failed: {error}"),
+            });
         } else {
             self.jobs.wake(JobName::Accounts);
         }
-        Ok(format!("{} accounts read, {named} old names learned", read.accounts))
+        if let Err(error) = self.find_channels().await? {
+            words.push(format!("no channels of payments looked for, for listhtlcs failed: {error}"));
+        }
+        snapshot?;
+        Ok(words.join(", "))
     }
 
     /// Takes the day's snapshot once the forwards until now are in.

@@ -4,7 +4,7 @@ use crate::cycles::Services;
 use crate::model::ledger::{PaymentSide, Rebalance};
 use crate::model::list::{List, ListIndex};
 use crate::node::CallError;
-use crate::store::{cursors, lists, rebalances};
+use crate::store::{lists, rebalances};
 use anyhow::{Context, Result};
 
 /// Most payments whose channels bookkeeper is asked for in one round.
@@ -61,16 +61,20 @@ impl Services {
     }
 
     /// Finds channels of payments that no announced movement told: bookkeeper is asked, payment by
-    /// payment, or where it cannot tell, the node's HTLCs are read.
-    pub(super) async fn find_channels(&self) -> Result<()> {
+    /// payment, or where it cannot tell, the node's HTLCs are read. The outer error is ours, the inner one
+    /// the node's.
+    pub(super) async fn find_channels(&self) -> Result<Result<(), CallError>> {
         let now = self.now();
         let due = self.store.read(move |conn| Ok(rebalances::unpaired(conn, now, ASKED_PER_ROUND)?)).await?;
         if due.is_empty() {
-            return Ok(());
+            return Ok(Ok(()));
         }
-        let sides = match self.ask_bookkeeper(&due).await {
-            Ok(Some(sides)) => sides,
-            Ok(None) | Err(_) => self.read_htlcs().await?,
+        let (sides, found) = match self.ask_bookkeeper(&due).await {
+            Ok(Some(sides)) => (sides, Ok(())),
+            Ok(None) | Err(_) => match self.read_htlcs().await? {
+                Ok(sides) => (sides, Ok(())),
+                Err(error) => (Vec::new(), Err(error)),
+            },
         };
         self.store
             .write(move |tx| {
@@ -78,7 +82,8 @@ impl Services {
                 rebalances::match_sides(tx, now)?;
                 Ok(rebalances::tried(tx, &due, now)?)
             })
-            .await
+            .await?;
+        Ok(found)
     }
 
     async fn ask_bookkeeper(&self, hashes: &[[u8; 32]]) -> Result<Option<Vec<PaymentSide>>, CallError> {
@@ -90,21 +95,17 @@ impl Services {
         Ok(Some(sides))
     }
 
-    /// Ends of all payments whose HTLCs the node still lists, once in a while.
-    async fn read_htlcs(&self) -> Result<Vec<PaymentSide>> {
-        if !self.is_due(HTLCS_READ).await? {
-            return Ok(Vec::new());
+    /// Ends of all payments whose HTLCs the node still lists, once in a while. The outer error is ours, the
+    /// inner one the node's.
+    async fn read_htlcs(&self) -> Result<Result<Vec<PaymentSide>, CallError>> {
+        if !self.take_turn(HTLCS_READ).await? {
+            return Ok(Ok(Vec::new()));
         }
-        let now = self.now();
         let htlcs = match self.node.htlc_sides().await {
-            Err(error) if error.is_unknown_method() => return Ok(Vec::new()),
-            htlcs => htlcs.context("listhtlcs")?,
+            Ok(htlcs) => htlcs,
+            Err(error) if error.is_unknown_method() => Vec::new(),
+            Err(error) => return Ok(Err(error)),
         };
-        self.store
-            .write(move |tx| {
-                cursors::set(tx, HTLCS_READ, now.0)?;
-                Ok(rebalances::sides_of_htlcs(tx, &htlcs)?)
-            })
-            .await
+        self.store.read(move |conn| Ok(Ok(rebalances::sides_of_htlcs(conn, &htlcs)?))).await
     }
 }
