@@ -83,7 +83,8 @@ impl Node {
         }
         let params = json!({ "payment_id": Digest(*hash).to_string() });
         match self.call::<Events>(Group::Bookkeeper, "bkpr-listaccountevents", params).await {
-            Err(error) if error.is_unknown_method() || error.is_bad_parameters() => {
+            // Where bookkeeper is away it may come back.
+            Err(error) if error.is_bad_parameters() => {
                 lock(&self.shared.abilities).events_by_payment = Some(false);
                 Ok(None)
             }
