@@ -88,26 +88,28 @@ pub fn unpaired(conn: &Connection, now: UnixTime, limit: usize) -> Result<Vec<[u
     .collect()
 }
 
+/// Payments with ends that are stored and parts whose channels are not known. It goes from the ends, which are
+/// few, to the payments.
+const UNMATCHED: &str = "SELECT DISTINCT s.payment_hash FROM payment_sides s CROSS JOIN rebalances r
+         ON r.payment_hash = s.payment_hash
+     WHERE r.out_channel IS NULL OR r.in_channel IS NULL";
+
+/// Ends that are too old, or whose payments have all their channels.
+const SERVED: &str = "DELETE FROM payment_sides WHERE seen_s < ?1
+     OR (EXISTS (SELECT 1 FROM rebalances r WHERE r.payment_hash = payment_sides.payment_hash)
+         AND NOT EXISTS (SELECT 1 FROM rebalances r WHERE r.payment_hash = payment_sides.payment_hash
+             AND (r.out_channel IS NULL OR r.in_channel IS NULL)))";
+
 /// Finds the channels of payments from the ends that are stored. Ends that served, or that no payment
 /// came for, go. Returns how many parts found both.
 pub fn match_sides(tx: &Transaction<'_>, now: UnixTime) -> Result<usize> {
-    let hashes: Vec<[u8; 32]> = tx
-        .prepare_cached(
-            "SELECT DISTINCT r.payment_hash FROM rebalances r JOIN payment_sides s ON s.payment_hash = r.payment_hash
-             WHERE r.out_channel IS NULL OR r.in_channel IS NULL",
-        )?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_>>()?;
+    let hashes: Vec<[u8; 32]> =
+        tx.prepare_cached(UNMATCHED)?.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
     let mut found = 0;
     for hash in hashes {
         found += match_one(tx, &hash)?;
     }
-    tx.prepare_cached(
-        "DELETE FROM payment_sides WHERE seen_s < ?1 OR payment_hash IN
-             (SELECT payment_hash FROM rebalances GROUP BY payment_hash
-              HAVING count(*) FILTER (WHERE out_channel IS NULL OR in_channel IS NULL) = 0)",
-    )?
-    .execute([now.minus(KEEP_SIDES_S)])?;
+    tx.prepare_cached(SERVED)?.execute([now.minus(KEEP_SIDES_S)])?;
     Ok(found)
 }
 
@@ -168,4 +170,63 @@ fn read_side(row: &Row<'_>) -> Result<PaymentSide> {
         partid: row.get::<_, Unsigned>("partid")?.0,
         amount: row.get("amount_msat")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ChannelId, Msat};
+    use crate::store::testing::memory;
+
+    const NOW: UnixTime = UnixTime(1_800_000_000);
+
+    #[test]
+    fn matching_reads_no_payment_but_those_with_ends() {
+        let conn = memory();
+        for (sql, params) in [(UNMATCHED, params![]), (SERVED, params![NOW])] {
+            let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("a plan");
+            let steps = explain.query_map(params, |row| row.get(3)).expect("steps");
+            let steps: Vec<String> = steps.collect::<Result<_>>().expect("texts");
+            assert!(!steps.iter().any(|step| step.starts_with("SCAN r")), "{steps:?}");
+        }
+    }
+
+    fn part(hash: u8, partid: u64, amount: u64) -> Rebalance {
+        Rebalance {
+            payment_hash: [hash; 32],
+            groupid: 1,
+            partid,
+            amount: Msat(amount),
+            fee: Msat(10),
+            completed_at: NOW,
+            out_channel: None,
+            in_channel: None,
+            job_id: None,
+        }
+    }
+
+    fn side(hash: u8, way: Way, channel: u8, partid: u64, amount: u64) -> PaymentSide {
+        let (payment_hash, channel_id) = ([hash; 32], ChannelId([channel; 32]));
+        PaymentSide { payment_hash, channel_id, way, groupid: 0, partid, amount: Msat(amount) }
+    }
+
+    fn sides_left(conn: &Connection) -> i64 {
+        conn.query_row("SELECT count(*) FROM payment_sides", [], |row| row.get(0)).expect("a number")
+    }
+
+    #[test]
+    fn ends_stay_until_they_served_or_are_too_old() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        put(&tx, &[part(1, 0, 100), part(2, 0, 100)]).expect("stored");
+        let (out, into) = (side(1, Way::Out, 1, 0, 110), side(1, Way::In, 2, 0, 100));
+        put_sides(&tx, &[out, into, side(2, Way::In, 2, 0, 100), side(3, Way::In, 2, 0, 100)], NOW)
+            .expect("stored");
+        assert_eq!(
+            (match_sides(&tx, NOW), sides_left(&tx)),
+            (Ok(1), 2),
+            "half a payment, and no payment yet"
+        );
+        assert_eq!((match_sides(&tx, NOW.plus(KEEP_SIDES_S + 1)), sides_left(&tx)), (Ok(0), 0));
+    }
 }
