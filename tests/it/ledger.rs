@@ -6,4 +6,5 @@ mod faults;
 mod lives;
 mod long_lists;
 mod names;
+mod payments;
 mod recordings;

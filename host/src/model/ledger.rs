@@ -176,7 +176,7 @@ words! {
 }
 
 /// One end of a payment, on the channel where it moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PaymentSide {
     pub payment_hash: [u8; 32],
     pub channel_id: ChannelId,

@@ -6,6 +6,7 @@ use crate::econ::pairs;
 use crate::model::UnixTime;
 use crate::model::ledger::{HtlcSide, PaymentSide, Rebalance, Way};
 use rusqlite::{Connection, Result, Row, Transaction, params};
+use std::collections::HashMap;
 
 /// Seconds after which channels that were looked for in vain are looked for again; doubled each time.
 const TRY_AGAIN_S: i64 = 600;
@@ -36,13 +37,16 @@ pub fn put(tx: &Transaction<'_>, rebalances: &[Rebalance]) -> Result<usize> {
     Ok(new)
 }
 
-/// Keeps ends of payments until the payments themselves are seen complete.
+/// Keeps ends of payments until the payments themselves are seen complete. Ends that are alike are those of
+/// several parts where they are told together, and one told twice else.
 pub fn put_sides(tx: &Transaction<'_>, sides: &[PaymentSide], now: UnixTime) -> Result<()> {
     let mut put = tx.prepare_cached(
-        "INSERT OR IGNORE INTO payment_sides (payment_hash, channel_id, side, groupid, partid, amount_msat, seen_s)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR IGNORE INTO payment_sides (payment_hash, channel_id, side, groupid, partid, amount_msat, seen_s, number)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
+    let mut alike: HashMap<&PaymentSide, u32> = HashMap::new();
     for side in sides {
+        let number = alike.entry(side).or_default();
         put.execute(params![
             side.payment_hash,
             side.channel_id,
@@ -50,8 +54,10 @@ pub fn put_sides(tx: &Transaction<'_>, sides: &[PaymentSide], now: UnixTime) -> 
             int(side.groupid)?,
             int(side.partid)?,
             side.amount,
-            now
+            now,
+            *number
         ])?;
+        *number += 1;
     }
     Ok(())
 }
@@ -208,6 +214,40 @@ mod tests {
     fn side(hash: u8, way: Way, channel: u8, partid: u64, amount: u64) -> PaymentSide {
         let (payment_hash, channel_id) = ([hash; 32], ChannelId([channel; 32]));
         PaymentSide { payment_hash, channel_id, way, groupid: 0, partid, amount: Msat(amount) }
+    }
+
+    #[test]
+    fn parts_that_come_in_by_one_channel_are_told_apart() {
+        for (what, parts, sides, expected) in [
+            (
+                "two amounts by one channel, and nothing by another",
+                vec![(1, 100), (2, 60)],
+                vec![(3, 100), (3, 60)],
+                vec![3, 3],
+            ),
+            (
+                "equal amounts, of which two by one channel",
+                vec![(1, 50), (2, 50), (3, 50)],
+                vec![(3, 50), (4, 50), (3, 50)],
+                vec![3, 3, 4],
+            ),
+        ] {
+            let mut conn = memory();
+            let tx = conn.transaction().expect("a transaction");
+            let parts: Vec<Rebalance> = parts.into_iter().map(|(id, amount)| part(1, id, amount)).collect();
+            put(&tx, &parts).expect("stored");
+            let out = parts.iter().map(|one| side(1, Way::Out, 1, one.partid, one.amount.0 + 10));
+            let into = sides.into_iter().map(|(channel, amount)| side(1, Way::In, channel, 0, amount));
+            let sides: Vec<PaymentSide> = out.chain(into).collect();
+            // Also told twice.
+            put_sides(&tx, &sides, NOW).expect("stored");
+            put_sides(&tx, &sides, NOW).expect("stored");
+            assert_eq!(match_sides(&tx, NOW), Ok(parts.len()), "{what}");
+            let by: Vec<Option<ChannelId>> =
+                of_hash(&tx, &[1; 32]).expect("parts").iter().map(|part| part.in_channel).collect();
+            let expected: Vec<_> = expected.into_iter().map(|n| Some(ChannelId([n; 32]))).collect();
+            assert_eq!(by, expected, "{what}");
+        }
     }
 
     fn sides_left(conn: &Connection) -> i64 {

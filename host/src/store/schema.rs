@@ -26,6 +26,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/18_congestion.sql")),
     M::up(include_str!("migrations/19_terms.sql")),
     M::up(include_str!("migrations/20_strays.sql")),
+    M::up(include_str!("migrations/21_ends.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.
