@@ -17,8 +17,12 @@ pub struct Unsettled {
     pub funding: Option<Txid>,
 }
 
-/// Seconds after which an account that may still change is read again.
+/// Seconds after which an account that may still change is read again; doubled each time that it told nothing
+/// new.
 const READ_AGAIN_S: u64 = 600;
+
+/// The most doublings: about a week.
+const MOST_DOUBLINGS: u32 = 10;
 
 /// Fees may follow their transaction: an account is not done before it stood still this long, s.
 const STANDS_STILL_S: u64 = 600;
@@ -28,7 +32,7 @@ const STANDS_STILL_S: u64 = 600;
 pub fn unsettled(conn: &Connection, resolved: &HashSet<ChannelId>, now: UnixTime) -> Result<Vec<Unsettled>> {
     let mut select = conn.prepare_cached(
         "SELECT l.channel_id, l.closed_at_s IS NOT NULL, l.books_read_s, l.funding_txid,
-             l.books = 'open'
+             l.books = 'open' AND l.books_tries = 0, l.books_tries
          FROM channel_lives l
          WHERE l.books IN ('unread', 'closing') OR (l.books = 'open' AND l.closed_at_s IS NOT NULL)
          ORDER BY l.books_read_s, l.channel_id",
@@ -39,9 +43,10 @@ pub fn unsettled(conn: &Connection, resolved: &HashSet<ChannelId>, now: UnixTime
         let read: Option<UnixTime> = row.get(2)?;
         let one = Unsettled { channel_id: row.get(0)?, is_closed: row.get(1)?, funding: row.get(3)? };
         let is_news: bool = row.get(4)?;
+        let pause = READ_AGAIN_S << row.get::<_, u32>(5)?.min(MOST_DOUBLINGS);
         let can_end = one.is_closed && resolved.contains(&one.channel_id);
         // A clock that was set back must not keep an account waiting.
-        let is_due = read.is_none_or(|read| now.since(read) >= READ_AGAIN_S || read > now);
+        let is_due = read.is_none_or(|read| now.since(read) >= pause || read > now);
         if is_news || can_end || is_due {
             found.push(one);
         }
@@ -83,13 +88,16 @@ pub fn apply(
     if channel.is_closed || books.closing.is_some() {
         lives::close(tx, id, books.closing.map(|(_, at)| at))?;
     }
-    mark(tx, channel, state_after(channel, books, is_resolved, now), now)
+    let stands_still = now.since(books.latest) >= STANDS_STILL_S;
+    mark(tx, channel, state_after(channel, books, is_resolved, stands_still), stands_still, now)
 }
 
-/// Remembers that bookkeeper does not know the account, so that others come first next time.
+/// Remembers that bookkeeper does not know the account, so that others come first next time, and later each
+/// time.
 pub fn unknown(tx: &Transaction<'_>, channel: &Unsettled, now: UnixTime) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE channel_lives SET books_funding_txid = ?2, books_read_s = ?3 WHERE channel_id = ?1",
+        "UPDATE channel_lives SET books_funding_txid = ?2, books_read_s = ?3, books_tries = books_tries + 1
+         WHERE channel_id = ?1",
     )?
     .execute(params![channel.channel_id, channel.funding, now])?;
     Ok(())
@@ -98,26 +106,40 @@ pub fn unknown(tx: &Transaction<'_>, channel: &Unsettled, now: UnixTime) -> Resu
 /// Has an account read soon, for something moved on it.
 pub fn touch(tx: &Transaction<'_>, channel_id: &ChannelId) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE channel_lives SET books_read_s = NULL WHERE channel_id = ?1 AND books IN ('unread', 'closing')",
+        "UPDATE channel_lives SET books_read_s = NULL, books_tries = 0
+         WHERE channel_id = ?1 AND (books IN ('unread', 'closing') OR (books = 'open' AND closed_at_s IS NOT NULL))",
     )?
     .execute([channel_id])?;
     Ok(())
 }
 
-fn state_after(channel: &Unsettled, books: &AccountBooks, is_resolved: bool, now: UnixTime) -> &'static str {
+fn state_after(
+    channel: &Unsettled,
+    books: &AccountBooks,
+    is_resolved: bool,
+    stands_still: bool,
+) -> &'static str {
     if channel.is_closed || books.closing.is_some() {
         return if is_resolved { "settled" } else { "closing" };
     }
     let shows_funding = books.fundings.iter().any(|record| Some(record.outpoint.txid) == channel.funding);
-    let stands_still = now.since(books.latest) >= STANDS_STILL_S;
     if shows_funding && stands_still { "open" } else { "unread" }
 }
 
-fn mark(tx: &Transaction<'_>, channel: &Unsettled, state: &str, now: UnixTime) -> Result<()> {
+/// Another state is news, and so is anything that happened of late.
+fn mark(
+    tx: &Transaction<'_>,
+    channel: &Unsettled,
+    state: &str,
+    stands_still: bool,
+    now: UnixTime,
+) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE channel_lives SET books = ?2, books_funding_txid = ?3, books_read_s = ?4 WHERE channel_id = ?1",
+        "UPDATE channel_lives SET books = ?2, books_funding_txid = ?3, books_read_s = ?4,
+             books_tries = iif(books = ?2 AND ?5, books_tries + 1, 0)
+         WHERE channel_id = ?1",
     )?
-    .execute(params![channel.channel_id, state, channel.funding, now])?;
+    .execute(params![channel.channel_id, state, channel.funding, now, stands_still])?;
     Ok(())
 }
 
@@ -217,6 +239,74 @@ mod tests {
 
     fn txid(n: u8) -> Txid {
         Txid([n; 32])
+    }
+
+    const NOW: UnixTime = UnixTime(1_800_000_000);
+
+    /// Times in seconds, from the first try on, at which the only account is due in the next eight days of
+    /// looks every ten minutes, when each reading tells what `read` books.
+    fn tries(conn: &mut Connection, read: impl Fn(&Transaction<'_>, &Unsettled, UnixTime)) -> Vec<u64> {
+        let due_at = |after: u64| {
+            let tx = conn.transaction().expect("a transaction");
+            let now = NOW.plus(after);
+            let due = unsettled(&tx, &HashSet::new(), now).expect("accounts");
+            due.iter().for_each(|one| read(&tx, one, now));
+            tx.commit().expect("committed");
+            (!due.is_empty()).then_some(after)
+        };
+        (0..8 * 144).map(|look| look * READ_AGAIN_S).filter_map(due_at).collect()
+    }
+
+    /// One channel whose books were in this state when it closed.
+    fn closed(books: &str) -> Connection {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        names::observe(&tx, &[channel(1)], UnixTime(1)).expect("stored");
+        tx.execute(
+            "INSERT INTO channel_lives (channel_id, books, closed_at_s) VALUES (?1, ?2, 5)",
+            params![channel_id(1), books],
+        )
+        .expect("a row");
+        tx.commit().expect("committed");
+        conn
+    }
+
+    #[test]
+    fn an_account_that_tells_nothing_new_is_read_less_and_less_often() {
+        let told_nothing = |tx: &Transaction<'_>, one: &Unsettled, now| {
+            apply(tx, one, &AccountBooks::default(), false, now).expect("booked");
+        };
+        let nobody_knows = |tx: &Transaction<'_>, one: &Unsettled, now| {
+            unknown(tx, one, now).expect("noted");
+        };
+        let doubled: Vec<u64> =
+            [0, 2, 6, 14, 30, 62, 126, 254, 510, 1_022].map(|n| n * READ_AGAIN_S).to_vec();
+        for books in ["unread", "open", "closing"] {
+            assert_eq!(tries(&mut closed(books), nobody_knows), doubled, "{books} and unknown");
+        }
+        assert_eq!(tries(&mut closed("closing"), told_nothing), doubled);
+        // Its first reading is news.
+        let after_news: Vec<u64> =
+            [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1_023].map(|n| n * READ_AGAIN_S).to_vec();
+        assert_eq!(tries(&mut closed("unread"), told_nothing), after_news);
+    }
+
+    #[test]
+    fn a_movement_or_the_end_of_its_close_has_an_account_read_at_once() {
+        for books in ["unread", "open", "closing"] {
+            let mut conn = closed(books);
+            let tx = conn.transaction().expect("a transaction");
+            let due = |resolved: &[ChannelId], after: u64| {
+                let resolved = resolved.iter().copied().collect();
+                unsettled(&tx, &resolved, NOW.plus(after)).expect("accounts")
+            };
+            for _ in 0..5 {
+                unknown(&tx, &due(&[channel_id(1)], 0)[0], NOW).expect("noted");
+            }
+            assert!(due(&[], 600).is_empty(), "{books}");
+            touch(&tx, &channel_id(1)).expect("noted");
+            assert_eq!(due(&[], 600).len(), 1, "{books}");
+        }
     }
 
     /// Channels 1 and 2, both spliced in one block, and forwards under two names of that block.

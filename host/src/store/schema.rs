@@ -27,6 +27,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/19_terms.sql")),
     M::up(include_str!("migrations/20_strays.sql")),
     M::up(include_str!("migrations/21_ends.sql")),
+    M::up(include_str!("migrations/22_books_tries.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.
