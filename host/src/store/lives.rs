@@ -14,12 +14,16 @@ pub fn observe_live(tx: &Transaction<'_>, channels: &[LiveChannel], now: UnixTim
     for live in channels {
         let channel_id = live.channel.channel_id;
         put_terms(tx, &channel_id, live.terms, live.closer, live.funding)?;
-        let is_first = match live.funding {
+        let state = live.channel.state.name();
+        // Until one is in the chain, another attempt may take its place.
+        let is_certain = closure::is_funded(state) || closure::is_closed(state);
+        let was_certain = has_funding(tx, &channel_id)?;
+        let is_opening = match live.funding.filter(|_| is_certain) {
             None => true,
             Some(funding) => put_funding(tx, &channel_id, funding, live.channel.total)?,
         };
-        if is_first {
-            put_funds(tx, live)?;
+        if is_opening {
+            put_funds(tx, live, was_certain)?;
         }
         for change in &live.path {
             note_state(tx, &channel_id, change)?;
@@ -27,9 +31,9 @@ pub fn observe_live(tx: &Transaction<'_>, channels: &[LiveChannel], now: UnixTim
         if let Some(normal) = live.path.iter().find(|change| change.new_state == "CHANNELD_NORMAL") {
             opened(tx, &channel_id, UnixTime(normal.at_ms / 1000))?;
         }
-        if closure::is_closed(live.channel.state.name()) {
+        if closure::is_closed(state) {
             close(tx, &channel_id, Some(now))?;
-        } else if closure::is_funded(live.channel.state.name()) {
+        } else if closure::is_funded(state) {
             compare_books(tx, live)?;
         }
     }
@@ -110,14 +114,22 @@ fn put_terms(
     Ok(())
 }
 
-/// What each side put in at the opening: a splice shows later sums under the same names.
-fn put_funds(tx: &Transaction<'_>, live: &LiveChannel) -> Result<()> {
+/// What each side put in at the opening: a splice shows later sums under the same names. `was_certain`: the
+/// opening was in the chain before; until then the latest attempt counts.
+fn put_funds(tx: &Transaction<'_>, live: &LiveChannel, was_certain: bool) -> Result<()> {
     tx.prepare_cached(
         "UPDATE channel_lives SET local_funds_msat = ?2, remote_funds_msat = ?3
-         WHERE channel_id = ?1 AND local_funds_msat IS NULL",
+         WHERE channel_id = ?1 AND (local_funds_msat IS NULL OR NOT ?4)
+             AND (local_funds_msat IS NOT ?2 OR remote_funds_msat IS NOT ?3)",
     )?
-    .execute(params![live.channel.channel_id, live.local_funds, live.remote_funds])?;
+    .execute(params![live.channel.channel_id, live.local_funds, live.remote_funds, was_certain])?;
     Ok(())
+}
+
+/// Whether a funding transaction of the channel is known that is in the chain.
+fn has_funding(conn: &Connection, channel_id: &ChannelId) -> Result<bool> {
+    conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM channel_fundings WHERE channel_id = ?1)")?
+        .query_row([channel_id], |row| row.get(0))
 }
 
 /// Notes a funding output, and says whether it is the only one known of its channel.
@@ -151,7 +163,7 @@ pub(super) fn opened(tx: &Transaction<'_>, channel_id: &ChannelId, at: UnixTime)
 /// the peer opened it alone, and paid for that.
 fn compare_books(tx: &Transaction<'_>, live: &LiveChannel) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE channel_lives SET books = 'unread', books_read_s = NULL
+        "UPDATE channel_lives SET books = 'unread', books_read_s = NULL, books_tries = 0
          WHERE channel_id = ?1 AND books_funding_txid IS NOT funding_txid
              AND (books = 'open' OR (books = 'unread' AND books_read_s IS NOT NULL))",
     )?
@@ -222,4 +234,46 @@ fn evidence(
         Ok((evidence, row.get(3)?))
     })
     .optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Channel, ChannelState, Txid};
+    use crate::store::books;
+    use crate::store::testing::{channel, channel_id, memory};
+
+    /// Channel number 1 in this state, funded by transaction number `txid` with so much from each side.
+    fn live(state: &str, txid: u8, msat: u64) -> LiveChannel {
+        LiveChannel {
+            channel: Channel { state: ChannelState::Other(state.to_owned()), ..channel(1) },
+            funding: Some(Outpoint { txid: Txid([txid; 32]), output: 0 }),
+            local_funds: Some(Msat(msat)),
+            remote_funds: Some(Msat(msat + 1)),
+            terms: Terms::default(),
+            path: Vec::new(),
+            closer: None,
+        }
+    }
+
+    #[test]
+    fn an_attempt_at_an_opening_that_another_replaced_is_no_funding() {
+        let waiting = "DUALOPEND_AWAITING_LOCKIN";
+        let last_seen_waiting = [live(waiting, 1, 10), live(waiting, 2, 20), live("CHANNELD_NORMAL", 2, 20)];
+        let not_seen_waiting =
+            [live(waiting, 1, 10), live("CHANNELD_NORMAL", 2, 20), live("CHANNELD_NORMAL", 2, 20)];
+        for looks in [last_seen_waiting, not_seen_waiting] {
+            let mut conn = memory();
+            let tx = conn.transaction().expect("a transaction");
+            let spliced = live("CHANNELD_NORMAL", 3, 30);
+            for (look, count) in looks.iter().chain([&spliced]).zip([0, 0, 0, 1]) {
+                observe_live(&tx, std::slice::from_ref(look), UnixTime(5)).expect("stored");
+                let found = books::splices(&tx, UnixTime(0)).expect("splices");
+                assert_eq!(found.count, count, "{look:?}");
+            }
+            let funds = "SELECT local_funds_msat, remote_funds_msat FROM channel_lives WHERE channel_id = ?1";
+            let funds = tx.query_row(funds, [channel_id(1)], |row| Ok((row.get(0)?, row.get(1)?)));
+            assert_eq!(funds, Ok((20, 21)), "those of the opening");
+        }
+    }
 }
