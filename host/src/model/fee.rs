@@ -53,16 +53,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether the strategy wanted what it may not have. What is merely not worth a change, or
+    /// Codes of what a strategy wanted although it may not have it. What is merely not worth a change, or
     /// cannot be done now, says nothing of the strategy.
-    pub const fn is_the_strategys(&self) -> bool {
-        matches!(
-            self,
-            Refusal::RateLimited { .. }
-                | Refusal::PolicyPassive
-                | Refusal::OutOfBounds { .. }
-                | Refusal::Absurd { .. }
-        )
+    pub const OUT_OF_PLACE: [&str; 4] = ["rate_limited", "policy_passive", "out_of_bounds", "absurd"];
+
+    /// Whether the strategy wanted what it may not have.
+    pub fn is_the_strategys(&self) -> bool {
+        Self::OUT_OF_PLACE.contains(&self.code())
     }
 
     /// The code for programs.

@@ -8,6 +8,7 @@ use super::flow::{self, FlowSums};
 use super::sql::Unsigned;
 use super::{tenures, trials};
 use crate::econ::canary::{Evidence, Group, Refusals, Stretch};
+use crate::model::fee::Refusal;
 use crate::model::module::{Canary, InstalledModule};
 use crate::model::{ChannelId, UnixTime};
 use anyhow::Result;
@@ -75,12 +76,13 @@ fn stretch(channels: &HashSet<ChannelId>, seconds: u64, begun: &Sums, ended: Opt
 /// Proposals since an instant, and how many of them were refused as out of place: those of a module,
 /// and those of the others that decide for the same strategy.
 fn words(conn: &Connection, since: UnixTime, module: &InstalledModule) -> Result<(Refusals, Refusals)> {
-    let mut select = conn.prepare_cached(
+    let mut select = conn.prepare_cached(&format!(
         "SELECT coalesce(d.digest = ?2, 0) AS own, count(d.proposed_ppm) AS proposals,
-             coalesce(sum(d.verdict IN ('rate_limited', 'policy_passive', 'out_of_bounds', 'absurd')), 0) AS refusals
+             coalesce(sum(d.verdict IN ('{}')), 0) AS refusals
          FROM fee_cycles c JOIN fee_decisions d ON d.cycle_id = c.id
          WHERE c.at_s >= ?1 AND d.strategy = ?3 AND c.trigger <> 'operator' GROUP BY own",
-    )?;
+        Refusal::OUT_OF_PLACE.join("', '")
+    ))?;
     let rows = select.query_map(params![since, module.digest, module.stands_for.as_str()], |row| {
         let count = |column: &str| row.get::<_, Unsigned>(column).map(|count| count.0);
         let refusals = Refusals { proposals: count("proposals")?, refused: count("refusals")? };
@@ -97,7 +99,45 @@ fn words(conn: &Connection, since: UnixTime, module: &InstalledModule) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Msat;
+    use crate::model::{Msat, Ppm};
+    use crate::store::testing::memory;
+
+    #[test]
+    fn what_is_refused_as_out_of_place_is_what_the_host_calls_the_strategys() {
+        let (module, canary) = evaluators::tests::canary();
+        let refusals = [
+            Refusal::NodeSyncing(String::new()),
+            Refusal::ChannelNotOpen(String::new()),
+            Refusal::Unchanged,
+            Refusal::Suppressed { change_pct: 1.0, gate_pct: 2.0 },
+            Refusal::RateLimited { updates: 1, most: 1 },
+            Refusal::PolicyPassive,
+            Refusal::OutOfBounds { min: Ppm(1), max: Ppm(2) },
+            Refusal::Absurd { most: Ppm(1) },
+        ];
+        for refusal in &refusals {
+            for digest in [Some(module.digest), None] {
+                let conn = memory();
+                conn.execute(
+                    "INSERT INTO fee_cycles VALUES (1, ?1, 1, 'timer', NULL, 1, 1, 0, 1, 0, 1, NULL)",
+                    [canary.since],
+                )
+                .expect("a cycle");
+                conn.execute(
+                    "INSERT INTO fee_decisions (cycle_id, channel_id, peer_id, strategy, digest, old_ppm, proposed_ppm,
+                         reason, factors, limits, verdict)
+                     VALUES (1, ?1, zeroblob(33), ?2, ?3, 1, 1, '', '[]', '[]', ?4)",
+                    params![ChannelId([1; 32]), module.stands_for.as_str(), digest, refusal.code()],
+                )
+                .expect("a decision");
+                let found = words(&conn, canary.since, &module).expect("words");
+                let one = Refusals { proposals: 1, refused: u64::from(refusal.is_the_strategys()) };
+                let expected =
+                    if digest.is_some() { (one, Refusals::default()) } else { (Refusals::default(), one) };
+                assert_eq!(found, expected, "{refusal:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_stretch_before_is_what_came_since_its_beginning_less_what_came_after() {

@@ -104,7 +104,7 @@ fn count_words(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::module::{CanaryBounds, Stage};
     use crate::model::{CycleKind, StrategyName};
@@ -113,7 +113,8 @@ mod tests {
     const MODULE: Digest = Digest([7; 32]);
     const BEGIN: UnixTime = UnixTime(100 * UnixTime::DAY);
 
-    fn canary() -> (InstalledModule, Canary) {
+    /// A module on trial, and its canary.
+    pub fn canary() -> (InstalledModule, Canary) {
         let bounds = CanaryBounds {
             max_revenue_fall_pct: 30.0,
             max_refusals_pct: 20.0,
