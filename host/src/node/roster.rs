@@ -6,6 +6,10 @@ use crate::model::{ChannelId, PeerId, Scid, UnixTime};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use std::time::Duration;
+
+/// How long a list of everything that ever happened may take: without it nothing starts.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A channel that the node lists, open or closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,9 +95,10 @@ impl Node {
         Keep: FnMut(Row) -> Option<UnixTime> + Send + 'static,
     {
         let page = json!({ "status": status, "index": "created", "start": 1, "limit": 1 });
-        let times = match self.call_streamed(rows(), group, method, page).await {
+        let ask = |params| self.call_streamed_within(PATIENCE, rows(), group, method, params);
+        let times = match ask(page).await {
             Err(CallError::Refused { code: Some(BAD_PARAMETERS), .. }) => {
-                self.call_streamed(rows(), group, method, json!({ "status": status })).await?
+                ask(json!({ "status": status })).await?
             }
             answer => answer?,
         };

@@ -10,6 +10,7 @@ use std::io::{self, BufReader, Read};
 use std::marker::PhantomData;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 /// Bytes read from the socket at once.
@@ -77,6 +78,22 @@ impl Node {
         S: for<'de> DeserializeSeed<'de, Value = T> + Send + 'static,
     {
         let timeout = lock(&self.shared.patience).timeout;
+        self.call_streamed_within(timeout, seed, group, method, params).await
+    }
+
+    /// The same with a patience of its own, for lists that are known to be long.
+    pub(super) async fn call_streamed_within<T, S>(
+        &self,
+        timeout: Duration,
+        seed: S,
+        group: Group,
+        method: &str,
+        params: impl Serialize,
+    ) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        S: for<'de> DeserializeSeed<'de, Value = T> + Send + 'static,
+    {
         let read = |socket| read_streamed(seed, socket);
         self.guarded(timeout, group, self.ask_and_read(method, params, read)).await
     }

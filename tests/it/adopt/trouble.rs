@@ -4,6 +4,7 @@
 
 use super::python::{DAY, PythonDb, channels, files, node, number, old_default, part, start_s};
 use crate::support::{Backstage, Stage, why_degraded};
+use lab::Fault;
 use rusqlite::{Connection, params};
 use serde_json::json;
 use std::fs;
@@ -53,6 +54,22 @@ async fn a_named_file_that_is_damaged_holds_the_start_until_it_is_mended() {
     fs::write(&path, sound).unwrap();
     stage.until_ready().await;
     assert_eq!(part(&stage.status().await, "policies"), (1, 0, 0));
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_whole_history_takes_longer_than_a_call_may_is_waited_for() {
+    let backstage = node(|setup| setup.option("db-path", "python.db").option("rpc-timeout-seconds", 1)).await;
+    let path = backstage.lab.lightning_dir().join("python.db");
+    drop(python(&backstage, &path));
+    for method in ["listforwards", "listsendpays"] {
+        let late = Fault::Late(Duration::from_millis(1_500));
+        backstage.lab.with_mischief(|mischief| mischief.add(method, late, None));
+    }
+    let stage = backstage.start().await;
+    stage.until_ready().await;
+    assert_eq!(part(&stage.status().await, "policies"), (1, 0, 0));
+    stage.lab.with_mischief(|mischief| mischief.clear("*"));
     stage.end().await;
 }
 
