@@ -55,7 +55,7 @@ pub fn evidence(
 
 /// How often the module failed since it became a canary.
 fn faults(conn: &Connection, module: &InstalledModule, canary: &Canary) -> Result<u32> {
-    let faults = trials::sums(conn, &module.digest, canary.since)?.faults;
+    let faults = trials::sums(conn, module, canary.since)?.faults;
     Ok(u32::try_from(faults).unwrap_or(u32::MAX))
 }
 

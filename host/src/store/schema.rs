@@ -28,6 +28,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/20_strays.sql")),
     M::up(include_str!("migrations/21_ends.sql")),
     M::up(include_str!("migrations/22_books_tries.sql")),
+    M::up(include_str!("migrations/23_trials.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.
@@ -101,6 +102,32 @@ mod tests {
         let rows: Vec<String> =
             select.query_map([], |row| row.get(0)).expect("rows").map(|row| row.expect("a text")).collect();
         assert_eq!(rows, ["rebalance5", "rebalance5", "fee5"]);
+    }
+
+    #[test]
+    fn an_older_files_trials_belong_to_the_world_of_their_module() {
+        let mut conn = rusqlite::Connection::open_in_memory().expect("a database");
+        MIGRATIONS.to_version(&mut conn, 22).expect("before trials were apart");
+        for (name, decides) in [("one", "fee"), ("two", "rebalance")] {
+            conn.execute(
+                "INSERT INTO installed_modules (name, digest, decides, version, bytes, stage, stage_since_s,
+                     installed_at_s, stands_for, signers)
+                 VALUES (?1, zeroblob(32), ?2, '1.0.0', 1, 'shadow', 1, 1, 'dynamic', '[]')",
+                [name, decides],
+            )
+            .expect("a module");
+            conn.execute(
+                "INSERT INTO trial_runs (at_s, name, digest, stage, channels, same, differing, difference, refused, took_us)
+                 VALUES (5, ?1, zeroblob(32), 'shadow', 1, 1, 0, 0, 0, 1)",
+                [name],
+            )
+            .expect("a trial");
+        }
+        MIGRATIONS.to_latest(&mut conn).expect("the newest schema");
+        let mut select = conn.prepare("SELECT name, decides FROM trial_runs ORDER BY id").expect("a table");
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+        let rows: Vec<(String, String)> = rows.map(|row| row.expect("two words")).collect();
+        assert_eq!(rows, [("one", "fee"), ("two", "rebalance")].map(|(a, b)| (a.to_owned(), b.to_owned())));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::cycles::Terms;
 use super::sql::{Unsigned, int, opt_int};
-use crate::model::module::Stage;
+use crate::model::module::{InstalledModule, Stage};
 use crate::model::strategy::NOT_THE_MODULES;
-use crate::model::{ChannelId, Digest, StrategyName, UnixTime};
+use crate::model::{ChannelId, CycleKind, Digest, StrategyName, UnixTime};
 use rusqlite::{Connection, Result, Transaction, params};
 
 /// One decision of a module on trial.
@@ -12,6 +12,8 @@ use rusqlite::{Connection, Result, Transaction, params};
 pub struct TrialRun {
     pub name: StrategyName,
     pub digest: Digest,
+    /// The world in which it decides.
+    pub decides: CycleKind,
     pub stage: Stage,
     pub channels: u32,
     /// Channels for which both want the same.
@@ -64,8 +66,8 @@ pub fn record(tx: &Transaction<'_>, run: &TrialRun, cycle: i64, now: UnixTime) -
     let difference: u64 = run.differences.iter().map(apart).fold(0, u64::saturating_add);
     tx.prepare_cached(
         "INSERT INTO trial_runs (at_s, cycle_id, name, digest, stage, channels, same, differing, difference, refused,
-             fuel, took_us, fault_code, fault_text)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+             fuel, took_us, fault_code, fault_text, decides)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         now,
@@ -82,6 +84,7 @@ pub fn record(tx: &Transaction<'_>, run: &TrialRun, cycle: i64, now: UnixTime) -
         int(run.took_us)?,
         run.fault.as_ref().map(|(code, _)| code),
         run.fault.as_ref().map(|(_, text)| text),
+        run.decides.name(),
     ])?;
     let id = tx.last_insert_rowid();
     let mut put = tx.prepare_cached(
@@ -107,17 +110,19 @@ pub fn record(tx: &Transaction<'_>, run: &TrialRun, cycle: i64, now: UnixTime) -
     Ok(())
 }
 
-/// A module's decisions on trial since `since`; where it could not be asked, it made none.
-pub fn sums(conn: &Connection, digest: &Digest, since: UnixTime) -> Result<TrialSums> {
+/// An installed module's decisions on trial since `since`: not those of its file under another name, or
+/// in the other world. Where it could not be asked, it made none.
+pub fn sums(conn: &Connection, of: &InstalledModule, since: UnixTime) -> Result<TrialSums> {
     conn.prepare_cached(&format!(
         "SELECT count(*) AS runs, min(at_s) AS first, max(at_s) AS last, coalesce(sum(channels), 0) AS channels,
              coalesce(sum(same), 0) AS same, coalesce(sum(differing), 0) AS differing,
              coalesce(sum(difference), 0) AS difference, coalesce(sum(refused), 0) AS refused,
              count(fault_code) AS faults, coalesce(sum(fuel), 0) AS fuel, coalesce(sum(took_us), 0) AS took_us
-         FROM trial_runs WHERE digest = ?1 AND at_s >= ?2 AND (fault_code IS NULL OR fault_code NOT IN ('{}'))",
+         FROM trial_runs WHERE name = ?1 AND digest = ?2 AND decides = ?3 AND at_s >= ?4
+             AND (fault_code IS NULL OR fault_code NOT IN ('{}'))",
         NOT_THE_MODULES.join("', '")
     ))?
-    .query_row(params![digest, since], |row| {
+    .query_row(params![of.name.as_str(), of.digest, of.decides.name(), since], |row| {
         let count = |column: &str| row.get::<_, Unsigned>(column).map(|count| count.0);
         Ok(TrialSums {
             runs: count("runs")?,
@@ -135,13 +140,14 @@ pub fn sums(conn: &Connection, digest: &Digest, since: UnixTime) -> Result<Trial
     })
 }
 
-/// The differences of a module's latest decision on trial, and when that was.
-pub fn latest(conn: &Connection, digest: &Digest) -> Result<Vec<Difference>> {
+/// The differences of an installed module's latest decision on trial.
+pub fn latest(conn: &Connection, of: &InstalledModule) -> Result<Vec<Difference>> {
     conn.prepare_cached(
         "SELECT * FROM trial_differences
-         WHERE run_id = (SELECT max(id) FROM trial_runs WHERE digest = ?1) ORDER BY channel_id",
+         WHERE run_id = (SELECT max(id) FROM trial_runs WHERE name = ?1 AND digest = ?2 AND decides = ?3)
+         ORDER BY channel_id",
     )?
-    .query_map([digest], |row| {
+    .query_map(params![of.name.as_str(), of.digest, of.decides.name()], |row| {
         let amount = |column: &str| row.get::<_, Option<Unsigned>>(column).map(|value| value.map(|v| v.0));
         Ok(Difference {
             channel_id: row.get("channel_id")?,
@@ -173,6 +179,52 @@ mod tests {
     use crate::model::Msat;
     use crate::store::testing::memory;
 
+    /// One file, installed by this name for this world.
+    fn installed(name: &str, decides: CycleKind) -> InstalledModule {
+        InstalledModule {
+            name: name.parse().expect("a name"),
+            digest: Digest([7; 32]),
+            decides,
+            version: "1.0.0".to_owned(),
+            bytes: 1,
+            stage: Stage::Shadow,
+            stage_since: UnixTime(0),
+            installed_at: UnixTime(0),
+            stands_for: decides.built_in(),
+            signers: Vec::new(),
+            manifest: None,
+            canary: None,
+        }
+    }
+
+    #[test]
+    fn one_file_has_trials_of_its_own_under_each_name_and_in_each_world() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        let run = |of: &InstalledModule, fault: Option<&str>| TrialRun {
+            name: of.name.clone(),
+            digest: of.digest,
+            decides: of.decides,
+            stage: of.stage,
+            channels: 1,
+            same: 0,
+            differences: Vec::new(),
+            refused: 0,
+            fuel: None,
+            took_us: 1,
+            fault: fault.map(|code| (code.to_owned(), String::new())),
+        };
+        let (one, other) = (installed("one", CycleKind::Fee), installed("other", CycleKind::Fee));
+        let evaluator = installed("one", CycleKind::Rebalance);
+        record(&tx, &run(&one, None), 1, UnixTime(10)).expect("kept");
+        record(&tx, &run(&evaluator, Some("trap")), 1, UnixTime(10)).expect("kept");
+        let told = [&one, &other, &evaluator].map(|of| {
+            let sums = sums(&tx, of, UnixTime(0)).expect("sums");
+            (sums.runs, sums.faults)
+        });
+        assert_eq!(told, [(1, 0), (0, 0), (1, 1)]);
+    }
+
     #[test]
     fn decisions_on_trial_are_summed_and_the_latest_is_shown() {
         let mut conn = memory();
@@ -189,6 +241,7 @@ mod tests {
         let run = |on_trial| TrialRun {
             name: "mine".parse().expect("a name"),
             digest: Digest([7; 32]),
+            decides: CycleKind::Fee,
             stage: Stage::Shadow,
             channels: 3,
             same: 2,
@@ -201,21 +254,22 @@ mod tests {
         for (at, on_trial) in [(10, Some(130)), (20, None)] {
             record(&tx, &run(on_trial), 1, UnixTime(at)).expect("kept");
         }
-        let all = sums(&tx, &Digest([7; 32]), UnixTime(0)).expect("sums");
+        let module = installed("mine", CycleKind::Fee);
+        let all = sums(&tx, &module, UnixTime(0)).expect("sums");
         assert_eq!((all.runs, all.channels, all.same, all.differing, all.difference), (2, 6, 4, 2, 130));
         assert_eq!(
             (all.since, all.last, all.fuel, all.faults),
             (Some(UnixTime(10)), Some(UnixTime(20)), 20, 0)
         );
-        assert_eq!(latest(&tx, &Digest([7; 32])), Ok(vec![difference(None)]));
+        assert_eq!(latest(&tx, &module), Ok(vec![difference(None)]));
         // A run in which it could not be asked is none of its.
         for (code, faults) in [("host", 0), ("no_worker", 0), ("compile_time", 0), ("trap", 1)] {
             let fault = Some((code.to_owned(), String::new()));
             record(&tx, &TrialRun { fault, ..run(None) }, 1, UnixTime(15)).expect("kept");
-            let all = sums(&tx, &Digest([7; 32]), UnixTime(0)).expect("sums");
+            let all = sums(&tx, &module, UnixTime(0)).expect("sums");
             assert_eq!((all.runs, all.faults), (2 + faults, faults), "{code}");
         }
         assert_eq!(prune(&tx, UnixTime(20)), Ok(5));
-        assert_eq!(sums(&tx, &Digest([7; 32]), UnixTime(0)).map(|sums| sums.runs), Ok(1));
+        assert_eq!(sums(&tx, &module, UnixTime(0)).map(|sums| sums.runs), Ok(1));
     }
 }

@@ -1,9 +1,8 @@
 //! What modules cost in the recorded cycles, and which could not be asked.
 
-use super::sql::Unsigned;
-use super::sql::word;
+use super::sql::{Unsigned, word};
 use crate::model::strategy::NOT_THE_MODULES;
-use crate::model::{Digest, StrategyName, UnixTime};
+use crate::model::{CycleKind, Digest, StrategyName, UnixTime};
 use rusqlite::{Connection, Result, params};
 
 /// Calls of one module, in numbers.
@@ -18,20 +17,24 @@ pub struct Usage {
     pub last: Option<UnixTime>,
 }
 
-/// A module's calls in cycles since `since`, while it was in force.
-pub fn of(conn: &Connection, digest: &Digest, since: UnixTime) -> Result<Usage> {
-    conn.prepare_cached(
-        "WITH calls AS (
-             SELECT c.at_s, m.fault_code, m.channels, m.fuel, m.took_us
-             FROM cycle_modules m JOIN fee_cycles c ON c.id = m.cycle_id WHERE m.digest = ?1 AND c.at_s >= ?2
-             UNION ALL
-             SELECT c.at_s, m.fault_code, m.channels, m.fuel, m.took_us
-             FROM rebalance_calls m JOIN rebalance_cycles c ON c.id = m.cycle_id WHERE m.digest = ?1 AND c.at_s >= ?2
-         )
-         SELECT count(*) AS calls, count(fault_code) AS faults, coalesce(sum(channels), 0) AS channels,
-             coalesce(sum(fuel), 0) AS fuel, coalesce(sum(took_us), 0) AS took_us, max(at_s) AS last FROM calls",
-    )?
-    .query_row(params![digest, since], |row| {
+/// A module's calls in cycles of one world since `since`, while it was in force for this strategy.
+pub fn of(
+    conn: &Connection,
+    digest: &Digest,
+    (decides, place): (CycleKind, &StrategyName),
+    since: UnixTime,
+) -> Result<Usage> {
+    let (calls, cycles, strategy) = match decides {
+        CycleKind::Fee => ("cycle_modules", "fee_cycles", "strategy"),
+        CycleKind::Rebalance => ("rebalance_calls", "rebalance_cycles", "evaluator"),
+    };
+    conn.prepare_cached(&format!(
+        "SELECT count(*) AS calls, count(fault_code) AS faults, coalesce(sum(m.channels), 0) AS channels,
+             coalesce(sum(fuel), 0) AS fuel, coalesce(sum(took_us), 0) AS took_us, max(at_s) AS last
+         FROM {calls} m JOIN {cycles} c ON c.id = m.cycle_id
+         WHERE m.digest = ?1 AND m.{strategy} = ?2 AND c.at_s >= ?3"
+    ))?
+    .query_row(params![digest, place.as_str(), since], |row| {
         let count = |column: &str| row.get::<_, Unsigned>(column).map(|count| count.0);
         Ok(Usage {
             calls: count("calls")?,

@@ -264,6 +264,26 @@ async fn one_file_under_two_names_remembers_apart() {
     stage.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_file_did_under_one_name_proves_nothing_of_another() {
+    let stage = stage(&[50, 60]).await;
+    take_in(&stage, "honest").await;
+    let file = stage.lab.lightning_dir().join("honest.wasm");
+    let path = file.to_str().unwrap();
+    strategy(&stage, &["install", path, "name=second", "unsigned=true", "world=fee"]).await;
+    strategy(&stage, &["shadow", "guest"]).await;
+    cycle(&stage).await;
+    let trial = async |name: &str| strategy(&stage, &["show", name]).await["modules"][0]["trial"].clone();
+    let (guest, second) = (trial("guest").await, trial("second").await);
+    assert!(
+        guest["decisions"].as_u64().is_some_and(|count| count > 0) && second.is_null(),
+        "{guest} {second}"
+    );
+    assert!(refusal(&stage, &["activate", "second"]).await.contains("never decided on trial"));
+    strategy(&stage, &["activate", "guest"]).await;
+    stage.end().await;
+}
+
 /// Channels of which a strategy remembers something.
 fn memories(stage: &Stage, strategy: &str) -> u32 {
     let db = rusqlite::Connection::open(stage.db_path()).unwrap();

@@ -113,8 +113,8 @@ impl Services {
         if force || matches!(module.stage, Stage::Active | Stage::Superseded) {
             return Ok(Ok(()));
         }
-        let (digest, since) = (module.digest, module.installed_at);
-        let seen = self.store.read(move |conn| Ok(trials::sums(conn, &digest, since)?)).await?;
+        let (tried, since) = (module.clone(), module.installed_at);
+        let seen = self.store.read(move |conn| Ok(trials::sums(conn, &tried, since)?)).await?;
         let name = &module.name;
         Ok(if seen.runs == 0 {
             Err(format!("'{name}' never decided on trial: shadow it first, or say force=true"))

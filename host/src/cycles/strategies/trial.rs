@@ -34,6 +34,7 @@ impl<W: World> Trial<W> {
         let run = TrialRun {
             name: module.name.clone(),
             digest: module.digest,
+            decides: module.decides,
             stage: module.stage,
             channels: call.channel_count(),
             same: 0,

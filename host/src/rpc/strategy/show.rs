@@ -83,9 +83,9 @@ async fn page(services: &Services, name: &StrategyName) -> Result<Page> {
             for module in installed::all(conn)?.into_iter().filter(|module| module.name == name) {
                 known.push(Known {
                     faults: modules::get(conn, &module.digest, module.decides)?,
-                    usage: usage::of(conn, &module.digest, since)?,
-                    trial: trials::sums(conn, &module.digest, since)?,
-                    latest: trials::latest(conn, &module.digest)?,
+                    usage: usage::of(conn, &module.digest, (module.decides, &module.stands_for), since)?,
+                    trial: trials::sums(conn, &module, since)?,
+                    latest: trials::latest(conn, &module)?,
                     verdict: canary::verdict(conn, &module, now)?,
                     module,
                 });
@@ -128,9 +128,11 @@ async fn module(services: &Services, known: &Known, page: &Page) -> Value {
 /// A strategy that is not installed: what its name means.
 async fn named(services: &Services, (name, one): (&StrategyName, &Named), page: &Page) -> Result<Value> {
     let (digest, decides, since) = (one.digest, one.decides, services.now().minus(USE_S));
-    let read = services
-        .store
-        .read(move |conn| Ok((usage::of(conn, &digest, since)?, modules::get(conn, &digest, decides)?)));
+    let place = name.clone();
+    let read = services.store.read(move |conn| {
+        let usage = usage::of(conn, &digest, (decides, &place), since)?;
+        Ok((usage, modules::get(conn, &digest, decides)?))
+    });
     let (usage, faults) = read.await?;
     let about = &one.description;
     Ok(json!({

@@ -83,11 +83,12 @@ fn count_words(
         "SELECT k.to_channel, k.verdict, count(*) AS proposals
          FROM trial_runs t JOIN rebalance_cycles c ON c.id = t.cycle_id
          JOIN rebalance_candidates k ON k.cycle_id = c.id
-         WHERE t.digest = ?1 AND t.at_s >= ?2 AND t.stage = 'canary' AND t.fault_code IS NULL
-             AND c.trigger <> 'operator' AND k.decider = ?3 AND k.amount_msat IS NOT NULL
+         WHERE t.name = ?4 AND t.digest = ?1 AND t.decides = 'rebalance' AND t.at_s >= ?2 AND t.stage = 'canary'
+             AND t.fault_code IS NULL AND c.trigger <> 'operator' AND k.decider = ?3 AND k.amount_msat IS NOT NULL
          GROUP BY k.to_channel, k.verdict",
     )?;
-    let rows = select.query_map(params![module.digest, since, module.stands_for.as_str()], |row| {
+    let (name, place) = (module.name.as_str(), module.stands_for.as_str());
+    let rows = select.query_map(params![module.digest, since, place, name], |row| {
         let count = row.get::<_, Unsigned>("proposals")?.0;
         Ok((row.get::<_, ChannelId>("to_channel")?, row.get::<_, String>("verdict")?, count))
     })?;
