@@ -30,7 +30,7 @@ impl ChangeOrigin {
         }
     }
 
-    fn from_name(name: &str) -> Option<ChangeOrigin> {
+    pub(super) fn from_name(name: &str) -> Option<ChangeOrigin> {
         [Self::Strategy, Self::Policy, Self::Operator, Self::External]
             .into_iter()
             .find(|origin| origin.name() == name)
@@ -87,12 +87,13 @@ pub fn recent(conn: &Connection, limit: u32) -> Result<Vec<FeeChange>> {
         .collect()
 }
 
-/// How often strategies changed each channel's rate since `since`, that second included.
-pub fn updates_in(conn: &Connection, since: UnixTime) -> Result<HashMap<ChannelId, u32>> {
+/// How often strategies changed each channel's rate since `since` and up to `now`, both seconds included.
+pub fn updates_in(conn: &Connection, since: UnixTime, now: UnixTime) -> Result<HashMap<ChannelId, u32>> {
     conn.prepare_cached(
-        "SELECT channel_id, count(*) FROM fee_changes WHERE changed_at_s >= ?1 AND origin = 'strategy' GROUP BY channel_id",
+        "SELECT channel_id, count(*) FROM fee_changes
+         WHERE changed_at_s BETWEEN ?1 AND ?2 AND origin = 'strategy' GROUP BY channel_id",
     )?
-    .query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))?
+    .query_map([since, now], |row| Ok((row.get(0)?, row.get(1)?)))?
     .collect()
 }
 
@@ -173,7 +174,8 @@ mod tests {
         for change in &all {
             record(&tx, change).expect("stored");
         }
-        assert_eq!(updates_in(&tx, UnixTime(200)), Ok(HashMap::from([(channel_id(1), 2)])));
+        assert_eq!(updates_in(&tx, UnixTime(200), UnixTime(220)), Ok(HashMap::from([(channel_id(1), 2)])));
+        assert_eq!(updates_in(&tx, UnixTime(200), UnixTime(210)), Ok(HashMap::from([(channel_id(1), 1)])));
         assert_eq!(recent(&tx, 2), Ok(vec![all[4].clone(), all[3].clone()]));
         let last = HashMap::from([(channel_id(1), all[4].clone()), (channel_id(2), all[3].clone())]);
         assert_eq!(last_per_channel(&tx), Ok(last.clone()));

@@ -1,5 +1,6 @@
 //! What was decided for each channel, and why.
 
+use super::changes::ChangeOrigin;
 use super::cycles::{DecisionRecord, Terms};
 use super::sql::{json, to_json, word};
 use crate::model::fee::{Outcome, Refusal};
@@ -64,9 +65,9 @@ pub(super) fn insert(tx: &Transaction<'_>, cycle_id: i64, decision: &DecisionRec
         "INSERT INTO fee_decisions (cycle_id, channel_id, scid, peer_id, strategy, digest, old_ppm, proposed_ppm,
              reason, factors, limits, verdict, verdict_text, approved_ppm, outcome, outcome_text,
              from_congestion, old_base_msat, old_htlc_max_msat, proposed_base_msat, proposed_htlc_max_msat,
-             approved_base_msat, approved_htlc_max_msat)
+             approved_base_msat, approved_htlc_max_msat, origin)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-             ?23)",
+             ?23, ?24)",
     )?
     .execute(params![
         cycle_id,
@@ -92,6 +93,7 @@ pub(super) fn insert(tx: &Transaction<'_>, cycle_id: i64, decision: &DecisionRec
         decision.proposed_terms.htlc_max,
         decision.approved_terms.base_fee,
         decision.approved_terms.htlc_max,
+        decision.origin.name(),
     ])?;
     Ok(())
 }
@@ -127,6 +129,8 @@ pub fn latest(conn: &Connection) -> Result<Vec<DecisionRow>> {
 
 /// A decision whose outcome was not known, and is in force.
 pub(super) struct LostAnswer {
+    /// Who wanted it.
+    pub origin: ChangeOrigin,
     pub reason: String,
     pub from_congestion: bool,
     pub htlc_max: Option<Msat>,
@@ -144,11 +148,18 @@ pub(super) fn settle_unknown(
         "UPDATE fee_decisions SET outcome = ?4, outcome_text = NULL
          WHERE channel_id = ?1 AND outcome = ?5 AND approved_ppm = ?2 AND coalesce(approved_base_msat, ?3) = ?3
              AND cycle_id = (SELECT max(cycle_id) FROM fee_decisions WHERE channel_id = ?1)
-         RETURNING reason, from_congestion, approved_htlc_max_msat",
+         RETURNING origin, reason, from_congestion, approved_htlc_max_msat",
     )?
     .query_row(
         params![channel_id, in_force, base, Outcome::Reconciled.code(), Outcome::Unknown(String::new()).code()],
-        |row| Ok(LostAnswer { reason: row.get(0)?, from_congestion: row.get(1)?, htlc_max: row.get(2)? }),
+        |row| {
+            Ok(LostAnswer {
+                origin: word(row, "origin", ChangeOrigin::from_name)?,
+                reason: row.get("reason")?,
+                from_congestion: row.get("from_congestion")?,
+                htlc_max: row.get("approved_htlc_max_msat")?,
+            })
+        },
     )
     .optional()
 }

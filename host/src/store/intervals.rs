@@ -9,7 +9,7 @@
 use super::changes::{self, ChangeOrigin, FeeChange};
 use super::sql::int;
 use crate::model::strategy::FeeInterval;
-use crate::model::{Channel, ChannelId, Msat, Ppm, UnixTime};
+use crate::model::{Channel, ChannelId, ClockJump, Msat, Ppm, UnixTime};
 use rusqlite::{Connection, Result, Row, Transaction, params};
 use std::collections::HashMap;
 
@@ -82,7 +82,7 @@ fn note_change_by_others(
 ) -> Result<()> {
     let ours = super::decisions::settle_unknown(tx, &channel.channel_id, channel.fee_ppm, channel.fee_base)?;
     let (origin, reason, from_congestion, htlc_max) = match ours {
-        Some(ours) => (ChangeOrigin::Strategy, ours.reason, ours.from_congestion, ours.htlc_max),
+        Some(ours) => (ours.origin, ours.reason, ours.from_congestion, ours.htlc_max),
         None => (ChangeOrigin::External, "external".to_owned(), false, None),
     };
     changes::record(
@@ -104,7 +104,8 @@ fn note_change_by_others(
 }
 
 /// Ends the running interval at `at` and starts one with the new rate. Does
-/// nothing when the rate is already that of the running one.
+/// nothing when the rate is already that of the running one. One that began
+/// later, by a clock that was ahead, becomes empty.
 pub(super) fn start(
     tx: &Transaction<'_>,
     channel_id: &ChannelId,
@@ -125,7 +126,9 @@ pub(super) fn start(
     }
     sample(tx, &run, at, run.sampled_live)?;
     end(tx, &run, at)?;
-    open(tx, channel_id, at.max(run.start), fee, base, run.sampled_live)
+    let is_ahead = run.start.since(at) > ClockJump::TOLERANCE_S;
+    let from = if is_ahead { at } else { at.max(run.start) };
+    open(tx, channel_id, from, fee, base, run.sampled_live)
 }
 
 const RUNNING: &str = "channel_id, id, start_s, fee_ppm, base_msat, sampled_s, sampled_live";

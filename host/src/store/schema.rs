@@ -29,6 +29,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/21_ends.sql")),
     M::up(include_str!("migrations/22_books_tries.sql")),
     M::up(include_str!("migrations/23_trials.sql")),
+    M::up(include_str!("migrations/24_origins.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.

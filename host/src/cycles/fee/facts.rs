@@ -61,7 +61,7 @@ impl Services {
                     week: flow::sums(conn, now.minus(7 * UnixTime::DAY))?,
                     totals: flow::totals(conn)?,
                     intervals: intervals::load(conn, now.minus(INTERVALS_S), MOST_INTERVALS, now)?,
-                    updates: changes::updates_in(conn, now.minus(UnixTime::DAY))?,
+                    updates: changes::updates_in(conn, now.minus(UnixTime::DAY), now)?,
                     last_changes: changes::last_per_channel(conn)?,
                     terms: terms::load(conn)?,
                     rebalance_rates: jobs::rates_since(conn, now.minus(RATES_S))?,

@@ -2,7 +2,7 @@ use super::*;
 use crate::model::fee::Outcome;
 use crate::model::forward::{Forward, ForwardStatus};
 use crate::model::{ChannelState, Tick};
-use crate::store::cycles::{self, CycleRecord};
+use crate::store::cycles::{self, CycleRecord, DecisionRecord};
 use crate::store::testing::{channel, channel_id, memory, scid};
 use crate::store::{forwards, names};
 
@@ -66,9 +66,14 @@ fn a_foreign_change_starts_an_interval_and_is_recorded() {
 
 /// Records a cycle that set the first channel from 100 to 180 ppm.
 fn record_cycle(tx: &Transaction<'_>, at: u64, outcome: Outcome) {
+    record_wish(tx, at, outcome, ChangeOrigin::Strategy);
+}
+
+fn record_wish(tx: &Transaction<'_>, at: u64, outcome: Outcome, origin: ChangeOrigin) {
+    let decision = DecisionRecord { origin, ..cycles::tests::decision(1, 100, 180, Some(outcome)) };
     let cycle = CycleRecord {
         tick: Tick { now: UnixTime(T + at), seed: 1 },
-        decisions: vec![cycles::tests::decision(1, 100, 180, Some(outcome))],
+        decisions: vec![decision],
         ..cycles::tests::empty_cycle()
     };
     cycles::record(tx, &cycle).expect("stored");
@@ -92,13 +97,17 @@ fn our_own_change_starts_an_interval_at_once() {
 
 #[test]
 fn a_change_whose_answer_was_lost_is_ours_when_the_node_shows_it() {
-    for (shown, origin, outcome) in
-        [(180, ChangeOrigin::Strategy, "reconciled"), (170, ChangeOrigin::External, "unknown")]
-    {
+    use ChangeOrigin::{External, Operator, Policy, Strategy};
+    for (wanted_by, shown, origin, outcome) in [
+        (Strategy, 180, Strategy, "reconciled"),
+        (Policy, 180, Policy, "reconciled"),
+        (Operator, 180, Operator, "reconciled"),
+        (Operator, 170, External, "unknown"),
+    ] {
         let mut conn = memory();
         let tx = conn.transaction().expect("a transaction");
         look(&tx, 0, &[with_rate(100)]);
-        record_cycle(&tx, 60, Outcome::Unknown("no answer in 15 s".to_owned()));
+        record_wish(&tx, 60, Outcome::Unknown("no answer in 15 s".to_owned()), wanted_by);
         assert_eq!(changes::recent(&tx, 9), Ok(vec![]));
         look(&tx, 1_800, &[with_rate(shown)]);
         let recorded = changes::recent(&tx, 9).expect("changes");
@@ -134,6 +143,17 @@ fn changes_in_one_second_and_a_clock_that_goes_back_leave_no_empty_stretches() {
     let bounds: Vec<_> =
         spans(&tx, 500).iter().map(|one| (one.fee.0, one.start.0 - T, one.end.0 - T)).collect();
     assert_eq!(bounds, [(300, 100, 400), (400, 400, 500)]);
+}
+
+#[test]
+fn an_interval_that_a_clock_far_ahead_began_gives_way_to_the_next() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    look(&tx, 100, &[with_rate(100)]);
+    look(&tx, 900_000, &[with_rate(200)]);
+    look(&tx, 200, &[with_rate(300)]);
+    let running: Vec<_> = spans(&tx, 500).into_iter().filter(|one| one.end == UnixTime(T + 500)).collect();
+    assert_eq!((running.len(), running[0].fee, running[0].start), (1, Ppm(300), UnixTime(T + 200)));
 }
 
 #[test]
