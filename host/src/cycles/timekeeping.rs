@@ -2,7 +2,7 @@
 
 use super::Services;
 use crate::model::{ClockJump, UnixTime};
-use crate::store::{clock, flow};
+use crate::store::{ahead, clock, flow};
 use anyhow::Result;
 
 impl Services {
@@ -12,7 +12,13 @@ impl Services {
         self.store
             .write(move |tx| {
                 flow::resume_hours(tx, now)?;
-                Ok(clock::note(tx, now, jump)?)
+                let before = clock::last_jump(tx)?;
+                clock::note(tx, now, jump)?;
+                let noted = clock::last_jump(tx)?.filter(|jump| Some(*jump) != before);
+                if noted.is_some_and(|jump| jump.by_s < 0) {
+                    ahead::mend(tx, now)?;
+                }
+                Ok(())
             })
             .await?;
         if let Some(jump) = jump {

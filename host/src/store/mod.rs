@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod adopt;
+pub mod ahead;
 pub mod attempts;
 pub mod books;
 pub mod books_state;

@@ -66,6 +66,15 @@ pub fn advance(tx: &Transaction<'_>, decay: f64, interval_s: u64, now: UnixTime)
     cursors::set(tx, COUNTED_UNTIL, until)
 }
 
+/// Goes on counting from now on, where a clock that was ahead counted up to a time that is still to come.
+pub(super) fn resume(tx: &Transaction<'_>, now: UnixTime) -> Result<()> {
+    let until = now.minus(RIPE_S).0 * 1_000;
+    match cursors::get(tx, COUNTED_UNTIL)? {
+        Some(counted) if counted > until => cursors::set(tx, COUNTED_UNTIL, until),
+        _ => Ok(()),
+    }
+}
+
 /// The counts of every peer that handed us something lately.
 pub fn by_peer(conn: &Connection) -> Result<HashMap<PeerId, SenderCounts>> {
     let mut peers: HashMap<PeerId, SenderCounts> = HashMap::new();
@@ -136,6 +145,18 @@ mod tests {
         assert!((later.failed - weight).abs() < 1e-9, "{later:?}");
         let second = 0.5f64.powf(3_030.0 / 3_600.0);
         assert!((later.settled - weight / 2.0 - second).abs() < 1e-9, "{later:?}");
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_stops_no_count() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        names::observe(&tx, &[channel(1)], NOW).expect("stored");
+        advance(&tx, 0.98, 3_600, NOW.plus(365 * UnixTime::DAY)).expect("counted");
+        resume(&tx, NOW).expect("stored");
+        forwards::ingest(&tx, &[forward(1, 30, ForwardStatus::Settled, None)]).expect("stored");
+        advance(&tx, 0.98, 3_600, NOW.plus(3_600)).expect("counted");
+        assert!(by_peer(&tx).expect("counts")[&peer(1)].settled > 0.9);
     }
 
     #[test]

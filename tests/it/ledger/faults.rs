@@ -212,6 +212,26 @@ async fn a_clock_that_is_a_year_ahead_for_a_while_leaves_no_trace_in_the_books()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fee_that_was_set_by_a_clock_a_year_ahead_is_dated_to_when_it_went_back() {
+    let mut stage = setup().start().await;
+    let ledger_ran = |status: &Value| status["jobs"]["ledger"]["runs"].as_u64() > Some(0);
+    stage.until_status(ledger_ran).await;
+    let half_a_year_on = stage.lab.with_node(|node| node.now_unix_s()) + YEAR_S / 2.0;
+    let latest = |status: &Value| status["recent_fee_changes"][0]["timestamp"].as_f64();
+    stage.plugin.stop().await.unwrap();
+    jump(&mut stage, YEAR_S);
+    stage.start_again().await;
+    stage.success("revenue-set-fee", json!([stage.scid(0), 777])).await;
+    let is_ahead = |status: &Value| latest(status) > Some(half_a_year_on);
+    stage.until_status(|status| ledger_ran(status) && is_ahead(status)).await;
+    stage.plugin.stop().await.unwrap();
+    jump(&mut stage, 0.0);
+    stage.start_again().await;
+    stage.until_status(|status| ledger_ran(status) && !is_ahead(status)).await;
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_while_the_plugin_runs_is_named_and_nothing_is_forgotten() {
     let mut stage = setup().start().await;
     stage.lab.with_node(|node| node.live(1, STEPS));
