@@ -29,6 +29,8 @@ const LIFETIME_VOLUME_SATS: u64 = 1_000_000 * 365;
 pub struct Bounds {
     pub min: Ppm,
     pub max: Ppm,
+    /// The part of `min` that settings and policy ask for.
+    pub set_min: Ppm,
     /// The part of `min` that pays for the chain.
     pub chain_floor: Ppm,
     /// The policy names one exact fee: no limit but sense applies to it.
@@ -55,8 +57,9 @@ pub fn bounds(policy: &Policy, config: &Config, feerate_perkb: Option<u32>, stan
     let scaled = |fee: u32, factor: Option<f64>| Ppm(fee).scaled(factor.unwrap_or(1.0)).min(ABSURD_PPM);
     let max = scaled(config.max_fee_ppm, policy.fee_multiplier_max);
     let chain_floor = feerate_perkb.map_or(Ppm(0), chain_cost_ppm).min(max);
-    let min = scaled(config.min_fee_ppm, policy.fee_multiplier_min).min(max).max(chain_floor);
-    Bounds { min, max, chain_floor, exact: exact_fee(policy, config, stands_in) }
+    let set_min = scaled(config.min_fee_ppm, policy.fee_multiplier_min).min(max);
+    let exact = exact_fee(policy, config, stands_in);
+    Bounds { min: set_min.max(chain_floor), max, set_min, chain_floor, exact }
 }
 
 /// The one fee that the policy allows, if it names one.
@@ -266,14 +269,15 @@ fn from_congestion(proposal: &FeeProposal, fee: Ppm, case: Case<'_>) -> bool {
 }
 
 /// Refuses changes that would only make noise. An exact fee is the operator's word and
-/// passes, as does a fee that bounds force.
+/// passes, as does a fee that the operator's bounds force. What the chain's cost forces may be
+/// small, and has its place among the changes of the day: that floor moves by itself.
 fn gossip_gate(terms: &Terms, case: Case<'_>) -> Result<(), Refusal> {
-    let bounds = case.bounds();
-    if bounds.exact.is_some() || !(bounds.min..=bounds.max).contains(&case.channel.fee_ppm) {
+    let (bounds, now) = (case.bounds(), case.channel.fee_ppm);
+    if bounds.exact.is_some() || !(bounds.set_min..=bounds.max).contains(&now) {
         return Ok(());
     }
     let change = terms.share(case.channel);
-    if change <= GOSSIP_GATE {
+    if change <= GOSSIP_GATE && now >= bounds.min {
         return Err(Refusal::Suppressed { change_pct: change * 100.0, gate_pct: GOSSIP_GATE * 100.0 });
     }
     let most = case.config.max_updates_per_day;

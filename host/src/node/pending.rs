@@ -41,7 +41,7 @@ impl Node {
         let pending = move |row: Row| {
             let is_to_us = row.destination.is_none_or(|destination| destination == ours);
             (row.status == "pending" && is_to_us)
-                .then(|| Pending { amount: row.amount_msat, created_at: UnixTime(row.created_at) })
+                .then_some(Pending { amount: row.amount_msat, created_at: UnixTime(row.created_at) })
         };
         let rows = Rows::of("payments", pending);
         self.call_streamed(rows, Group::Read, "listsendpays", json!({ "status": "pending" })).await

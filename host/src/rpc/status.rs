@@ -2,8 +2,10 @@
 //! Answers at once, from memory and the store, however far the plugin is.
 
 mod clock;
+mod degraded;
 mod journal;
 mod ledger;
+mod limits;
 mod lists;
 mod place;
 
@@ -12,13 +14,12 @@ use super::{Command, CommandResult, Run, rebalance};
 use crate::config::Config;
 use crate::cycles::Services;
 use crate::cycles::lifecycle::{Lifecycle, Phase};
-use crate::cycles::rebalance::default_evaluator;
 use crate::cycles::schedule::{JobName, JobStatus};
 use crate::econ::flow::flow_multiplier;
 use crate::model::flow::FlowState;
 use crate::model::job::Job;
 use crate::model::list::List;
-use crate::model::{ChannelId, StrategyName};
+use crate::model::{ChannelId, Policy, StrategyName};
 use crate::node::Companion;
 use crate::store::adopt::{self, Imported};
 use crate::store::books_state::{self, BooksState};
@@ -27,7 +28,7 @@ use crate::store::clock::ClockState;
 use crate::store::lists::{BegunAnew, begun_anew};
 use crate::store::modules::{self, ModuleFaults};
 use crate::store::names::KnownChannel;
-use crate::store::{cycles, flow, jobs, names, usage};
+use crate::store::{cycles, flow, jobs, names, policies, usage};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ struct Stored {
     books: Option<BooksState>,
     journal: Option<journal::Kept>,
     clock: ClockState,
+    policies: Vec<Policy>,
     /// Lists of the node that ever began anew.
     anew: Vec<BegunAnew>,
     /// Rebalances that are not settled, and the latest of all.
@@ -105,6 +107,7 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
                     .into_iter()
                     .filter_map(|list| begun_anew(conn, list).transpose())
                     .collect::<Result<_, _>>()?,
+                policies: policies::load_all(conn)?,
                 live: jobs::live(conn)?,
                 jobs: jobs::recent(conn, RECENT)?,
             })
@@ -117,7 +120,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
     let (degraded, stored) = match stored(services).await {
         Ok(mut stored) => {
             stored.clock.last_jump = services.clock_jump().or(stored.clock.last_jump);
-            let mut degraded = degraded(services, &stored.modules);
+            let mut degraded = degraded::parts(services, &stored.modules);
             degraded.extend(clock::degraded(&stored.clock, now));
             degraded.extend(stored.anew.iter().filter_map(|anew| lists::degraded(anew, now)));
             degraded.extend(stored.not_asked.iter().map(|(strategy, why)| {
@@ -126,7 +129,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
             (degraded, stored)
         }
         Err(error) => {
-            let mut degraded = degraded(services, &[]);
+            let mut degraded = degraded::parts(services, &[]);
             if services.store.trouble().is_none() {
                 degraded.push(json!({ "part": "store", "why": format!("{error:#}") }));
             }
@@ -160,7 +163,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
         "journal": stored.journal.as_ref().map(|kept| journal::answer(kept, &config)),
         "strategies": strategies(services, &stored.modules),
         "rpc": rpc(services),
-        "limits": limits(&config),
+        "limits": limits::answer(&config, &stored.policies),
         "channel_states": states,
         "recent_fee_changes": stored.changes.iter().map(fee_change).collect::<Vec<_>>(),
         "imported": super::imported::answer(stored.imported.as_ref()),
@@ -177,98 +180,6 @@ fn summary(config: &Config) -> Value {
         "rebalance_min_profit_sats": config.rebalance_min_profit,
         "dry_run": config.dry_run,
     })
-}
-
-/// The worst that any strategy can do, in words.
-fn limits(config: &Config) -> Vec<String> {
-    vec![
-        format!("fees set by strategies stay within {} and {} ppm", config.min_fee_ppm, config.max_fee_ppm),
-        format!(
-            "base fees set by strategies are at most {} msat",
-            config.max_base_fee_msat.max(config.base_fee_msat)
-        ),
-        "no strategy makes a channel's largest HTLC smaller than a typical forward (1 % of the capacity, within 10000 and \
-         1000000 sat)"
-            .to_owned(),
-        format!("one step is at most a factor of {}", config.max_step_factor),
-        format!("at most {} changes per channel in 24 hours", config.max_updates_per_day),
-        "changes of 5 % or less are not sent".to_owned(),
-        match (config.enable_proportional_budget, config.daily_budget_sats) {
-            (false, fixed) => {
-                format!("rebalances cost at most {fixed} sat in 24 hours, running ones at their worst")
-            }
-            (true, fixed) => format!(
-                "rebalances cost at most {fixed} sat in 24 hours, or {} % of what was earned if that is more, running \
-                 ones at their worst",
-                (config.proportional_budget_pct * 100.0).round()
-            ),
-        },
-        format!("no rebalance pays more than {} ppm", config.rebalance_max_ppm),
-    ]
-}
-
-fn degraded(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
-    let (config, health) = (services.config(), services.health());
-    let part = |part: &str, why: String| json!({ "part": part, "why": why });
-    let mut degraded = Vec::new();
-    degraded.extend(services.store.trouble().map(|trouble| part("store", trouble.to_string())));
-    degraded.extend(health.node_error.clone().map(|why| part("node", why)));
-    degraded.extend(
-        health.not_synced.clone().map(|why| part("node_sync", format!("{why}; no fee is set meanwhile"))),
-    );
-    degraded.extend(services.not_imported.clone().map(|why| part("import", why)));
-    degraded.extend(
-        services
-            .settings
-            .left_out()
-            .into_iter()
-            .map(|left_out| part("settings", format!("stored settings are left out: {}", left_out.why))),
-    );
-    if let Some(present) = &health.companions {
-        let missing = |companion: &&Companion| !present.has(**companion) && is_wanted(**companion, &config);
-        degraded.extend(
-            Companion::ALL
-                .iter()
-                .filter(missing)
-                .map(|companion| part(companion.name(), format!("not there: {}", companion.without_it()))),
-        );
-    }
-    degraded.extend(ledger::degraded(&health));
-    degraded.extend(place::degraded(&services.engine));
-    if let Some(why) = services.desk.sling().problem().filter(|_| services.has_companion(Companion::Sling)) {
-        degraded.push(part("rebalancing", why));
-    }
-    if let Some((name, why)) = health.evaluator.filter(|(name, _)| *name == default_evaluator(&config)) {
-        degraded.push(part("evaluator", format!("{why}; rebalance-ev answers instead of '{name}'")));
-    }
-    for (group, state) in services.node.breakers() {
-        if state.state != "closed" {
-            let why = state.last_error.unwrap_or_default();
-            degraded.push(part(&format!("rpc_{group}"), format!("{} after a lost call: {why}", state.state)));
-        }
-    }
-    degraded.extend(modules.iter().filter(|module| module.quarantined_at.is_some()).map(|module| {
-        part(
-            &format!("strategy_{}", module.strategy),
-            format!("in quarantine: {}: {}", module.last_code, module.last_text),
-        )
-    }));
-    for job in JobName::ALL {
-        if let Some(Err(why)) = services.jobs.status(job).last_outcome {
-            degraded.push(part(&format!("job_{}", job.name()), why));
-        }
-    }
-    degraded
-}
-
-/// Whether the plugin can do less without it. CLBoss takes nothing away by its absence, and
-/// the fleet only when the operator insists on it.
-fn is_wanted(companion: Companion, config: &Config) -> bool {
-    match companion {
-        Companion::Sling | Companion::Bookkeeper => true,
-        Companion::Hive => config.hive_enabled == "true",
-        Companion::Clboss => false,
-    }
 }
 
 fn companions(services: &Services) -> Value {

@@ -53,7 +53,7 @@ impl Services {
                 }
                 None => match ground.without_proposal(&call, &group.module, channel, policy) {
                     Ok(taken_back) => plan.decided.push(taken_back),
-                    Err(held) => plan.held.push(Held { wanted: explained.remove(&row), ..held }),
+                    Err(held) => plan.held.push(Held { wanted: explained.remove(&row), ..*held }),
                 },
             }
         }
@@ -162,14 +162,14 @@ impl Ground {
         module: &Module,
         channel: Channel,
         policy: Policy,
-    ) -> Result<Planned, Held> {
+    ) -> Result<Planned, Box<Held>> {
         if call.result.is_err() || !self.facts.terms.contains_key(&channel.channel_id) {
-            return Err(self.held(call, channel, policy));
+            return Err(Box::new(self.held(call, channel, policy)));
         }
         let planned = self.check(terms::take_back(&channel), call, module, channel, policy);
         match planned.verdict.result {
             Ok(_) => Ok(planned),
-            Err(_) => Err(self.held(call, planned.channel, planned.policy)),
+            Err(_) => Err(Box::new(self.held(call, planned.channel, planned.policy))),
         }
     }
 

@@ -65,7 +65,7 @@ impl Trial<Fees> {
                 None if applies => {
                     match ground.without_proposal(&self.call, &group.module, channel, policy) {
                         Ok(taken_back) => planned.push(taken_back),
-                        Err(one) => held.push(one),
+                        Err(one) => held.push(*one),
                     }
                 }
                 None => compared.push((id, None)),

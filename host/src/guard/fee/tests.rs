@@ -134,6 +134,22 @@ fn the_daily_limit_holds_strategies_back() {
 }
 
 #[test]
+fn a_chain_floor_that_rises_sends_small_changes_within_the_daily_limit() {
+    // 108,000 sat per kvB cost 101 ppm of what a channel forwards in its life.
+    let below = |updates| {
+        verdict(100, 50, &policy("dynamic"), move |_, snapshot, history| {
+            snapshot.feerate_perkb = Some(108_000);
+            history.updates_today = updates;
+        })
+    };
+    assert_eq!(set_to(&below(11)), Some(101));
+    assert_eq!(refusal(&below(12)), Some("rate_limited"));
+    // The operator's own bound waits for nothing.
+    let bound = verdict(5, 5, &policy("dynamic"), |_, _, history| history.updates_today = 12);
+    assert_eq!(set_to(&bound), Some(10));
+}
+
+#[test]
 fn congestion_may_jump_to_the_top_and_back() {
     let dynamic = policy("dynamic");
     let up = verdict(200, 5_000, &dynamic, |channel, _, _| channel.htlcs.incoming = 25);
