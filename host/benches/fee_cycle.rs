@@ -10,6 +10,7 @@ use cl_revenue_ops::cycles::schedule::{Jobs, Trigger};
 use cl_revenue_ops::cycles::settings::Settings;
 use cl_revenue_ops::cycles::{Parts, Services};
 use cl_revenue_ops::engine::{Compiler, Engine, EngineOptions, Place};
+use cl_revenue_ops::model::SteadyTime;
 use cl_revenue_ops::node::{Node, Patience};
 use cl_revenue_ops::store::Store;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -124,6 +125,7 @@ async fn services(dir: &Path, channels: usize) -> Services {
         identity,
         node,
         engine: Engine::new(options).unwrap(),
+        steady_start: SteadyTime(clock.started().0),
         clock,
         settings: Arc::new(Settings::new(config)),
         jobs: Arc::new(Jobs::default()),

@@ -276,6 +276,7 @@ async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settin
     let Files { own, python } = environment.files(&config).map_err(anyhow::Error::msg)?;
     let (node_id, network) = (identity.node_id, identity.network.clone());
     let store = tokio::task::spawn_blocking(move || Store::open(&own, &node_id, &network)).await??;
+    let steady_start = store.write(move |tx| Ok(crate::store::clock::resume(tx, clock.started())?)).await?;
     let stage = adopt::Stage { node: &node, store: &store, settings, now: clock.now() };
     let not_imported = stage.adopt(&python).await?;
     if let Some(why) = &not_imported {
@@ -299,6 +300,7 @@ async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settin
         store,
         engine,
         clock,
+        steady_start,
         settings: settings.clone(),
         jobs,
         pseudonym_key,

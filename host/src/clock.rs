@@ -6,13 +6,13 @@ pub use watch::Watch;
 
 use crate::model::{Tick, UnixTime};
 use anyhow::{Context, Result, anyhow, bail};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use watch::Look;
 
 /// Names the simulated clock of a test network: `<unix ms>:<wall unix ms>:<rate>` means that
 /// it showed the first when the wall clock showed the second, and runs `rate` times as fast.
-/// `:<wall ms>:<ms>` behind it means that it jumps by the second, back if that is negative, when the
-/// first has passed since the plugin's start.
+/// `:<file>` behind it names a file that says by how many ms somebody has set it since, back if negative.
 pub const SIMULATED_CLOCK: &str = "CL_REVENUE_OPS_SIM_CLOCK";
 
 /// Where time and randomness come from.
@@ -28,21 +28,20 @@ struct Simulated {
     base_ms: u64,
     wall_base_ms: u64,
     rate: f64,
-    jump: Option<SimulatedJump>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct SimulatedJump {
-    /// On the wall clock.
-    at_ms: u64,
-    by_ms: i64,
+    /// Says by how many ms it was set since.
+    set_by: Option<&'static Path>,
 }
 
 impl Simulated {
     fn at(self, wall_ms: u64) -> u64 {
         let passed_ms = wall_ms.saturating_sub(self.wall_base_ms) as f64 * self.rate;
-        let jumped = self.jump.filter(|jump| wall_ms >= jump.at_ms).map_or(0, |jump| jump.by_ms);
-        (self.base_ms + passed_ms as u64).saturating_add_signed(jumped)
+        (self.base_ms + passed_ms as u64).saturating_add_signed(self.set_by_ms())
+    }
+
+    /// 0 while there is no such number.
+    fn set_by_ms(self) -> i64 {
+        let text = self.set_by.and_then(|path| std::fs::read_to_string(path).ok());
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 }
 
@@ -51,27 +50,22 @@ fn wall_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn parse(text: &str, wall_ms: u64) -> Result<Simulated> {
+fn parse(text: &str) -> Result<Simulated> {
     let wrong = || {
-        anyhow!("{SIMULATED_CLOCK}: '{text}' is not <unix ms>:<wall unix ms>:<rate>, with or without a jump")
+        anyhow!("{SIMULATED_CLOCK}: '{text}' is not <unix ms>:<wall unix ms>:<rate>, with or without :<file>")
     };
-    let (base, wall, rate, jump) = match text.split(':').collect::<Vec<_>>()[..] {
+    let (base, wall, rate, set_by) = match text.splitn(4, ':').collect::<Vec<_>>()[..] {
         [base, wall, rate] => (base, wall, rate, None),
-        [base, wall, rate, after, by] => (base, wall, rate, Some((after, by))),
+        [base, wall, rate, file] => (base, wall, rate, Some(file)),
         _ => bail!(wrong()),
     };
-    let jump = match jump {
-        None => None,
-        Some((after, by)) => Some(SimulatedJump {
-            at_ms: wall_ms.saturating_add(after.parse().with_context(wrong)?),
-            by_ms: by.parse().with_context(wrong)?,
-        }),
-    };
+    // One for the life of a process that plays with time.
+    let kept = |file: &str| -> &'static Path { Box::leak(PathBuf::from(file).into_boxed_path()) };
     let simulated = Simulated {
         base_ms: base.parse().with_context(wrong)?,
         wall_base_ms: wall.parse().with_context(wrong)?,
         rate: rate.parse().with_context(wrong)?,
-        jump,
+        set_by: set_by.map(kept),
     };
     if simulated.rate.is_finite() && simulated.rate > 0.0 { Ok(simulated) } else { bail!(wrong()) }
 }
@@ -86,27 +80,36 @@ impl Clock {
     /// never at stake on regtest, so no other network can be talked into a false time.
     pub fn for_network(network: &str) -> Result<Clock> {
         let simulated = match std::env::var(SIMULATED_CLOCK) {
-            Ok(text) if network == "regtest" => Some(parse(&text, wall_ms())?),
+            Ok(text) if network == "regtest" => Some(parse(&text)?),
             Ok(_) | Err(_) => None,
         };
         let start = Look::new(|| now(simulated));
         Ok(Clock { simulated, start })
     }
 
-    /// The wall clock until `after` from now, and set back by so many seconds from then on.
+    /// The wall clock, set by what a file says.
     #[cfg(test)]
-    pub fn set_back(after: Duration, by_s: u64) -> Clock {
+    pub fn set_by(file: PathBuf) -> Clock {
         let wall_ms = wall_ms();
-        let by_ms = i64::try_from(by_s * 1000).expect("a test's own number");
-        let jump = SimulatedJump { at_ms: wall_ms + after.as_millis() as u64, by_ms: -by_ms };
-        let simulated =
-            Some(Simulated { base_ms: wall_ms, wall_base_ms: wall_ms, rate: 1.0, jump: Some(jump) });
+        let set_by: Option<&'static Path> = Some(Box::leak(file.into_boxed_path()));
+        let simulated = Some(Simulated { base_ms: wall_ms, wall_base_ms: wall_ms, rate: 1.0, set_by });
         Clock { simulated, start: Look::new(|| now(simulated)) }
     }
 
     /// Now.
     pub fn now(&self) -> UnixTime {
         now(self.simulated)
+    }
+
+    /// What it showed when the plugin started.
+    pub fn started(&self) -> UnixTime {
+        self.start.shown()
+    }
+
+    /// Whole seconds that passed on this clock since then, by the machine's other clock: setting this one
+    /// does not change them.
+    pub fn passed_s(&self) -> u64 {
+        (self.start.passed().as_secs_f64() * self.rate()) as u64
     }
 
     /// How long to sleep for `seconds` to pass on this clock.
@@ -132,38 +135,30 @@ mod tests {
     use super::*;
 
     const SIMULATED: Simulated =
-        Simulated { base_ms: 1_800_000_000_000, wall_base_ms: 1_700_000_000_000, rate: 60.0, jump: None };
+        Simulated { base_ms: 1_800_000_000_000, wall_base_ms: 1_700_000_000_000, rate: 60.0, set_by: None };
 
     #[test]
-    fn a_simulated_clock_is_three_numbers_and_two_more_if_it_jumps() {
+    fn a_simulated_clock_is_three_numbers_and_a_file_if_it_is_set() {
         let plain = "1800000000000:1700000000000:60";
-        assert_eq!(parse(plain, 7).expect("well formed"), SIMULATED);
-        let jump = Some(SimulatedJump { at_ms: 1_507, by_ms: -9 });
-        let jumping = parse(&format!("{plain}:1500:-9"), 7).expect("well formed");
-        assert_eq!(jumping, Simulated { jump, ..SIMULATED });
-        for bad in [
-            "",
-            "1:2",
-            "1:2:3:4",
-            "1:2:3:-4:5",
-            "1:2:3:4:x",
-            "a:2:3",
-            "1:2:0",
-            "1:2:-1",
-            "1:2:inf",
-            "1:2:nan",
-        ] {
-            assert!(parse(bad, 7).is_err(), "{bad}");
+        assert_eq!(parse(plain).expect("well formed"), SIMULATED);
+        let set = parse(&format!("{plain}:/a/b:c")).expect("well formed");
+        assert_eq!(set, Simulated { set_by: Some(Path::new("/a/b:c")), ..SIMULATED });
+        for bad in ["", "1:2", "1:2:x", "a:2:3", "1:2:0", "1:2:-1", "1:2:inf", "1:2:nan"] {
+            assert!(parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn it_jumps_once() {
-        let jump = Some(SimulatedJump { at_ms: SIMULATED.wall_base_ms + 10, by_ms: -500 });
-        let clock = Simulated { jump, ..SIMULATED };
-        for (passed_ms, shown) in [(0, 0), (9, 540), (10, 100), (20, 700)] {
-            assert_eq!(clock.at(clock.wall_base_ms + passed_ms), clock.base_ms + shown, "{passed_ms}");
+    fn it_shows_what_it_is_set_to() {
+        let path = std::env::temp_dir().join(format!("revops-clock-{}", std::process::id()));
+        let clock = Simulated { set_by: Some(Box::leak(path.clone().into_boxed_path())), ..SIMULATED };
+        for (set, shown) in [(None, 600), (Some("-500\n"), 100), (Some("7"), 607), (Some("soon"), 600)] {
+            if let Some(set) = set {
+                std::fs::write(&path, set).expect("written");
+            }
+            assert_eq!(clock.at(clock.wall_base_ms + 10), clock.base_ms + shown, "{set:?}");
         }
+        std::fs::remove_file(&path).expect("removed");
     }
 
     #[test]

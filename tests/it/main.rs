@@ -4,6 +4,7 @@
 mod acts;
 mod adopt;
 mod authors;
+mod clock;
 mod config;
 mod demo;
 mod engine;

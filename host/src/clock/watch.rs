@@ -23,6 +23,15 @@ impl Look {
         Look { shown, after, before: Instant::now() }
     }
 
+    pub(super) fn shown(&self) -> UnixTime {
+        self.shown
+    }
+
+    /// At least so much has passed since.
+    pub(super) fn passed(&self) -> Duration {
+        self.before.elapsed()
+    }
+
     /// By how many seconds the clock went further than the time that passed since `earlier`, at `rate`
     /// seconds per second; 0 when it may have gone right.
     fn jump_since(&self, earlier: &Look, rate: f64) -> i64 {

@@ -24,7 +24,7 @@ use crate::config::{Config, Setting};
 use crate::engine::{Engine, Fees, Rebalances};
 use crate::guard::policy::RateLimiter;
 use crate::model::CycleKind;
-use crate::model::{PeerId, StrategyName, UnixTime};
+use crate::model::{PeerId, SteadyTime, StrategyName, UnixTime};
 use crate::node::clboss::ClbossStatus;
 use crate::node::write::Writer;
 use crate::node::{Companions, Node};
@@ -45,6 +45,8 @@ pub struct Services {
     pub engine: Engine,
     pub clock: Clock,
     clock_watch: Watch,
+    /// The steady time when the clock was started.
+    steady_start: SteadyTime,
     pub settings: Arc<Settings>,
     pub jobs: Arc<Jobs>,
     pub policy_quota: Mutex<RateLimiter>,
@@ -61,6 +63,8 @@ pub struct Services {
     forwards_turn: tokio::sync::Mutex<()>,
     /// So do modules that come in, so that no lower version overtakes a higher one.
     admission_turn: tokio::sync::Mutex<()>,
+    /// So do looks at the clock, so that each jump is noted once.
+    clock_turn: tokio::sync::Mutex<()>,
     /// So do replays.
     replay_turn: tokio::sync::Mutex<()>,
     /// Rebalances on their way to sling.
@@ -99,6 +103,7 @@ pub struct Parts {
     pub store: Store,
     pub engine: Engine,
     pub clock: Clock,
+    pub steady_start: SteadyTime,
     pub settings: Arc<Settings>,
     pub jobs: Arc<Jobs>,
     pub pseudonym_key: [u8; 32],
@@ -120,6 +125,7 @@ impl Services {
             engine: parts.engine,
             clock: parts.clock,
             clock_watch: Watch::new(parts.clock),
+            steady_start: parts.steady_start,
             settings: parts.settings,
             jobs: parts.jobs,
             policy_quota: Mutex::default(),
@@ -130,6 +136,7 @@ impl Services {
             fee_turn: tokio::sync::Mutex::default(),
             forwards_turn: tokio::sync::Mutex::default(),
             admission_turn: tokio::sync::Mutex::default(),
+            clock_turn: tokio::sync::Mutex::default(),
             replay_turn: tokio::sync::Mutex::default(),
             desk: rebalance::Desk::default(),
             health: Mutex::default(),

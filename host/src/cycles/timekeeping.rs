@@ -1,24 +1,19 @@
 //! Whether the clock can be trusted.
 
 use super::Services;
-use crate::model::{ClockJump, UnixTime};
+use crate::model::{ClockJump, Moment, SteadyTime, UnixTime};
 use crate::store::{ahead, clock, flow};
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 impl Services {
     /// Notes what the clock shows now, and the jump that it made, and mends what a clock that was ahead left.
     pub(super) async fn look_at_clock(&self) -> Result<()> {
-        let (jump, now) = (self.clock_jump(), self.now());
+        let _turn = self.clock_turn.lock().await;
+        let (jump, at) = (self.clock_jump(), self.instant());
         self.store
             .write(move |tx| {
-                flow::resume_hours(tx, now)?;
-                let before = clock::last_jump(tx)?;
-                clock::note(tx, now, jump)?;
-                let noted = clock::last_jump(tx)?.filter(|jump| Some(*jump) != before);
-                if noted.is_some_and(|jump| jump.by_s < 0) {
-                    ahead::mend(tx, now)?;
-                }
-                Ok(())
+                flow::resume_hours(tx, at.now)?;
+                Ok(ahead::note(tx, at, jump)?)
             })
             .await?;
         if let Some(jump) = jump {
@@ -26,6 +21,25 @@ impl Services {
             self.clock_watch.noted(jump);
         }
         Ok(())
+    }
+
+    /// The time that truly passed, on the scale of these books.
+    pub fn steady_now(&self) -> SteadyTime {
+        self.steady_start.plus(self.clock.passed_s())
+    }
+
+    /// Now, by both.
+    pub(super) fn instant(&self) -> Moment {
+        Moment { now: self.now(), steady: self.steady_now() }
+    }
+
+    /// Now, for questions of money: a jump that led to what the clock shows is noted before.
+    pub async fn moment(&self) -> Result<Moment> {
+        let at = self.instant();
+        if self.clock_jump().is_some() {
+            self.look_at_clock().await.context("noting a jump of the clock")?;
+        }
+        Ok(at)
     }
 
     /// A jump of the clock that is not noted yet.

@@ -79,6 +79,7 @@ mod tests {
             amount: Msat(amount),
             fee: Msat(fee),
             completed_at: UnixTime(0),
+            created_index: None,
             out_channel: None,
             in_channel: None,
             job_id: None,

@@ -11,7 +11,7 @@ use super::Approved;
 use crate::config::Config;
 use crate::model::job::{JobId, StartRebalance};
 use crate::model::refusal::{End, Holder, RebalanceRefusal as Refusal, Room};
-use crate::model::{ChannelId, Msat, PeerId, UnixTime};
+use crate::model::{ChannelId, Moment, Msat, PeerId, UnixTime};
 
 /// The span over which costs count, seconds.
 pub const WINDOW_S: u64 = UnixTime::DAY;
@@ -83,11 +83,11 @@ pub struct Ledger {
 pub trait Books {
     type Error;
 
-    /// The books as they are now, costs from `since` on.
+    /// The books as they are now, costs and earnings of the [`WINDOW_S`] until then.
     ///
     /// # Errors
     /// When they cannot be read: nothing may be spent then.
-    fn ledger(&self, since: UnixTime) -> Result<Ledger, Self::Error>;
+    fn ledger(&self, at: Moment) -> Result<Ledger, Self::Error>;
 
     /// Writes the job with its reservation.
     ///
@@ -104,14 +104,14 @@ pub fn reserve<B: Books>(
     books: &mut B,
     approved: Approved<StartRebalance>,
     config: &Config,
-    now: UnixTime,
+    at: Moment,
 ) -> Result<Result<Reserved, Refusal>, B::Error> {
-    let ledger = books.ledger(now.minus(WINDOW_S))?;
+    let ledger = books.ledger(at)?;
     let start = approved.0;
     if let Err(refusal) = fits(&start, config, &ledger) {
         return Ok(Err(refusal));
     }
-    let job = books.open(&start, now)?;
+    let job = books.open(&start, at.now)?;
     Ok(Ok(Reserved { job, start }))
 }
 

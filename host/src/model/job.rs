@@ -1,7 +1,7 @@
 //! A rebalance on its way from a wish to sling, and what became of it.
 
 use super::ledger::words;
-use super::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, SignedMsat, StrategyName, UnixTime};
+use super::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, SignedMsat, SteadyTime, StrategyName, UnixTime};
 use std::fmt;
 
 /// The number of a job; never used twice.
@@ -178,10 +178,14 @@ pub struct Job {
     pub start: StartRebalance,
     pub reserved: Msat,
     pub reserved_at: UnixTime,
+    /// The highest number of a payment that lightningd had told by then: none up to it is the job's.
+    /// Absent where it told none.
+    pub after_index: Option<u64>,
     pub started_at: Option<UnixTime>,
     /// When it is ended at the latest.
     pub deadline: UnixTime,
     pub stopped_at: Option<UnixTime>,
+    pub stopped_steady: Option<SteadyTime>,
     pub settled_at: Option<UnixTime>,
     pub stop_reason: Option<StopReason>,
     /// What sling last said of it, or why it did not take it.

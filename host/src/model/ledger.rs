@@ -160,6 +160,8 @@ pub struct Rebalance {
     /// What it cost on top.
     pub fee: Msat,
     pub completed_at: UnixTime,
+    /// lightningd's own number for it, which rises from one payment to the next; from v23.11 on.
+    pub created_index: Option<u64>,
     /// Where it left and where it came in, as soon as that is known.
     pub out_channel: Option<ChannelId>,
     pub in_channel: Option<ChannelId>,

@@ -25,5 +25,5 @@ pub use channel::{Channel, ChannelName, ChannelState, Htlcs, NodeSnapshot, Opene
 pub use ids::{ChannelId, Digest, ParseIdError, PeerId, Scid, Txid};
 pub use ledger::SignedMsat;
 pub use policy::{Policy, RebalanceMode, StrategyName};
-pub use time::{ClockJump, Tick, UnixTime};
+pub use time::{ClockJump, Moment, SteadyTime, Tick, UnixTime};
 pub use transcript::{Answer, CycleKind, Told, Transcript};

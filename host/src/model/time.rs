@@ -35,6 +35,37 @@ impl fmt::Display for UnixTime {
     }
 }
 
+/// Seconds that truly passed, on a scale of these books' own: no clock that is set moves it. While the
+/// plugin runs it goes with the machine's other clock, which nobody can set; for the time in between it
+/// believes the clock, but never goes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SteadyTime(pub u64);
+
+impl SteadyTime {
+    /// Seconds from `earlier` to this instant; zero if it is later.
+    pub const fn since(self, earlier: SteadyTime) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// This instant, `seconds` earlier.
+    pub const fn minus(self, seconds: u64) -> SteadyTime {
+        SteadyTime(self.0.saturating_sub(seconds))
+    }
+
+    /// This instant, `seconds` later.
+    pub const fn plus(self, seconds: u64) -> SteadyTime {
+        SteadyTime(self.0.saturating_add(seconds))
+    }
+}
+
+/// One instant on both scales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// What the clock shows.
+    pub now: UnixTime,
+    pub steady: SteadyTime,
+}
+
 /// A step of the clock that no time passed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockJump {

@@ -109,6 +109,7 @@ fn to_rebalance(row: Sendpay) -> Option<Rebalance> {
         amount,
         fee: row.amount_sent_msat?.saturating_sub(amount),
         completed_at: UnixTime(row.completed_at.unwrap_or(row.created_at)),
+        created_index: row.created_index,
         out_channel: None,
         in_channel: None,
         job_id: None,

@@ -19,9 +19,8 @@ pub(super) const COMMAND: Command = Command {
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     Args::parse(&params, &[])?;
     let cleared = services.clear_reservations().await?;
-    let (config, now) = (services.config(), services.now());
-    let ledger =
-        services.store.read(move |conn| Ok(reservations::ledger(conn, now.minus(budget::WINDOW_S))?)).await?;
+    let (config, at) = (services.config(), services.moment().await?);
+    let ledger = services.store.read(move |conn| Ok(reservations::ledger(conn, at)?)).await?;
     let left = budget::overall(&config, &ledger).left();
     Ok(json!({
         "status": "success",

@@ -1,7 +1,7 @@
 //! What a clock that was ahead left behind, mended once it has gone back.
 
-use super::senders;
-use crate::model::UnixTime;
+use super::{clock, senders};
+use crate::model::{ClockJump, Moment, UnixTime};
 use rusqlite::{Connection, Result, Transaction};
 
 /// Stamps that something waits for, or that nothing newer is seen behind.
@@ -12,6 +12,14 @@ const MENDED: [(&str, &str); 5] = [
     ("fee_changes", "changed_at_s"),
     ("rebalance_jobs", "settled_at_s"),
 ];
+
+/// Notes the clock as [`clock::note`] does, and mends what it left behind when that tells that it went back.
+pub fn note(tx: &Transaction<'_>, at: Moment, seen: Option<ClockJump>) -> Result<()> {
+    let before = clock::last_jump(tx)?;
+    clock::note(tx, at, seen)?;
+    let noted = clock::last_jump(tx)?.filter(|jump| Some(*jump) != before);
+    if noted.is_some_and(|jump| jump.by_s < 0) { mend(tx, at.now) } else { Ok(()) }
+}
 
 /// Brings stamps from the future down to `now`: pauses and counts that begin with them would otherwise
 /// last until their time comes. Nothing is mended while the clock shows a time more than a day before

@@ -1,16 +1,19 @@
 //! Jumps of the clock, as they show in what is stored.
 
-use super::cursors;
 use super::sql::Unsigned;
-use crate::model::{ClockJump, UnixTime};
+use super::{ahead, cursors};
+use crate::model::{ClockJump, Moment, SteadyTime, UnixTime};
 use rusqlite::{Connection, Result, Transaction};
 
-/// When the clock was last looked at.
+/// What the clock showed when it was last looked at, and the steady time then.
 const SEEN: &str = "clock.seen_s";
+const STEADY: &str = "clock.steady_s";
 /// The last jump: when it was seen, and how far it went one way or the other.
 const JUMPED_AT: &str = "clock.jumped_at_s";
 const FORWARD: &str = "clock.forward_s";
 const BACK: &str = "clock.back_s";
+/// The steady time when it was seen.
+const JUMPED_STEADY: &str = "clock.jumped_steady_s";
 
 /// What is known of the clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,17 +23,37 @@ pub struct ClockState {
     pub records_ahead_s: u64,
 }
 
+/// The steady time at a start at which the clock shows `now`: how long nobody watched is what the clock
+/// says, and nothing if it went back meanwhile; what it left behind then is mended.
+pub fn resume(tx: &Transaction<'_>, now: UnixTime) -> Result<SteadyTime> {
+    let last = cursors::get(tx, STEADY)?.zip(cursors::get(tx, SEEN)?);
+    let steady =
+        last.map_or(SteadyTime(now.0), |(steady, seen)| SteadyTime(steady).plus(now.since(UnixTime(seen))));
+    ahead::note(tx, Moment { now, steady }, None)?;
+    Ok(steady)
+}
+
 /// Notes what the clock shows, and the jump that was seen; none: it may have gone back while nobody
 /// watched.
-pub fn note(tx: &Transaction<'_>, now: UnixTime, seen: Option<ClockJump>) -> Result<()> {
+pub fn note(tx: &Transaction<'_>, at: Moment, seen: Option<ClockJump>) -> Result<()> {
+    let Moment { now, steady } = at;
     let last = UnixTime(cursors::get(tx, SEEN)?.unwrap_or(0));
     cursors::set(tx, SEEN, now.0)?;
+    cursors::set(tx, STEADY, steady.0)?;
     let back = i64::try_from(last.since(now)).unwrap_or(i64::MAX);
     let unwatched = (last.since(now) > ClockJump::TOLERANCE_S).then_some(ClockJump { at: now, by_s: -back });
     let Some(jump) = seen.or(unwatched) else { return Ok(()) };
     cursors::set(tx, JUMPED_AT, jump.at.0)?;
+    cursors::set(tx, JUMPED_STEADY, steady.0)?;
     cursors::set(tx, FORWARD, jump.by_s.max(0).unsigned_abs())?;
     cursors::set(tx, BACK, jump.by_s.min(0).unsigned_abs())
+}
+
+/// Whether the clock jumped within a day of true time, so that records of one day by their own time
+/// may be those of more.
+pub fn is_in_doubt(conn: &Connection, steady: SteadyTime) -> Result<bool> {
+    let jumped = cursors::get(conn, JUMPED_STEADY)?;
+    Ok(jumped.is_some_and(|at| steady.since(SteadyTime(at)) < UnixTime::DAY))
 }
 
 /// The last jump that was noted.
@@ -74,8 +97,34 @@ mod tests {
             (2_100_600, None, jump(2_100_000, -900_000)),
             (1_100_000, jump(1_100_000, -1_000_100), jump(1_100_000, -1_000_100)),
         ] {
-            note(&tx, UnixTime(now), seen).expect("stored");
+            note(&tx, Moment { now: UnixTime(now), steady: SteadyTime(7) }, seen).expect("stored");
             assert_eq!(last_jump(&tx).expect("readable"), told, "at {now}");
         }
+    }
+
+    #[test]
+    fn steady_time_follows_the_clock_only_while_nobody_watches_and_never_back() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        let start = |now| resume(&tx, UnixTime(now)).expect("stored").0;
+        assert_eq!(start(1_000_000), 1_000_000, "it begins with the clock");
+        // 600 s of a run in which the clock was set forward by a year.
+        let run = Moment { now: UnixTime(33_000_000), steady: SteadyTime(1_000_600) };
+        note(&tx, run, None).expect("stored");
+        for (now, steady) in [(33_000_050, 1_000_650), (1_001_000, 1_000_650), (1_001_010, 1_000_660)] {
+            assert_eq!(start(now), steady, "a start at {now}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_jumped_is_in_doubt_for_a_day_that_truly_passes() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        let steady = resume(&tx, UnixTime(1_000_000)).expect("stored");
+        let is_in_doubt = |passed_s| is_in_doubt(&tx, steady.plus(passed_s)).expect("readable");
+        assert!(!is_in_doubt(0));
+        let jump = ClockJump { at: UnixTime(9_000_000), by_s: 8_000_000 };
+        note(&tx, Moment { now: jump.at, steady }, Some(jump)).expect("stored");
+        assert_eq!([0, UnixTime::DAY - 1, UnixTime::DAY].map(is_in_doubt), [true, true, false]);
     }
 }

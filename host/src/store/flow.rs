@@ -127,13 +127,13 @@ pub fn sums_between(conn: &Connection, from: UnixTime, until: UnixTime) -> Resul
     })
 }
 
-/// Fees that the node earned with forwards received from `since` on, those of channels without a known
-/// name included. Never more than that: where no finer sums are kept for that UTC day, the next one is
-/// the first to count.
-pub fn earned_since(conn: &Connection, since: UnixTime) -> Result<Msat> {
+/// Fees that the node earned with forwards received in `[from, until)`, those of channels without a known
+/// name included. Never more than that: where no finer sums are kept for the UTC day of `from`, the next
+/// one is the first to count, and that of `until` does not.
+pub fn earned_between(conn: &Connection, from: UnixTime, until: UnixTime) -> Result<Msat> {
     let mut earned = Delta::default();
-    let since = window::told_late(since, kept(conn)?);
-    each_name_since(conn, since, |_, delta| earned.add(&delta, 1))?;
+    let from = window::told_late(from, kept(conn)?);
+    each_name_between(conn, from, until, |_, delta| earned.add(&delta, 1))?;
     Ok(FlowSums::from(earned).earned)
 }
 

@@ -1,8 +1,9 @@
 //! Jobs given to sling: each from the moment its money is reserved until what it cost is known.
 
-use super::sql::{Unsigned, int, require_durable, word};
+use super::rebalances::{self, Mark};
+use super::sql::{Unsigned, int, opt_int, require_durable, word};
 use crate::model::job::{Job, JobEnd, JobId, JobOrigin, JobOutcome, JobState, StartRebalance, StopReason};
-use crate::model::{ChannelId, Msat, Ppm, SignedMsat, UnixTime};
+use crate::model::{ChannelId, Moment, Msat, Ppm, SignedMsat, UnixTime};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Result, Row, Transaction, params};
 use std::collections::HashMap;
@@ -24,19 +25,22 @@ impl FromSql for JobId {
 const SELECT: &str = "SELECT j.*, (SELECT sum(amount_msat) FROM rebalances WHERE job_id = j.id) AS moved,
     (SELECT sum(fee_msat) FROM rebalances WHERE job_id = j.id) AS cost FROM rebalance_jobs j";
 
-/// Writes a job with its reservation, durably, for sling hears of it next. Returns its number.
+/// Writes a job with its reservation, durably, for sling hears of it next. None of the payments known by
+/// now is its own. Returns its number.
 pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime) -> Result<JobId> {
     require_durable(tx)?;
     let (evaluator, digest) = match &start.origin {
         JobOrigin::Evaluator { name, digest, .. } => (Some(name.as_str()), *digest),
         JobOrigin::Operator { .. } => (None, None),
     };
+    let Mark { entry, index } = rebalances::mark(tx)?;
     let id = tx
         .prepare_cached(
             "INSERT INTO rebalance_jobs (state, evaluator, forced, to_channel, to_scid, to_peer, amount_msat,
                  payment_msat, most_payments, max_ppm, max_hops, keep_share, keep_most_msat, reserved_msat, fleet,
-                 value_msat, reserved_at_s, deadline_s, evaluator_digest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+                 value_msat, reserved_at_s, deadline_s, evaluator_digest,
+                 after_entry, after_index)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
         )?
         .insert(params![
             JobState::Reserved.name(),
@@ -58,6 +62,8 @@ pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime)
             at,
             at.plus(start.time_limit_s),
             digest,
+            int(entry)?,
+            opt_int(index)?,
         ])?;
     let mut source = tx.prepare_cached(
         "INSERT INTO rebalance_sources (job_id, position, channel_id, scid, peer_id) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -109,22 +115,25 @@ pub fn stopping(tx: &Transaction<'_>, id: JobId, why: StopReason, word: Option<&
 }
 
 /// sling has forgotten the job.
-pub fn stopped(tx: &Transaction<'_>, id: JobId, at: UnixTime) -> Result<()> {
+pub fn stopped(tx: &Transaction<'_>, id: JobId, at: Moment) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE rebalance_jobs SET state = 'stopped', stopped_at_s = ?2
+        "UPDATE rebalance_jobs SET state = 'stopped', stopped_at_s = ?2, stopped_steady_s = ?3
          WHERE id = ?1 AND state IN ('reserved', 'running', 'stopping')",
     )?
-    .execute(params![id, at])?;
+    .execute(params![id, at.now, at.steady])?;
     Ok(())
 }
 
-/// What the job's payments moved and cost is final; the rest of its reservation is free.
+/// What the job's payments moved and cost is final; the rest of its reservation is free. None that is
+/// made from now on is its own.
 pub(super) fn settle(tx: &Transaction<'_>, job: &Job, outcome: JobOutcome, at: UnixTime) -> Result<()> {
+    let Mark { entry, index } = rebalances::mark(tx)?;
     tx.prepare_cached(
-        "UPDATE rebalance_jobs SET state = 'settled', settled_at_s = ?2, outcome = ?3, moved_msat = ?4, fee_msat = ?5
+        "UPDATE rebalance_jobs SET state = 'settled', settled_at_s = ?2, outcome = ?3, moved_msat = ?4, fee_msat = ?5,
+             last_entry = ?6, last_index = ?7
          WHERE id = ?1 AND state = 'stopped'",
     )?
-    .execute(params![job.id, at, outcome.name(), job.moved, job.fee])?;
+    .execute(params![job.id, at, outcome.name(), job.moved, job.fee, int(entry)?, opt_int(index)?])?;
     Ok(())
 }
 
@@ -185,9 +194,11 @@ fn read(row: &Row<'_>) -> Result<Job> {
         },
         reserved: row.get("reserved_msat")?,
         reserved_at,
+        after_index: row.get::<_, Option<Unsigned>>("after_index")?.map(|index| index.0),
         started_at: row.get("started_at_s")?,
         deadline,
         stopped_at: row.get("stopped_at_s")?,
+        stopped_steady: row.get("stopped_steady_s")?,
         settled_at: row.get("settled_at_s")?,
         stop_reason: optional(row, "stop_reason", StopReason::from_name)?,
         word: row.get("word")?,

@@ -1,7 +1,6 @@
 //! How far the node's lists are read, and which of them began anew.
 
-use super::cursors;
-use super::forwards;
+use super::{cursors, forwards, rebalances};
 use crate::model::UnixTime;
 use crate::model::list::{List, ListIndex};
 use rusqlite::{Connection, Result, Transaction};
@@ -53,8 +52,9 @@ pub fn begin_anew(tx: &Transaction<'_>, list: List, counters: [u64; 2], now: Uni
     for index in ListIndex::BOTH {
         cursors::forget(tx, &cursor_of(list, index))?;
     }
-    if list == List::Forwards {
-        forwards::lower_rolled_index(tx, counters[0])?;
+    match list {
+        List::Forwards => forwards::lower_rolled_index(tx, counters[0])?,
+        List::Payments => rebalances::forget_numbers(tx)?,
     }
     cursors::set(tx, &unread_of(list), 1)?;
     cursors::set(tx, &anew_of(list), now.0)?;

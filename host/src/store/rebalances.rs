@@ -1,10 +1,11 @@
 //! Completed payments to ourselves, and the channels that they went through.
 
-use super::names;
-use super::sql::{Unsigned, int, word};
+use super::sql::{Unsigned, int, opt_int, word};
+use super::{lists, names};
 use crate::econ::pairs;
-use crate::model::UnixTime;
 use crate::model::ledger::{HtlcSide, PaymentSide, Rebalance, Way};
+use crate::model::list::{List, ListIndex};
+use crate::model::{SteadyTime, UnixTime};
 use rusqlite::{Connection, Result, Row, Transaction, params};
 use std::collections::HashMap;
 
@@ -17,11 +18,48 @@ pub(super) const MOST_TRIES: i64 = 10;
 /// How long an end without its payment is kept, s.
 const KEEP_SIDES_S: u64 = 7 * UnixTime::DAY;
 
+/// How far payments had come at one moment: into these books, and by lightningd's own numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The last entry of these books.
+    pub entry: u64,
+    /// The highest number of a payment, to whomever, that lightningd has told; none if it told none.
+    pub index: Option<u64>,
+}
+
+/// How far payments have come by now.
+pub(super) fn mark(conn: &Connection) -> Result<Mark> {
+    let read = lists::reach(conn, List::Payments, ListIndex::Created)?;
+    conn.prepare_cached(
+        "SELECT coalesce((SELECT max(entry) FROM rebalances), 0),
+             (SELECT max(created_index) FROM rebalances WHERE created_index IS NOT NULL)",
+    )?
+    .query_row([], |row| {
+        let (Unsigned(entry), stored) = (row.get(0)?, row.get::<_, Option<Unsigned>>(1)?);
+        Ok(Mark { entry, index: read.max(stored.map(|index| index.0)) })
+    })
+}
+
+/// lightningd numbers its payments anew: the numbers that it told before say nothing of those that it tells
+/// from now on. Of payments before and after, the order in these books alone tells what is a job's, and
+/// where that leaves it open they count as the job's.
+pub(super) fn forget_numbers(tx: &Transaction<'_>) -> Result<()> {
+    tx.execute("UPDATE rebalances SET created_index = NULL WHERE created_index IS NOT NULL", [])?;
+    tx.execute(
+        "UPDATE rebalance_jobs SET after_index = NULL, last_index = NULL
+         WHERE after_index IS NOT NULL OR last_index IS NOT NULL",
+        [],
+    )?;
+    Ok(())
+}
+
 /// Takes in completed payments; those known stay as they are. Returns how many were new.
-pub fn put(tx: &Transaction<'_>, rebalances: &[Rebalance]) -> Result<usize> {
+pub fn put(tx: &Transaction<'_>, rebalances: &[Rebalance], at: SteadyTime) -> Result<usize> {
+    // Rows are never removed, so that no entry's number is used twice.
     let mut put = tx.prepare_cached(
-        "INSERT OR IGNORE INTO rebalances (payment_hash, groupid, partid, amount_msat, fee_msat, completed_at_s)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT OR IGNORE INTO rebalances (payment_hash, groupid, partid, amount_msat, fee_msat, completed_at_s,
+             created_index, booked_s, entry)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT coalesce(max(entry), 0) + 1 FROM rebalances))",
     )?;
     let mut new = 0;
     for one in rebalances {
@@ -31,7 +69,9 @@ pub fn put(tx: &Transaction<'_>, rebalances: &[Rebalance]) -> Result<usize> {
             int(one.partid)?,
             one.amount,
             one.fee,
-            one.completed_at
+            one.completed_at,
+            opt_int(one.created_index)?,
+            at,
         ])?;
     }
     Ok(new)
@@ -161,6 +201,7 @@ fn read(row: &Row<'_>) -> Result<Rebalance> {
         amount: row.get("amount_msat")?,
         fee: row.get("fee_msat")?,
         completed_at: row.get("completed_at_s")?,
+        created_index: row.get::<_, Option<Unsigned>>("created_index")?.map(|index| index.0),
         out_channel: row.get("out_channel")?,
         in_channel: row.get("in_channel")?,
         job_id: row.get::<_, Option<Unsigned>>("job_id")?.map(|id| id.0),
@@ -205,6 +246,7 @@ mod tests {
             amount: Msat(amount),
             fee: Msat(10),
             completed_at: NOW,
+            created_index: None,
             out_channel: None,
             in_channel: None,
             job_id: None,
@@ -235,7 +277,7 @@ mod tests {
             let mut conn = memory();
             let tx = conn.transaction().expect("a transaction");
             let parts: Vec<Rebalance> = parts.into_iter().map(|(id, amount)| part(1, id, amount)).collect();
-            put(&tx, &parts).expect("stored");
+            put(&tx, &parts, SteadyTime(NOW.0)).expect("stored");
             let out = parts.iter().map(|one| side(1, Way::Out, 1, one.partid, one.amount.0 + 10));
             let into = sides.into_iter().map(|(channel, amount)| side(1, Way::In, channel, 0, amount));
             let sides: Vec<PaymentSide> = out.chain(into).collect();
@@ -258,7 +300,7 @@ mod tests {
     fn ends_stay_until_they_served_or_are_too_old() {
         let mut conn = memory();
         let tx = conn.transaction().expect("a transaction");
-        put(&tx, &[part(1, 0, 100), part(2, 0, 100)]).expect("stored");
+        put(&tx, &[part(1, 0, 100), part(2, 0, 100)], SteadyTime(NOW.0)).expect("stored");
         let (out, into) = (side(1, Way::Out, 1, 0, 110), side(1, Way::In, 2, 0, 100));
         put_sides(&tx, &[out, into, side(2, Way::In, 2, 0, 100), side(3, Way::In, 2, 0, 100)], NOW)
             .expect("stored");

@@ -2,15 +2,18 @@
 //! payments become its cost.
 
 use super::sql::{Unsigned, int};
-use super::{flow, jobs};
+use super::{clock, flow, jobs};
 use crate::config::Config;
 use crate::guard::Approved;
 use crate::guard::budget::{self, Books, Held, Ledger, Reserved, Spent};
 use crate::model::job::{Job, JobId, JobState, Past, StartRebalance};
 use crate::model::refusal::{Holder, RebalanceRefusal};
-use crate::model::{ChannelId, Msat, UnixTime};
+use crate::model::{ChannelId, ClockJump, Moment, Msat, SteadyTime, UnixTime};
 use rusqlite::{Connection, Result, Transaction, params};
 use std::collections::HashMap;
+
+/// Settled jobs to which a payment may still be given.
+const LATEST_JOBS: i64 = 1_000;
 
 /// A transaction as the place where reservations are kept.
 struct InTransaction<'a, 'conn>(&'a Transaction<'conn>);
@@ -18,8 +21,8 @@ struct InTransaction<'a, 'conn>(&'a Transaction<'conn>);
 impl Books for InTransaction<'_, '_> {
     type Error = rusqlite::Error;
 
-    fn ledger(&self, since: UnixTime) -> Result<Ledger> {
-        ledger(self.0, since)
+    fn ledger(&self, at: Moment) -> Result<Ledger> {
+        ledger(self.0, at)
     }
 
     fn open(&mut self, start: &StartRebalance, at: UnixTime) -> Result<JobId> {
@@ -34,26 +37,35 @@ pub fn reserve(
     tx: &Transaction<'_>,
     approved: Approved<StartRebalance>,
     config: &Config,
-    now: UnixTime,
+    at: Moment,
 ) -> Result<std::result::Result<Reserved, RebalanceRefusal>> {
-    assign(tx, now)?;
-    budget::reserve(&mut InTransaction(tx), approved, config, now)
+    assign(tx)?;
+    budget::reserve(&mut InTransaction(tx), approved, config, at)
 }
 
-/// What is spent from `since` on, what is reserved, and what was earned.
-pub fn ledger(conn: &Connection, since: UnixTime) -> Result<Ledger> {
+/// What is spent and was earned within [`budget::WINDOW_S`], and what is reserved. Costs count from
+/// when they were booked, by the time that truly passed since. Earnings go by the time on the node's
+/// records: while that is in doubt they are nothing.
+pub fn ledger(conn: &Connection, at: Moment) -> Result<Ledger> {
     let held = jobs::live(conn)?.iter().map(held_by).collect();
-    Ok(Ledger { earned: flow::earned_since(conn, since)?, spent: spent_since(conn, since)?, held })
+    let earned = match clock::is_in_doubt(conn, at.steady)? {
+        true => Msat::ZERO,
+        false => {
+            let until = at.now.plus(ClockJump::TOLERANCE_S);
+            flow::earned_between(conn, at.now.minus(budget::WINDOW_S), until)?
+        }
+    };
+    Ok(Ledger { earned, spent: spent_since(conn, at.steady.minus(budget::WINDOW_S))?, held })
 }
 
 fn held_by(job: &Job) -> Held {
     Held { left: job.held(), ..Held::by(&job.start, Holder::Job(job.id)) }
 }
 
-fn spent_since(conn: &Connection, since: UnixTime) -> Result<Vec<Spent>> {
+fn spent_since(conn: &Connection, since: SteadyTime) -> Result<Vec<Spent>> {
     conn.prepare_cached(
         "SELECT j.to_channel, j.to_peer, j.fleet, r.fee_msat FROM rebalances r JOIN rebalance_jobs j ON j.id = r.job_id
-         WHERE r.completed_at_s >= ?1",
+         WHERE r.booked_s >= ?1 AND r.job_id IS NOT NULL",
     )?
     .query_map([since], |row| {
         Ok(Spent { to: row.get(0)?, peer_id: row.get(1)?, fleet: row.get(2)?, fee: row.get(3)? })
@@ -61,30 +73,40 @@ fn spent_since(conn: &Connection, since: UnixTime) -> Result<Vec<Spent>> {
     .collect()
 }
 
+/// A payment that may be the job's: not among those that were known when the money was reserved,
+/// neither by these books nor by lightningd's numbers. Where one of the two does not tell, it may be.
+const AFTER: &str =
+    "rebalances.entry > j.after_entry AND coalesce(rebalances.created_index > j.after_index, TRUE)";
+
+/// Nor made after the job was settled, when all of its own were known. Without lightningd's numbers
+/// the books have to tell.
+const BEFORE_END: &str = "(j.state <> 'settled'
+    OR coalesce(rebalances.created_index <= j.last_index, rebalances.entry <= j.last_entry))";
+
 /// Gives payments whose channels are known to the jobs that made them: those of jobs that are not
-/// settled, and of settled ones whose payments' channels were learned within a week. Jobs that are
-/// not settled share no channel, so that there is never a choice. Returns how many it gave.
-pub fn assign(tx: &Transaction<'_>, now: UnixTime) -> Result<usize> {
-    // Clocks of this plugin and lightningd may round the same second differently.
-    const JOB: &str = "SELECT j.id FROM rebalance_jobs j JOIN rebalance_sources s ON s.job_id = j.id
-        WHERE j.to_channel = rebalances.in_channel AND s.channel_id = rebalances.out_channel
-            AND j.payment_msat = rebalances.amount_msat
-            AND rebalances.completed_at_s + 1 >= j.reserved_at_s
-            AND rebalances.completed_at_s <= coalesce(j.settled_at_s, rebalances.completed_at_s)
-        ORDER BY j.id DESC LIMIT 1";
-    let recent = now.minus(7 * UnixTime::DAY);
-    let since: Option<UnixTime> = tx
+/// settled, and of the latest settled ones whose payments' channels were learned late. Jobs that are
+/// not settled share no channel, so that there is never a choice. No clock has a say in it: whoever
+/// sets one back makes no payment look older than its job. Returns how many it gave.
+pub fn assign(tx: &Transaction<'_>) -> Result<usize> {
+    let job = format!(
+        "SELECT j.id FROM rebalance_jobs j JOIN rebalance_sources s ON s.job_id = j.id
+         WHERE j.to_channel = rebalances.in_channel AND s.channel_id = rebalances.out_channel
+             AND j.payment_msat = rebalances.amount_msat AND {AFTER} AND {BEFORE_END}
+         ORDER BY j.id DESC LIMIT 1"
+    );
+    let after: Option<i64> = tx
         .prepare_cached(
-            "SELECT min(reserved_at_s) FROM rebalance_jobs WHERE state <> 'settled' OR settled_at_s >= ?1",
+            "SELECT min(after_entry) FROM rebalance_jobs
+             WHERE state <> 'settled' OR id > (SELECT max(id) FROM rebalance_jobs) - ?1",
         )?
-        .query_row([recent], |row| row.get(0))?;
-    let Some(since) = since else { return Ok(0) };
+        .query_row([LATEST_JOBS], |row| row.get(0))?;
+    let Some(after) = after else { return Ok(0) };
     let assigned: Vec<Option<JobId>> = tx
         .prepare_cached(&format!(
-            "UPDATE rebalances SET job_id = ({JOB}) WHERE completed_at_s >= ?1 AND job_id IS NULL
-                 AND in_channel IS NOT NULL AND out_channel IS NOT NULL AND EXISTS ({JOB}) RETURNING job_id"
+            "UPDATE rebalances SET job_id = ({job}) WHERE entry > ?1 AND job_id IS NULL
+                 AND in_channel IS NOT NULL AND out_channel IS NOT NULL AND EXISTS ({job}) RETURNING job_id"
         ))?
-        .query_map([since.minus(1)], |row| row.get(0))?
+        .query_map([after], |row| row.get(0))?
         .collect::<Result<_>>()?;
     for id in assigned.iter().flatten() {
         if let Some(job) = jobs::get(tx, *id)?.filter(|job| job.state == JobState::Settled) {
@@ -94,18 +116,19 @@ pub fn assign(tx: &Transaction<'_>, now: UnixTime) -> Result<usize> {
     Ok(assigned.len())
 }
 
-/// A payment that may be the job's, though its channels are not both known: of the size and within
-/// the rate of the job's payments, since it began, and not known to go elsewhere.
-const UNDECIDED: &str = "job_id IS NULL AND (in_channel IS NULL OR out_channel IS NULL)
-    AND coalesce(in_channel, ?2) = ?2 AND amount_msat = ?3 AND fee_msat <= ?4 AND completed_at_s + 1 >= ?5
-    AND (out_channel IS NULL
-         OR out_channel IN (SELECT channel_id FROM rebalance_sources WHERE job_id = ?1))";
+/// From where payments come that may be the job's, though their channels are not both known: of the
+/// size and within the rate of the job's payments, made since it began, and not known to go elsewhere.
+const UNDECIDED: &str = "rebalances JOIN rebalance_jobs j ON j.id = ?1
+    WHERE rebalances.job_id IS NULL AND (in_channel IS NULL OR out_channel IS NULL)
+        AND coalesce(in_channel, ?2) = ?2 AND rebalances.amount_msat = ?3 AND rebalances.fee_msat <= ?4
+        AND (out_channel IS NULL
+             OR out_channel IN (SELECT channel_id FROM rebalance_sources WHERE job_id = ?1))";
 
 /// How many payments may be the job's, but cannot be told yet.
 pub fn undecided(conn: &Connection, job: &Job) -> Result<u64> {
     let (start, most) = (&job.start, job.start.max_fee.fee(Msat::ZERO, job.start.payment));
-    conn.prepare_cached(&format!("SELECT count(*) FROM rebalances WHERE {UNDECIDED}"))?
-        .query_row(params![job.id, start.to.channel_id, start.payment, most, job.reserved_at], |row| {
+    conn.prepare_cached(&format!("SELECT count(*) FROM {UNDECIDED} AND {AFTER}"))?
+        .query_row(params![job.id, start.to.channel_id, start.payment, most], |row| {
             row.get::<_, Unsigned>(0).map(|count| count.0)
         })
 }
@@ -117,17 +140,10 @@ fn assume_undecided(tx: &Transaction<'_>, job: &Job) -> Result<()> {
     let covered = start.most_payments.saturating_sub(job.moved.0 / start.payment.0.max(1));
     tx.prepare_cached(&format!(
         "UPDATE rebalances SET job_id = ?1 WHERE (payment_hash, groupid, partid) IN
-             (SELECT payment_hash, groupid, partid FROM rebalances WHERE {UNDECIDED}
-              ORDER BY completed_at_s LIMIT ?6)"
+             (SELECT payment_hash, groupid, partid FROM {UNDECIDED} AND {AFTER}
+              ORDER BY rebalances.entry LIMIT ?5)"
     ))?
-    .execute(params![
-        job.id,
-        start.to.channel_id,
-        start.payment,
-        most,
-        job.reserved_at,
-        int(covered)?
-    ])?;
+    .execute(params![job.id, start.to.channel_id, start.payment, most, int(covered)?])?;
     Ok(())
 }
 
@@ -136,7 +152,7 @@ fn assume_undecided(tx: &Transaction<'_>, job: &Job) -> Result<()> {
 /// Returns the settled job, or none when it is not ready. Payments are given to jobs in the same
 /// transaction: one whose channels another job learns meanwhile is neither undecided nor given.
 pub fn settle(tx: &Transaction<'_>, id: JobId, assume: bool, now: UnixTime) -> Result<Option<Job>> {
-    assign(tx, now)?;
+    assign(tx)?;
     let Some(job) = jobs::get(tx, id)?.filter(|job| job.state == JobState::Stopped) else { return Ok(None) };
     if assume {
         assume_undecided(tx, &job)?;

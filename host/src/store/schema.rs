@@ -30,6 +30,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/22_books_tries.sql")),
     M::up(include_str!("migrations/23_trials.sql")),
     M::up(include_str!("migrations/24_origins.sql")),
+    M::up(include_str!("migrations/25_marks.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.
@@ -150,6 +151,48 @@ mod tests {
                 .expect("sums");
             assert_eq!(rows, [[0, 10, 18], [30 * 86_400, 5, 9]], "{table}");
         }
+    }
+
+    #[test]
+    fn an_older_files_jobs_keep_the_payments_that_are_theirs_and_may_get_those_that_may_be() {
+        let mut conn = rusqlite::Connection::open_in_memory().expect("a database");
+        MIGRATIONS.to_version(&mut conn, 24).expect("before marks");
+        let payment =
+            "INSERT INTO rebalances (payment_hash, groupid, partid, amount_msat, fee_msat, completed_at_s)
+            SELECT unhex(replace(hex(zeroblob(32)), '00', printf('%02x', ?1))), 0, 0, 1, 1, ?2";
+        // The fifth is imported, whatever its time.
+        for (hash, at) in [(4, 400_000), (1, 1_000), (3, 100_001), (2, 100_000), (5, 2_000), (6, 280_000)] {
+            conn.execute(payment, [hash, at]).expect("a payment");
+        }
+        conn.execute_batch(
+            "INSERT INTO imported_rebalances (id, amount_msat, status, kind, at_s, payment_hash)
+             SELECT 1, 1, 'success', 'normal', 2000, payment_hash FROM rebalances WHERE hex(payment_hash) LIKE '05%';
+             INSERT INTO cursors VALUES ('clock.back_s', 40000), ('clock.jumped_at_s', 300000);",
+        )
+        .expect("rows");
+        let job = "INSERT INTO rebalance_jobs (state, forced, to_channel, to_scid, to_peer, amount_msat, payment_msat,
+                max_ppm, max_hops, keep_share, keep_most_msat, reserved_msat, fleet, reserved_at_s, deadline_s, stopped_at_s,
+                settled_at_s, outcome)
+            VALUES (?1, 0, zeroblob(32), 1, zeroblob(33), 1, 1, 1, 1, 0.2, 0, 1, 0, ?2, 1, 7, ?3, ?4)";
+        for (state, reserved, settled) in [("settled", 100_001, Some(300_000)), ("stopped", 400_000, None)] {
+            let outcome = settled.map(|_| "success");
+            conn.execute(job, rusqlite::params![state, reserved, settled, outcome]).expect("a job");
+        }
+        MIGRATIONS.to_latest(&mut conn).expect("the newest schema");
+        let numbers = |sql: &str| -> Vec<[Option<i64>; 3]> {
+            let mut select = conn.prepare(sql).expect("a table");
+            let rows = select.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]));
+            rows.and_then(Iterator::collect).expect("numbers")
+        };
+        let entries = "SELECT entry, booked_s, created_index FROM rebalances ORDER BY payment_hash";
+        let entry = |entry, at| [Some(entry), Some(at), None];
+        let booked = [(1, 1_000), (2, 100_000), (3, 100_001), (5, 400_000), (0, 2_000), (4, 280_000)];
+        assert_eq!(numbers(entries), booked.map(|(number, at)| entry(number, at)));
+        // The settled job's are those within its time; the other one's may be as old as the clock may be wrong.
+        let marks = "SELECT after_entry, last_entry, stopped_steady_s FROM rebalance_jobs ORDER BY id";
+        assert_eq!(numbers(marks), [[Some(1), Some(4), Some(7)], [Some(3), None, Some(7)]]);
+        let jumped = "SELECT value, 0, 0 FROM cursors WHERE name = 'clock.jumped_steady_s'";
+        assert_eq!(numbers(jumped), [[Some(300_000), Some(0), Some(0)]]);
     }
 
     #[test]

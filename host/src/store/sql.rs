@@ -1,7 +1,7 @@
 //! How the model's types stand in SQL: amounts and instants as INTEGER, ids as
 //! BLOB, a short channel id as the INTEGER `block << 40 | transaction << 16 | output`.
 
-use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, SignedMsat, Txid, UnixTime};
+use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, SignedMsat, SteadyTime, Txid, UnixTime};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Error, Result, Row, RowIndex, Transaction, ffi};
 use std::fmt::Display;
@@ -52,7 +52,7 @@ macro_rules! integers {
     };
 }
 
-integers!(Msat, UnixTime);
+integers!(Msat, UnixTime, SteadyTime);
 
 impl ToSql for SignedMsat {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::lives::{Books, RATE, assert_whole, of_node, of_store, until_equal};
+use crate::clock::{self, after_shell};
 use crate::support::{DEADLINE, Setup, Stage, wait_until, why_degraded};
-use lab::{Flavour, PluginCommand, SimClock};
+use lab::{Flavour, SimClock};
 use rlimit::{INFINITY, Resource};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -16,15 +17,6 @@ const YEAR_S: f64 = 365.0 * 86_400.0;
 
 fn setup() -> Setup {
     Stage::on(Flavour::V26_06).channels(5).rate(RATE)
-}
-
-/// Has a shell do something before it becomes the plugin.
-fn after_shell(command: &mut PluginCommand, first: &str) {
-    if command.args.is_empty() {
-        let plugin = std::mem::replace(&mut command.program, "/bin/sh".into());
-        command.args = vec!["-c".to_owned(), String::new(), plugin.display().to_string()];
-    }
-    command.args[1] = format!("{first}; exec \"$0\"");
 }
 
 /// What the status says of the database, once it says something.
@@ -140,14 +132,9 @@ async fn a_damaged_database_is_written_no_more_and_a_new_one_has_the_same_books(
 
 /// Makes the next start's clock show another time than the node's.
 fn jump(stage: &mut Stage, by_s: f64) {
-    set_clock(stage, by_s, "");
-}
-
-/// The same; and once the plugin has run for a while its clock does what is told behind its numbers.
-fn set_clock(stage: &mut Stage, by_s: f64, later: &str) {
     let now_s = stage.lab.with_node(|node| node.now_unix_s()) + by_s;
     let clock = SimClock::starting_at((now_s * 1000.0) as u64, RATE).to_env();
-    after_shell(&mut stage.command, &format!("export CL_REVENUE_OPS_SIM_CLOCK={clock}{later}"));
+    after_shell(&mut stage.command, &format!("export CL_REVENUE_OPS_SIM_CLOCK={clock}"));
 }
 
 /// Without single forwards, which an old enough clock says may be forgotten.
@@ -233,13 +220,14 @@ async fn a_fee_that_was_set_by_a_clock_a_year_ahead_is_dated_to_when_it_went_bac
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_while_the_plugin_runs_is_named_and_nothing_is_forgotten() {
-    let mut stage = setup().start().await;
+    let mut stage = clock::start(setup()).await;
     stage.lab.with_node(|node| node.live(1, STEPS));
     until_equal(&stage, "before the jump").await;
     for (seed, way, by_days) in [(2, "forward", 365), (3, "back", -10)] {
         stage.plugin.stop().await.unwrap();
-        set_clock(&mut stage, 0.0, &format!(":500:{}", by_days * 86_400_000_i64));
+        clock::set(&stage, 0);
         stage.start_again().await;
+        clock::set(&stage, by_days * 86_400);
         let named = |status: &Value| {
             let by_s = status["clock"]["last_jump"]["by_s"].as_i64().unwrap_or(0);
             (by_s - by_days * 86_400).abs() < 43_200

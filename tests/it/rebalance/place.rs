@@ -35,9 +35,14 @@ pub fn node_on(flavour: Flavour, demands: Vec<DemandSpec>) -> Setup {
 /// A running stage whose sling has been looked at, with routes of this cost.
 pub async fn start(setup: Setup) -> Stage {
     let stage = setup.start().await;
-    routes(&stage, RouteCost::Fixed { base_msat: 15, ppm: 1_200 });
-    stage.until_status(|status| status["rebalancer"]["state"] != "unknown").await;
+    prepared(&stage).await;
     stage
+}
+
+/// Sets such routes, and waits until sling has been looked at.
+pub async fn prepared(stage: &Stage) {
+    routes(stage, RouteCost::Fixed { base_msat: 15, ppm: 1_200 });
+    stage.until_status(|status| status["rebalancer"]["state"] != "unknown").await;
 }
 
 /// The fate of the next payment. sling waits for it so long that even a busy plugin ends the job before

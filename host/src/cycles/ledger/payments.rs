@@ -49,9 +49,10 @@ impl Services {
     }
 
     async fn store_rebalances(&self, rows: Vec<Rebalance>, reach: Option<(ListIndex, u64)>) -> Result<usize> {
+        let at = self.steady_now();
         self.store
             .write(move |tx| {
-                let new = rebalances::put(tx, &rows)?;
+                let new = rebalances::put(tx, &rows, at)?;
                 if let Some((index, last)) = reach {
                     lists::set_reach(tx, List::Payments, index, last)?;
                 }

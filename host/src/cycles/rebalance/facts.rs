@@ -2,7 +2,7 @@
 
 use crate::cycles::Services;
 use crate::cycles::strategies::Roster;
-use crate::guard::budget::{self, Ledger};
+use crate::guard::budget::Ledger;
 use crate::model::flow::FlowState;
 use crate::model::job::{Job, Past};
 use crate::model::strategy::FeeInterval;
@@ -66,7 +66,7 @@ impl Services {
     }
 
     pub(super) async fn rebalance_facts(&self, now: UnixTime) -> Result<Facts> {
-        let pairs = self.pairs(now).await?;
+        let (pairs, at) = (self.pairs(now).await?, self.moment().await?);
         self.store
             .read(move |conn| {
                 let policies = policies::load_all(conn)?;
@@ -80,7 +80,7 @@ impl Services {
                     senders: senders::by_peer(conn)?,
                     pairs,
                     past: reservations::past(conn)?,
-                    ledger: reservations::ledger(conn, now.minus(budget::WINDOW_S))?,
+                    ledger: reservations::ledger(conn, at)?,
                     ended: jobs::settled_since(conn, now.minus(MONTH_S))?,
                     rates: jobs::rates_since(conn, now.minus(MONTH_S))?,
                     feerate_mean_day: feerates::day_mean(conn, now)?,

@@ -250,16 +250,16 @@ impl Services {
 
     /// sling has forgotten the job.
     async fn gone(&self, id: JobId) -> Result<()> {
-        let now = self.now();
+        let at = self.instant();
         self.desk.forget(id);
-        self.store.write(move |tx| Ok(jobs::stopped(tx, id, now)?)).await
+        self.store.write(move |tx| Ok(jobs::stopped(tx, id, at)?)).await
     }
 }
 
 /// Payments under way that may be the job's.
 pub(super) fn under_way<'a>(pending: &'a [Pending], job: &Job) -> impl Iterator<Item = &'a Pending> + Clone {
-    let (payment, since) = (job.start.payment, job.reserved_at);
-    pending.iter().filter(move |one| one.may_be(payment, since))
+    let (payment, after) = (job.start.payment, job.after_index);
+    pending.iter().filter(move |one| one.may_be(payment, after))
 }
 
 /// Whether a payment of the job outlasts, or will outlast, sling's patience.

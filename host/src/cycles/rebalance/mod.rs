@@ -60,14 +60,19 @@ impl Services {
     }
 
     /// Reserves for what the plan approved, and gives it to those who speak to sling. A dry run
-    /// reserves nothing.
+    /// reserves nothing. Payments of the past are booked before, lest they look like a job's.
     pub async fn apply_rebalances(&self, plan: &mut RebalancePlan) {
         let dry = self.writer.is_dry();
+        let mut booked = None;
         for judged in &mut plan.judged {
             let Ok(approved) = &judged.verdict.result else { continue };
-            judged.done = Some(match dry {
-                true => Done::DryRun,
-                false => self.reserve(approved.clone()).await,
+            if !dry && booked.is_none() {
+                booked = Some(self.read_payments().await.map_err(|error| lost(&error)));
+            }
+            judged.done = Some(match &booked {
+                None => Done::DryRun,
+                Some(Err(why)) => Done::Lost(why.clone()),
+                Some(Ok(())) => self.reserve(approved.clone()).await,
             });
         }
         if plan.judged.iter().any(|judged| matches!(judged.done, Some(Done::Reserved(_)))) {
@@ -77,11 +82,14 @@ impl Services {
 
     /// Puts the worst case of a job into the books, and the job into the queue for sling.
     async fn reserve(&self, approved: Approved<StartRebalance>) -> Done {
-        let (config, now) = (self.config(), self.now());
+        let (config, at) = match self.moment().await {
+            Ok(at) => (self.config(), at),
+            Err(error) => return Done::Lost(lost(&error)),
+        };
         // Held over both steps: whoever looks for jobs that nobody handed over finds none in between.
         let mut queue = self.desk.queue.lock().await;
         let reserved =
-            self.store.write_durably(move |tx| Ok(reservations::reserve(tx, approved, &config, now)?)).await;
+            self.store.write_durably(move |tx| Ok(reservations::reserve(tx, approved, &config, at)?)).await;
         match reserved {
             Ok(Ok(reserved)) => {
                 let (job, start) = (reserved.job(), reserved.start());
@@ -92,12 +100,12 @@ impl Services {
                     start.max_fee,
                     start.worst_cost().0
                 );
-                let deadline = now.plus(start.time_limit_s);
+                let deadline = at.now.plus(start.time_limit_s);
                 queue.push((reserved, deadline));
                 Done::Reserved(job)
             }
             Ok(Err(refusal)) => Done::Refused(refusal),
-            Err(error) => Done::Lost(format!("nothing was reserved, so nothing is moved: {error:#}")),
+            Err(error) => Done::Lost(lost(&error)),
         }
     }
 
@@ -110,4 +118,8 @@ impl Services {
     pub async fn job(&self, id: JobId) -> Result<Option<crate::model::job::Job>> {
         self.store.read(move |conn| Ok(crate::store::jobs::get(conn, id)?)).await
     }
+}
+
+fn lost(error: &anyhow::Error) -> String {
+    format!("nothing was reserved, so nothing is moved: {error:#}")
 }

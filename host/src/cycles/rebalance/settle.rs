@@ -42,8 +42,7 @@ impl Services {
     /// them.
     pub(super) async fn book_payments(&self) -> Result<()> {
         self.read_payments().await.context("reading completed payments")?;
-        let now = self.now();
-        self.store.write(move |tx| Ok(reservations::assign(tx, now)?)).await?;
+        self.store.write(|tx| Ok(reservations::assign(tx)?)).await?;
         Ok(())
     }
 
@@ -53,7 +52,7 @@ impl Services {
         let mut count = 0;
         for job in self.idle_jobs().await? {
             let patience = self.config().reservation_timeout_hours * UnixTime::HOUR;
-            let assume = job.stopped_at.is_some_and(|at| self.now().since(at) >= patience);
+            let assume = self.has_rested(&job, patience);
             match self.settle_job(job.id, assume).await? {
                 Some(_) => count += 1,
                 // Bookkeeper knows the channels of a payment whose movements nobody saw.
@@ -79,18 +78,23 @@ impl Services {
     /// Jobs that ended long enough ago and of which no payment is under way. The payments
     /// under way are read before the completed ones, so that none is in neither list.
     async fn idle_jobs(&self) -> Result<Vec<Job>> {
-        let now = self.now();
-        let rested = |job: &Job| {
-            job.state == JobState::Stopped && job.stopped_at.is_some_and(|at| now.since(at) >= GRACE_S)
-        };
-        let mut idle: Vec<Job> = self.live_jobs().await?.into_iter().filter(rested).collect();
-        if idle.is_empty() {
-            return Ok(idle);
+        let has_rested = |job: &Job| job.state == JobState::Stopped && self.has_rested(job, GRACE_S);
+        let rested: Vec<JobId> =
+            self.live_jobs().await?.iter().filter(|job| has_rested(job)).map(|job| job.id).collect();
+        if rested.is_empty() {
+            return Ok(Vec::new());
         }
         let pending = self.node.pending_to(&self.node_id).await.context("listsendpays")?;
         self.book_payments().await?;
-        idle.retain(|job| under_way(&pending, job).next().is_none());
+        // Only now: where lightningd's numbers began anew, that reading took them out of the jobs' marks.
+        let mut idle = self.live_jobs().await?;
+        idle.retain(|job| rested.contains(&job.id) && under_way(&pending, job).next().is_none());
         Ok(idle)
+    }
+
+    /// Whether so much time has truly passed since sling forgot the job.
+    fn has_rested(&self, job: &Job, seconds: u64) -> bool {
+        job.stopped_steady.is_some_and(|at| self.steady_now().since(at) >= seconds)
     }
 
     async fn settle_job(&self, id: JobId, assume: bool) -> Result<Option<Job>> {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::job::{JobEnd, JobOrigin};
-use crate::model::{Ppm, Scid};
+use crate::model::{Ppm, Scid, SteadyTime, UnixTime};
 
 fn end(n: u8) -> JobEnd {
     JobEnd {
@@ -133,7 +133,7 @@ struct Broken {
 
 impl Books for Broken {
     type Error = &'static str;
-    fn ledger(&self, _: UnixTime) -> Result<Ledger, &'static str> {
+    fn ledger(&self, _: Moment) -> Result<Ledger, &'static str> {
         if self.readable { Ok(Ledger::default()) } else { Err("unreadable") }
     }
     fn open(&mut self, _: &StartRebalance, _: UnixTime) -> Result<JobId, &'static str> {
@@ -145,7 +145,8 @@ impl Books for Broken {
 fn without_books_nothing_is_reserved() {
     for (readable, expect) in [(false, "unreadable"), (true, "unwritable")] {
         let approved = Approved(job(1, 2, 10));
-        let result = reserve(&mut Broken { readable }, approved, &config(), UnixTime(1_000_000));
+        let at = Moment { now: UnixTime(1_000_000), steady: SteadyTime(7) };
+        let result = reserve(&mut Broken { readable }, approved, &config(), at);
         assert_eq!(result.expect_err("closed"), expect);
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn degraded(clock: &ClockState, now: UnixTime) -> Option<Value> {
 fn jumped(ClockJump { at, by_s }: ClockJump) -> String {
     let way = if by_s < 0 { "back" } else { "forward" };
     format!(
-        "the clock jumped {way} by {} s, seen when it showed {at}: sums over all time are right, those of days and windows go by the time that it showed; for a day nothing old is forgotten",
+        "the clock jumped {way} by {} s, seen when it showed {at}: sums over all time are right, those of days and windows go by the time that it showed; for a day nothing old is forgotten, and the rebalance budget is the fixed one",
         by_s.unsigned_abs()
     )
 }

@@ -7,7 +7,7 @@ use crate::econ::pnl::Pnl;
 use crate::model::forward::{Forward, ForwardStatus};
 use crate::model::ledger::{Cost, CostKind, CostSource, PaymentSide, Rebalance, Way};
 use crate::model::life::{ClosedChannel, FundingRecord, LiveChannel, Outpoint, Terms};
-use crate::model::{Channel, ChannelId, Msat, Scid, SignedMsat, Txid, UnixTime};
+use crate::model::{Channel, ChannelId, Msat, Scid, SignedMsat, SteadyTime, Txid, UnixTime};
 use crate::store::testing::{channel, channel_id, peer, scid};
 use crate::store::{Store, Transaction, accounts, forwards, lives, rebalances};
 use proptest::prelude::*;
@@ -229,6 +229,7 @@ impl History {
             amount,
             fee: Msat(fee),
             completed_at: START.plus(number as u64 * UnixTime::HOUR),
+            created_index: None,
             out_channel: None,
             in_channel: None,
             job_id: None,
@@ -276,7 +277,7 @@ impl History {
             Told::Closed(n) => lives::observe_closed(tx, &[self.closed(*n)], NOW)?,
             Told::Forwards(page) => drop(forwards::ingest(tx, page)?),
             Told::Payments(parts) => {
-                rebalances::put(tx, parts)?;
+                rebalances::put(tx, parts, SteadyTime(NOW.0))?;
                 rebalances::match_sides(tx, NOW)?;
             }
             Told::Side(side) => rebalances::put_sides(tx, std::slice::from_ref(side), NOW)?,

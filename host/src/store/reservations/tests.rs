@@ -1,8 +1,11 @@
 use super::*;
 use crate::guard::rebalance::{Case, check};
 use crate::model::job::{JobOrigin, JobOutcome, RebalanceProposal, StopReason};
+use crate::model::ledger::Rebalance;
+use crate::model::list::{List, ListIndex};
 use crate::model::{Channel, NodeSnapshot, PeerId, Ppm, Tick};
 use crate::store::testing::{channel, channel_id, memory};
+use crate::store::{lists, rebalances};
 use proptest::prelude::*;
 
 const NOW: UnixTime = UnixTime(1_800_000_000);
@@ -82,14 +85,19 @@ fn try_reserve(
     ppm: u32,
     now: UnixTime,
 ) -> Option<JobId> {
-    reserve_for(conn, approved(to, from, payments, ppm, now), now)
+    reserve_for(conn, approved(to, from, payments, ppm, now), moment(now))
 }
 
-fn reserve_for(conn: &mut Connection, approved: Approved<StartRebalance>, now: UnixTime) -> Option<JobId> {
+fn reserve_for(conn: &mut Connection, approved: Approved<StartRebalance>, at: Moment) -> Option<JobId> {
     let tx = conn.transaction().expect("a transaction");
-    let reserved = reserve(&tx, approved, &config(), now).expect("books");
+    let reserved = reserve(&tx, approved, &config(), at).expect("books");
     tx.commit().expect("committed");
     reserved.ok().map(|reserved| reserved.job())
+}
+
+/// An instant at which the clock is right.
+fn moment(now: UnixTime) -> Moment {
+    Moment { now, steady: SteadyTime(now.0) }
 }
 
 /// One payment, as the node's records have it.
@@ -98,18 +106,50 @@ struct Payment {
     amount: u64,
     fee: u64,
     at: UnixTime,
+    index: Option<u64>,
     ends: Option<(u8, u8)>,
 }
 
+/// 100,000 sat, from a lightningd that does not number its payments.
+const PAID: Payment = Payment { hash: 1, amount: 100_000_000, fee: 60_015, at: NOW, index: None, ends: None };
+
 fn book(conn: &Connection, payment: &Payment) {
-    let (from, to) =
-        payment.ends.map_or((None, None), |(from, to)| (Some(channel_id(from)), Some(channel_id(to))));
+    book_at(conn, payment, SteadyTime(payment.at.0));
+}
+
+fn book_at(conn: &Connection, payment: &Payment, at: SteadyTime) {
+    let row = Rebalance {
+        payment_hash: [payment.hash; 32],
+        groupid: 0,
+        partid: 0,
+        amount: Msat(payment.amount),
+        fee: Msat(payment.fee),
+        completed_at: payment.at,
+        created_index: payment.index,
+        out_channel: None,
+        in_channel: None,
+        job_id: None,
+    };
+    let tx = conn.unchecked_transaction().expect("a transaction");
+    rebalances::put(&tx, &[row], at).expect("booked");
+    tx.commit().expect("committed");
+    if let Some(ends) = payment.ends {
+        learn(conn, payment.hash, ends);
+    }
+}
+
+/// The channels of a payment become known.
+fn learn(conn: &Connection, hash: u8, (from, to): (u8, u8)) {
     conn.execute(
-        "INSERT OR IGNORE INTO rebalances (payment_hash, groupid, partid, amount_msat, fee_msat, completed_at_s,
-             out_channel, in_channel) VALUES (?1, 0, 0, ?2, ?3, ?4, ?5, ?6)",
-        params![[payment.hash; 32], Msat(payment.amount), Msat(payment.fee), payment.at, from, to],
+        "UPDATE rebalances SET out_channel = ?1, in_channel = ?2 WHERE payment_hash = ?3",
+        params![channel_id(from), channel_id(to), [hash; 32]],
     )
-    .expect("booked");
+    .expect("learned");
+}
+
+/// lightningd told of all payments up to this number.
+fn told(conn: &mut Connection, index: u64) {
+    in_tx(conn, |tx| lists::set_reach(tx, List::Payments, ListIndex::Created, index));
 }
 
 fn in_tx<T>(conn: &mut Connection, job: impl FnOnce(&Transaction<'_>) -> Result<T>) -> T {
@@ -119,9 +159,9 @@ fn in_tx<T>(conn: &mut Connection, job: impl FnOnce(&Transaction<'_>) -> Result<
     result
 }
 
-fn stop(conn: &mut Connection, id: JobId, at: UnixTime) {
+fn stop(conn: &mut Connection, id: JobId, at: Moment) {
     in_tx(conn, |tx| {
-        jobs::started(tx, id, at)?;
+        jobs::started(tx, id, at.now)?;
         jobs::stopping(tx, id, StopReason::Deadline, Some("1:NoCheapRoute"))?;
         jobs::stopped(tx, id, at)
     });
@@ -135,22 +175,18 @@ fn a_job_comes_back_whole_and_costs_what_its_payments_cost() {
     assert_eq!((job.state, job.reserved, job.held()), (JobState::Reserved, Msat(700_000), Msat(700_000)));
     assert_eq!(job.start, *approved(1, 2, 3, 1_000, NOW).get());
 
-    stop(&mut conn, id, NOW.plus(60));
+    stop(&mut conn, id, moment(NOW.plus(60)));
     for (hash, ends) in [(1, Some((2, 1))), (2, None), (3, Some((3, 1))), (4, Some((2, 4)))] {
-        book(&conn, &Payment { hash, amount: 100_000_000, fee: 60_015, at: NOW.plus(30), ends });
+        book(&conn, &Payment { hash, at: NOW.plus(30), ends, ..PAID });
     }
-    assert_eq!(in_tx(&mut conn, |tx| assign(tx, NOW.plus(90))), 1, "other channels are others' business");
+    assert_eq!(in_tx(&mut conn, assign), 1, "other channels are others' business");
     assert_eq!(in_tx(&mut conn, |tx| settle(tx, id, false, NOW.plus(90))), None, "one payment is undecided");
-    conn.execute(
-        "UPDATE rebalances SET out_channel = ?1, in_channel = ?2 WHERE in_channel IS NULL",
-        [channel_id(2), channel_id(1)],
-    )
-    .expect("learned");
-    in_tx(&mut conn, |tx| assign(tx, NOW.plus(95)));
+    learn(&conn, 2, (2, 1));
+    in_tx(&mut conn, assign);
     let settled = in_tx(&mut conn, |tx| settle(tx, id, false, NOW.plus(95))).expect("ready");
     assert_eq!((settled.moved, settled.fee), (Msat(200_000_000), Msat(120_030)));
     assert_eq!((settled.outcome, settled.held()), (Some(JobOutcome::Partial), Msat::ZERO));
-    let ledger = ledger(&conn, NOW.minus(1)).expect("books");
+    let ledger = ledger(&conn, moment(NOW.plus(95))).expect("books");
     assert_eq!(ledger.spent.iter().map(|one| one.fee).sum::<Msat>(), Msat(120_030));
     assert!(ledger.held.is_empty());
 }
@@ -159,11 +195,11 @@ fn a_job_comes_back_whole_and_costs_what_its_payments_cost() {
 fn a_payment_whose_channels_nobody_can_tell_counts_as_ours_in_the_end() {
     let mut conn = memory();
     let id = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
-    stop(&mut conn, id, NOW.plus(60));
+    stop(&mut conn, id, moment(NOW.plus(60)));
     for (hash, fee) in
         [(1, 100_000), (2, 100_001), (3, 90_000), (4, 80_000), (5, 70_000), (6, 60_000), (7, 50_000)]
     {
-        book(&conn, &Payment { hash, amount: 100_000_000, fee, at: NOW.plus(30), ends: None });
+        book(&conn, &Payment { hash, fee, at: NOW.plus(30), ..PAID });
     }
     let settled = in_tx(&mut conn, |tx| settle(tx, id, true, NOW.plus(90))).expect("assumed");
     assert_eq!(settled.moved, Msat(500_000_000), "no more than is reserved for, and none beyond its rate");
@@ -174,9 +210,9 @@ fn a_payment_whose_channels_nobody_can_tell_counts_as_ours_in_the_end() {
 fn channels_learned_since_payments_were_last_given_count_at_the_settlement() {
     let mut conn = memory();
     let id = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
-    stop(&mut conn, id, NOW.plus(60));
-    in_tx(&mut conn, |tx| assign(tx, NOW.plus(80)));
-    book(&conn, &Payment { hash: 1, amount: 100_000_000, fee: 60_015, at: NOW.plus(30), ends: Some((2, 1)) });
+    stop(&mut conn, id, moment(NOW.plus(60)));
+    in_tx(&mut conn, assign);
+    book(&conn, &Payment { at: NOW.plus(30), ends: Some((2, 1)), ..PAID });
     let settled = in_tx(&mut conn, |tx| settle(tx, id, false, NOW.plus(90))).expect("ready");
     assert_eq!((settled.outcome, settled.fee), (Some(JobOutcome::Success), Msat(60_015)));
 }
@@ -185,10 +221,11 @@ fn channels_learned_since_payments_were_last_given_count_at_the_settlement() {
 fn channels_learned_after_the_settlement_correct_it() {
     let mut conn = memory();
     let id = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
-    stop(&mut conn, id, NOW.plus(60));
+    stop(&mut conn, id, moment(NOW.plus(60)));
+    told(&mut conn, 8);
     in_tx(&mut conn, |tx| settle(tx, id, false, NOW.plus(90))).expect("nothing was moved");
-    book(&conn, &Payment { hash: 1, amount: 100_000_000, fee: 5, at: NOW.plus(30), ends: Some((2, 1)) });
-    assert_eq!(in_tx(&mut conn, |tx| assign(tx, NOW.plus(100))), 1);
+    book(&conn, &Payment { fee: 5, at: NOW.plus(30), index: Some(8), ends: Some((2, 1)), ..PAID });
+    assert_eq!(in_tx(&mut conn, assign), 1);
     let job = jobs::get(&conn, id).expect("books").expect("there");
     assert_eq!((job.outcome, job.fee), (Some(JobOutcome::Success), Msat(5)));
 }
@@ -197,12 +234,10 @@ fn channels_learned_after_the_settlement_correct_it() {
 fn channels_learned_after_the_settlement_count_before_more_is_reserved() {
     let mut conn = memory();
     let id = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
-    stop(&mut conn, id, NOW.plus(60));
+    stop(&mut conn, id, moment(NOW.plus(60)));
+    told(&mut conn, 8);
     in_tx(&mut conn, |tx| settle(tx, id, false, NOW.plus(90))).expect("nothing was moved");
-    book(
-        &conn,
-        &Payment { hash: 1, amount: 100_000_000, fee: 999_000, at: NOW.plus(30), ends: Some((2, 1)) },
-    );
+    book(&conn, &Payment { fee: 999_000, at: NOW.plus(30), index: Some(8), ends: Some((2, 1)), ..PAID });
     assert_eq!(try_reserve(&mut conn, 3, 4, 1, 1_000, NOW.plus(100)), None, "1,000 sat a day");
     assert_eq!(jobs::get(&conn, id).expect("books").expect("there").fee, Msat(999_000));
 }
@@ -211,13 +246,13 @@ fn channels_learned_after_the_settlement_count_before_more_is_reserved() {
 fn a_payment_of_a_settled_job_is_not_the_next_ones() {
     let mut conn = memory();
     let first = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
-    stop(&mut conn, first, NOW);
-    book(&conn, &Payment { hash: 1, amount: 100_000_000, fee: 60_015, at: NOW, ends: Some((2, 1)) });
-    in_tx(&mut conn, |tx| assign(tx, NOW));
+    stop(&mut conn, first, moment(NOW));
+    book(&conn, &Payment { ends: Some((2, 1)), ..PAID });
+    in_tx(&mut conn, assign);
     in_tx(&mut conn, |tx| settle(tx, first, false, NOW)).expect("ready");
     // The same channels, the same second.
     let next = try_reserve(&mut conn, 1, 2, 1, 1_000, NOW).expect("room");
-    assert_eq!(in_tx(&mut conn, |tx| assign(tx, NOW)), 0);
+    assert_eq!(in_tx(&mut conn, assign), 0);
     let fee = |id| jobs::get(&conn, id).expect("books").expect("there").fee;
     assert_eq!((fee(first), fee(next)), (Msat(60_015), Msat::ZERO));
 }
@@ -230,13 +265,13 @@ fn failures_count_in_a_row_and_interruptions_do_not() {
         let id = try_reserve(&mut conn, 1, 2, 1, 10, at).expect("room");
         in_tx(&mut conn, |tx| {
             jobs::stopping(tx, id, why, None)?;
-            jobs::stopped(tx, id, at.plus(10))
+            jobs::stopped(tx, id, moment(at.plus(10)))
         });
         if moved {
             let hash = u8::try_from(n).expect("few");
-            book(&conn, &Payment { hash, amount: 100_000_000, fee: 1, at: at.plus(5), ends: Some((2, 1)) });
+            book(&conn, &Payment { hash, fee: 1, at: at.plus(5), ends: Some((2, 1)), ..PAID });
         }
-        in_tx(&mut conn, |tx| assign(tx, at.plus(20)));
+        in_tx(&mut conn, assign);
         in_tx(&mut conn, |tx| settle(tx, id, false, at.plus(50))).expect("settled");
         past(&conn).expect("books")[&channel_id(1)]
     };
@@ -261,7 +296,7 @@ async fn callers_at_once_never_get_more_than_there_is() {
         tokio::spawn(async move {
             let (to, from) = (1 + 2 * (n % 4), 2 + 2 * (n % 4));
             let approved = approved(to, from, 3, 400, NOW);
-            let reserve = move |tx: &Transaction<'_>| Ok(reserve(tx, approved, &config(), NOW)?);
+            let reserve = move |tx: &Transaction<'_>| Ok(reserve(tx, approved, &config(), moment(NOW))?);
             store.write_durably(reserve).await.expect("books").is_ok()
         })
     });
@@ -270,10 +305,11 @@ async fn callers_at_once_never_get_more_than_there_is() {
         granted += usize::from(call.await.expect("no panic"));
     }
     assert_eq!(granted, 3, "280 sat each of 1,000");
-    let ledger = store.read(|conn| Ok(ledger(conn, NOW)?)).await.expect("books");
+    let ledger = store.read(|conn| Ok(ledger(conn, moment(NOW))?)).await.expect("books");
     assert_eq!(budget::overall(&config(), &ledger).reserved, Msat::from_sats(840));
     store.close().expect("closed");
     std::fs::remove_dir_all(&dir).expect("removed");
 }
 
 mod law;
+mod marks;

@@ -128,7 +128,9 @@ fn a_budget_never_counts_more_than_was_earned() {
         |id: u64, second: u64| Forward { received_ms: second * 1000, ..forward(id, ForwardStatus::Settled) };
     let listed = [at(1, day + 39_990), at(2, day + 41_000), at(3, day + 50_000), at(4, day + 90_000)];
     ingest(&tx, &[listed.as_slice(), &[at(5, day + 40 * UnixTime::DAY)]].concat()).expect("stored");
-    let earned = |tx: &Transaction<'_>| flow::earned_since(tx, UnixTime(day + 40_000)).expect("a sum");
+    let earned = |tx: &Transaction<'_>| {
+        flow::earned_between(tx, UnixTime(day + 40_000), UnixTime(day + 41 * UnixTime::DAY)).expect("a sum")
+    };
     let fees = |ids: &[u64]| ids.iter().map(|id| at(*id, day).fee_msat).sum::<Msat>();
     assert_eq!(earned(&tx), fees(&[2, 3, 4, 5]), "to the second");
     roll(&tx, UnixTime(day + 30 * UnixTime::DAY), None, 9).expect("rolled");

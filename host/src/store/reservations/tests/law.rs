@@ -1,6 +1,7 @@
 //! The law of the budget, over random schedules and over the worst one: cycles and operators at
 //! once, payments that take long, time out and settle late, several of one job, channels learned
-//! late, kills and restarts, and a plugin that is dead while sling goes on.
+//! late, kills and restarts, a plugin that is dead while sling goes on, clocks that are set, and a node
+//! that numbers its payments anew.
 //!
 //! The world plays sling as it is: it sends one payment of a job after another, as long as fewer
 //! than all have settled before its eyes, the source holds more than it is to keep, and few
@@ -11,7 +12,15 @@ use super::*;
 use crate::model::job::JobEnd;
 use std::collections::BTreeMap;
 
+mod numbers;
 mod random;
+
+/// What the node's clock showed, and the seconds that had truly passed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Instant {
+    shown: UnixTime,
+    passed: u64,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
@@ -19,7 +28,7 @@ enum Fate {
     Flying,
     /// sling has given up on it, but its money is with us: it settles in the end.
     Late,
-    Settled(UnixTime),
+    Settled(Instant),
     Failed,
 }
 
@@ -29,7 +38,8 @@ struct Sent {
     from: u8,
     hash: u8,
     fee: u64,
-    at: UnixTime,
+    /// lightningd's number for it.
+    number: Option<u64>,
     fate: Fate,
     booked: bool,
     /// The node tells its channels: from the beginning, and by now.
@@ -53,7 +63,15 @@ struct SlingJob {
 /// The world outside the books.
 struct World {
     conn: Connection,
-    now: UnixTime,
+    /// Seconds since the beginning.
+    passed: u64,
+    /// By how many of them somebody has set the clock, the node's and the plugin's.
+    set_by: i64,
+    /// The steady time at the plugin's start, and what had passed by then.
+    start: (SteadyTime, u64),
+    /// lightningd numbers its payments, and the last number that it gave.
+    numbers: bool,
+    counter: u64,
     /// The plugin runs.
     up: bool,
     jobs: BTreeMap<JobId, SlingJob>,
@@ -68,9 +86,34 @@ const CAPACITY: u64 = 2_000_000_000;
 const RESERVE: u64 = 100_000_000;
 
 impl World {
-    fn new() -> World {
+    fn new(numbers: bool) -> World {
         let balances = (1..=CHANNELS).map(|n| (n, CAPACITY / 2)).collect();
-        World { conn: memory(), now: NOW, up: true, jobs: BTreeMap::new(), sent: Vec::new(), balances }
+        let mut conn = memory();
+        let start = (in_tx(&mut conn, |tx| clock::resume(tx, NOW)), 0);
+        let (jobs, sent) = (BTreeMap::new(), Vec::new());
+        World { conn, passed: 0, set_by: 0, start, numbers, counter: 0, up: true, jobs, sent, balances }
+    }
+
+    fn now(&self) -> UnixTime {
+        UnixTime(NOW.plus(self.passed).0.saturating_add_signed(self.set_by))
+    }
+
+    fn moment(&self) -> Moment {
+        let (steady, passed) = self.start;
+        Moment { now: self.now(), steady: steady.plus(self.passed - passed) }
+    }
+
+    /// Somebody sets the clock. A plugin that runs sees that; one that does not takes a clock that
+    /// went forward for time that passed, so it is only set back then.
+    fn set_clock(&mut self, by_s: i64) {
+        if !self.up && by_s > 0 {
+            return;
+        }
+        self.set_by += by_s;
+        if self.up {
+            let at = self.moment();
+            in_tx(&mut self.conn, |tx| clock::note(tx, at, Some(ClockJump { at: at.now, by_s })));
+        }
     }
 
     fn channels(&self) -> Vec<Channel> {
@@ -85,8 +128,10 @@ impl World {
 
     /// Reserves, and unless the plugin dies over it hands the job to sling.
     fn wish(&mut self, wish: &Wish<'_>, killed: bool) -> Option<JobId> {
-        let approved = judged(self.channels(), wish, self.now).filter(|_| self.up)?;
-        let id = reserve_for(&mut self.conn, approved, self.now)?;
+        let at = self.moment();
+        let approved = judged(self.channels(), wish, at.now).filter(|_| self.up)?;
+        self.look_at_list();
+        let id = reserve_for(&mut self.conn, approved, at)?;
         let start = jobs::get(&self.conn, id).expect("books").expect("there").start;
         let number = |end: &JobEnd| (1..=CHANNELS).find(|n| channel_id(*n) == end.channel_id).expect("ours");
         let job = SlingJob {
@@ -134,8 +179,9 @@ impl World {
             && self.sent.len() < 250;
         if sends {
             let hash = u8::try_from(self.sent.len()).expect("few");
-            let (at, fate) = (self.now, Fate::Flying);
-            self.sent.push(Sent { job: id, from, hash, fee, at, fate, booked: false, told: known, known });
+            let (fate, booked) = (Fate::Flying, false);
+            let number = self.next_number();
+            self.sent.push(Sent { job: id, from, hash, fee, number, fate, booked, told: known, known });
             self.jobs.get_mut(&id).expect("its job").just_settled = None;
         }
         sends
@@ -152,10 +198,11 @@ impl World {
 
     /// A payment under way ends.
     fn end(&mut self, n: usize, settles: bool) {
+        let at = Instant { shown: self.now(), passed: self.passed };
         let sent = &mut self.sent[n];
         let (late, cost) = (sent.fate == Fate::Late, PAYMENT + sent.fee);
         let settles = settles || late;
-        sent.fate = if settles { Fate::Settled(self.now) } else { Fate::Failed };
+        sent.fate = if settles { Fate::Settled(at) } else { Fate::Failed };
         let job = self.jobs.get_mut(&sent.job).expect("its job");
         if settles {
             *self.balances.get_mut(&sent.from).expect("ours") -= cost;
@@ -172,12 +219,17 @@ impl World {
         self.time_out(id);
         self.jobs.get_mut(&id).expect("its job").alive = false;
         if self.up {
-            stop(&mut self.conn, id, self.now);
+            let at = self.moment();
+            stop(&mut self.conn, id, at);
         }
     }
 
     /// The plugin starts: what sling still works on, or may, is ended.
     fn start(&mut self) {
+        if !self.up {
+            let now = self.now();
+            self.start = (in_tx(&mut self.conn, |tx| clock::resume(tx, now)), self.passed);
+        }
         self.up = true;
         for job in jobs::live(&self.conn).expect("books") {
             if job.state != JobState::Stopped {
@@ -187,38 +239,44 @@ impl World {
     }
 
     fn book(&mut self) {
-        for sent in self.sent.iter_mut().filter(|sent| !sent.booked) {
-            let Fate::Settled(at) = sent.fate else { continue };
-            let job = &self.jobs[&sent.job];
-            let ends = sent.known.then_some((sent.from, job.to));
-            book(&self.conn, &Payment { hash: sent.hash, amount: PAYMENT, fee: sent.fee, at, ends });
-            sent.booked = true;
+        self.look_at_list();
+        let steady = self.moment().steady;
+        for n in 0..self.sent.len() {
+            let sent = &self.sent[n];
+            let Fate::Settled(Instant { shown: at, .. }) = sent.fate else { continue };
+            if sent.booked {
+                continue;
+            }
+            let ends = sent.known.then_some((sent.from, self.jobs[&sent.job].to));
+            let (index, fee) = (sent.number, sent.fee);
+            book_at(&self.conn, &Payment { hash: sent.hash, amount: PAYMENT, fee, at, index, ends }, steady);
+            self.sent[n].booked = true;
         }
-        let now = self.now;
-        in_tx(&mut self.conn, |tx| assign(tx, now));
+        if self.numbers {
+            told(&mut self.conn, self.counter);
+        }
+        in_tx(&mut self.conn, assign);
     }
 
     /// As the cycle does: payments under way first, then the completed ones.
     fn settle(&mut self, assume: bool) {
-        let pending: Vec<UnixTime> = self
-            .sent
-            .iter()
-            .filter(|sent| matches!(sent.fate, Fate::Flying | Fate::Late))
-            .map(|sent| sent.at)
-            .collect();
+        let is_pending = |n: &usize| matches!(self.sent[*n].fate, Fate::Flying | Fate::Late);
+        let pending: Vec<usize> = (0..self.sent.len()).filter(is_pending).collect();
         self.book();
         for job in jobs::live(&self.conn).expect("books") {
-            if job.state == JobState::Stopped && !pending.iter().any(|at| at.plus(1) >= job.reserved_at) {
-                let now = self.now;
+            let is_older =
+                |n: &usize| self.sent[*n].number.zip(job.after_index).is_some_and(|(n, after)| n <= after);
+            if job.state == JobState::Stopped && pending.iter().all(is_older) {
+                let now = self.now();
                 in_tx(&mut self.conn, |tx| settle(tx, job.id, assume, now));
             }
         }
     }
 
-    /// Spent within a day by the world's own account.
+    /// Spent within a day that truly passed, by the world's own account.
     fn truly_spent(&self) -> u64 {
-        let since = self.now.minus(UnixTime::DAY);
-        let recent = |sent: &&Sent| matches!(sent.fate, Fate::Settled(at) if at >= since);
+        let since = self.passed.saturating_sub(UnixTime::DAY);
+        let recent = |sent: &&Sent| matches!(sent.fate, Fate::Settled(at) if at.passed >= since);
         self.sent.iter().filter(recent).map(|sent| sent.fee).sum()
     }
 
@@ -243,7 +301,7 @@ impl World {
 
     fn check(&self) -> std::result::Result<(), TestCaseError> {
         let limit = 1_000_000;
-        let ledger = ledger(&self.conn, self.now.minus(UnixTime::DAY)).expect("books");
+        let ledger = ledger(&self.conn, self.moment()).expect("books");
         let overall = budget::overall(&config(), &ledger);
         prop_assert!(overall.spent.0 + overall.reserved.0 <= limit, "{overall:?}");
         for (hash, job) in self.given() {
@@ -268,7 +326,7 @@ impl World {
                 self.end(n, n % 2 == 0);
             }
         }
-        self.now = self.now.plus(5 * UnixTime::HOUR);
+        self.passed += 5 * UnixTime::HOUR;
         self.settle(true);
         self.check()?;
         prop_assert!(jobs::live(&self.conn).expect("books").is_empty(), "every job is settled in the end");
@@ -316,7 +374,7 @@ fn the_worst_that_sling_can_do_is_what_is_reserved() {
     for (payments, from) in
         [(2, &[2][..]), (5, &[2]), (8, &[2]), (3, &[2, 3]), (4, &[2, 3]), (6, &[2, 3]), (4, &[2, 3, 4])]
     {
-        let mut world = World::new();
+        let mut world = World::new(true);
         for n in 1..=CHANNELS {
             world.balances.insert(n, if n == 1 { 0 } else { 1_950_000_000 });
         }
