@@ -128,11 +128,12 @@ pub fn sums_between(conn: &Connection, from: UnixTime, until: UnixTime) -> Resul
 }
 
 /// Fees that the node earned with forwards received in `[from, until)`, those of channels without a known
-/// name included. Never more than that: where no finer sums are kept for the UTC day of `from`, the next
-/// one is the first to count, and that of `until` does not.
+/// name included. Never those of more time: where no finer sums are kept, both ends move to the end of their
+/// hour or UTC day.
 pub fn earned_between(conn: &Connection, from: UnixTime, until: UnixTime) -> Result<Msat> {
     let mut earned = Delta::default();
-    let from = window::told_late(from, kept(conn)?);
+    let kept = kept(conn)?;
+    let (from, until) = (window::told_late(from, kept), window::told_late(until, kept));
     each_name_between(conn, from, until, |_, delta| earned.add(&delta, 1))?;
     Ok(FlowSums::from(earned).earned)
 }

@@ -137,6 +137,9 @@ fn a_budget_never_counts_more_than_was_earned() {
     assert_eq!(earned(&tx), fees(&[3, 4, 5]), "from the next hour on");
     flow::prune_hours(&tx, UnixTime(day + 20 * UnixTime::DAY)).expect("pruned");
     assert_eq!(earned(&tx), fees(&[4, 5]), "from the next day on");
+    let noon = UnixTime(day + 40_000);
+    let in_a_day = flow::earned_between(&tx, noon, noon.plus(UnixTime::DAY));
+    assert_eq!(in_a_day, Ok(fees(&[4])), "the next day whole");
 }
 
 #[test]
