@@ -27,6 +27,8 @@ SAT = 1000  # msat
 CHANNEL_SAT = 2_000_000
 LEAF_SAT = 1_000_000
 PLUGIN_NAME = "cl-revenue-ops"
+# What the plugin logs when it ends its own start.
+REFUSED = "cl-revenue-ops does not start"
 
 
 def programs():

@@ -91,9 +91,9 @@ def test_a_bad_option_disables_the_plugin_only(lone, fact, options, sentence):
     rig.eventually(lambda: not plugin.processes(), "the plugin ends")
     assert node.rpc.getinfo()["id"]
     assert not COMMANDS & commands(node)
-    said = [line for line in node.log() if rig.PLUGIN_NAME in line and "disabled itself" in line]
-    assert said and all(word in said[0] for word in sentence), said
-    fact(f"{' '.join(options)}", said[0].partition("disabled itself")[2].strip(" :"))
+    said = [line for line in node.log() if "**BROKEN**" in line and rig.REFUSED in line]
+    assert len(said) == 1 and all(word in said[0] for word in sentence), said
+    fact(f"{' '.join(options)}", said[0].partition(rig.REFUSED)[2].strip(" :"))
 
 
 def test_setconfig_changes_dynamic_options_at_once(plugin, net):
