@@ -191,7 +191,7 @@ mod tests {
         assert!(Command::new("mkfifo").arg(&log).status().expect("run").success());
         let stop = AtomicBool::new(false);
         let copied = std::thread::scope(|threads| {
-            threads.spawn(|| {
+            let writer = threads.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     let _log = OpenOptions::new().write(true).open(&log).expect("opened");
                     let mut file = OpenOptions::new().append(true).open(&from).expect("opened");
@@ -200,8 +200,9 @@ mod tests {
             });
             let copied = Copy::make(&from, &scratch.0.join("b.db"));
             stop.store(true, Ordering::Relaxed);
-            // Whoever waits for a reader has one.
-            OpenOptions::new().read(true).write(true).open(&log).expect("opened");
+            // Whoever waits for a reader, now or next, has one.
+            let _reader = OpenOptions::new().read(true).write(true).open(&log).expect("opened");
+            writer.join().expect("it ends");
             copied
         });
         assert!(matches!(copied, Err(CopyError::Busy)), "{copied:?}");
