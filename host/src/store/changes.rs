@@ -1,8 +1,9 @@
 //! Every change of a channel's rate, whoever made it.
 
+use super::decisions::LostAnswer;
 use super::intervals;
 use super::sql::word;
-use crate::model::{ChannelId, Msat, PeerId, Ppm, Scid, UnixTime};
+use crate::model::{Channel, ChannelId, Msat, PeerId, Ppm, Scid, UnixTime};
 use rusqlite::{Connection, Result, Row, Transaction, params};
 use std::collections::HashMap;
 
@@ -54,6 +55,30 @@ pub struct FeeChange {
     pub origin: ChangeOrigin,
     /// Congestion that the host saw raised the rate beyond one step.
     pub from_congestion: bool,
+}
+
+impl FeeChange {
+    /// A change that a look at the node found: that of our own decision whose answer was lost, or
+    /// somebody else's.
+    pub(super) fn found(channel: &Channel, old: Ppm, ours: Option<LostAnswer>, at: UnixTime) -> FeeChange {
+        let (origin, reason, from_congestion, htlc_max) = match ours {
+            Some(ours) => (ours.origin, ours.reason, ours.from_congestion, ours.htlc_max),
+            None => (ChangeOrigin::External, "external".to_owned(), false, None),
+        };
+        FeeChange {
+            at,
+            channel_id: channel.channel_id,
+            scid: channel.scid.or(channel.alias_local),
+            peer_id: channel.peer_id,
+            old,
+            new: channel.fee_ppm,
+            base: channel.fee_base,
+            htlc_max,
+            reason,
+            origin,
+            from_congestion,
+        }
+    }
 }
 
 const COLUMNS: &str = "changed_at_s, channel_id, scid, peer_id, old_ppm, new_ppm, base_msat, reason, origin,

@@ -6,7 +6,7 @@
 //! look at the node shows it ([`observe`]). [`super::forwards::ingest`] counts
 //! forwards into the interval that ran when they were received.
 
-use super::changes::{self, ChangeOrigin, FeeChange};
+use super::changes::{self, FeeChange};
 use super::sql::int;
 use crate::model::strategy::FeeInterval;
 use crate::model::{Channel, ChannelId, ClockJump, Msat, Ppm, UnixTime};
@@ -81,26 +81,7 @@ fn note_change_by_others(
     now: UnixTime,
 ) -> Result<()> {
     let ours = super::decisions::settle_unknown(tx, &channel.channel_id, channel.fee_ppm, channel.fee_base)?;
-    let (origin, reason, from_congestion, htlc_max) = match ours {
-        Some(ours) => (ours.origin, ours.reason, ours.from_congestion, ours.htlc_max),
-        None => (ChangeOrigin::External, "external".to_owned(), false, None),
-    };
-    changes::record(
-        tx,
-        &FeeChange {
-            at: now,
-            channel_id: channel.channel_id,
-            scid: channel.scid.or(channel.alias_local),
-            peer_id: channel.peer_id,
-            old: before.fee,
-            new: channel.fee_ppm,
-            base: channel.fee_base,
-            htlc_max,
-            reason,
-            origin,
-            from_congestion,
-        },
-    )
+    changes::record(tx, &FeeChange::found(channel, before.fee, ours, now))
 }
 
 /// Ends the running interval at `at` and starts one with the new rate. Does

@@ -4,7 +4,7 @@
 //! can be put back. A look at the node settles what came of it ([`observe`]): a value that no module asked
 //! for is somebody else's word, and nothing is kept of it.
 
-use super::changes::{self, ChangeOrigin, FeeChange};
+use super::changes::{self, FeeChange};
 use super::decisions;
 use super::sql::word;
 use crate::model::{Channel, ChannelId, Digest, Msat, UnixTime};
@@ -130,22 +130,7 @@ pub fn observe(tx: &Transaction<'_>, now: UnixTime, channels: &[Channel]) -> Res
 fn note_lost_answer(tx: &Transaction<'_>, channel: &Channel, now: UnixTime) -> Result<()> {
     let (fee, base) = (channel.fee_ppm, channel.fee_base);
     let Some(ours) = decisions::settle_unknown(tx, &channel.channel_id, fee, base)? else { return Ok(()) };
-    changes::record(
-        tx,
-        &FeeChange {
-            at: now,
-            channel_id: channel.channel_id,
-            scid: channel.scid.or(channel.alias_local),
-            peer_id: channel.peer_id,
-            old: fee,
-            new: fee,
-            base,
-            htlc_max: ours.htlc_max,
-            reason: ours.reason,
-            origin: ChangeOrigin::Strategy,
-            from_congestion: ours.from_congestion,
-        },
-    )
+    changes::record(tx, &FeeChange::found(channel, fee, Some(ours), now))
 }
 
 fn forget(tx: &Transaction<'_>, channel_id: &ChannelId, term: Term) -> Result<()> {

@@ -2,6 +2,7 @@ use super::*;
 use crate::model::fee::Outcome;
 use crate::model::forward::{Forward, ForwardStatus};
 use crate::model::{ChannelState, Tick};
+use crate::store::changes::ChangeOrigin;
 use crate::store::cycles::{self, CycleRecord, DecisionRecord};
 use crate::store::testing::{channel, channel_id, memory, scid};
 use crate::store::{forwards, names};
