@@ -5,7 +5,7 @@ use super::sql::{Unsigned, int, opt_int};
 use super::states::{self, NodeStateRecord, StateRecord};
 use super::tenures::{self, InForce};
 use super::{decisions, sql, terms};
-use crate::model::fee::{Limit, Outcome, Refusal};
+use crate::model::fee::{Limit, Outcome, Refusal, SetFee};
 use crate::model::{ChannelId, Digest, Msat, PeerId, Ppm, Scid, StrategyName, Tick, UnixTime};
 use rusqlite::{Connection, Result, Row, Transaction, params};
 
@@ -71,6 +71,13 @@ pub struct ModuleFault {
 pub struct Terms {
     pub base_fee: Option<Msat>,
     pub htlc_max: Option<Msat>,
+}
+
+impl Terms {
+    /// Those that go with a fee that the guard let through.
+    pub fn of(fee: &SetFee) -> Terms {
+        Terms { base_fee: Some(fee.base_fee), htlc_max: fee.htlc_max }
+    }
 }
 
 /// What was decided for one channel.

@@ -40,11 +40,12 @@ impl Services {
         plan: &mut Plan,
     ) -> Result<()> {
         let holder = ground.facts.roster.holder(&strategy, CycleKind::Fee, group.module.digest);
-        let mut explained = match ground.explain {
-            true => self.explained(strategy.clone(), holder.clone(), &group, ground).await?,
+        let call = self.ask_strategy(strategy.clone(), holder.clone(), &group, ground, false).await?;
+        let leaves_some = proposals(&call).len() < group.channels.len();
+        let mut explained = match ground.explain && leaves_some {
+            true => self.explained(strategy, holder, &group, ground).await?,
             false => HashMap::new(),
         };
-        let call = self.ask_strategy(strategy, holder, &group, ground, false).await?;
         let mut proposals = proposals(&call);
         for (row, (channel, policy)) in group.channels.into_iter().enumerate() {
             match proposals.next_if(|proposal| proposal.row == row) {

@@ -109,10 +109,7 @@ fn decision_record((planned, outcome): Decided) -> DecisionRecord {
         from_congestion: approved.as_ref().is_some_and(|fee| fee.from_congestion),
         old_terms: Terms { base_fee: Some(channel.fee_base), htlc_max: Some(Term::HtlcMax.of(&channel)) },
         proposed_terms: Terms { base_fee: proposal.base_fee, htlc_max: proposal.htlc_max },
-        approved_terms: approved.as_ref().map_or_else(Terms::default, |fee| Terms {
-            base_fee: Some(fee.base_fee),
-            htlc_max: fee.htlc_max,
-        }),
+        approved_terms: approved.as_ref().map(Terms::of).unwrap_or_default(),
         approved: approved.map(|fee| fee.fee),
         outcome,
     }

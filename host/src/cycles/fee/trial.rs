@@ -128,8 +128,7 @@ impl Wanted {
     /// None if it leads to no change.
     fn of(planned: &Planned) -> Option<Wanted> {
         let fee = planned.verdict.result.as_ref().ok()?.get();
-        let terms = Terms { base_fee: Some(fee.base_fee), htlc_max: fee.htlc_max };
-        Some(Wanted { fee: fee.fee, terms })
+        Some(Wanted { fee: fee.fee, terms: Terms::of(fee) })
     }
 }
 
