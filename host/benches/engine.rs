@@ -51,8 +51,8 @@ fn settled(engine: &Engine, module: &Module, mut input: FeeInput) -> FeeInput {
     let decision = engine.decide_fees(module, &input).expect("a decision");
     input.now.0 += 1800;
     input.node_state = decision.node_state;
-    for (row, state) in input.channels.iter_mut().zip(decision.states) {
-        row.state = state;
+    for (row, state) in input.channels.iter_mut().zip(decision.states.iter()) {
+        row.state = state.to_vec();
     }
     input
 }

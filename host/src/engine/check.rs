@@ -4,7 +4,7 @@ pub(super) mod rebalance;
 
 use super::limits::{MAX_FACTORS, MAX_NODE_STATE_BYTES, MAX_STATE_BYTES};
 use crate::model::strategy::{Description, GUEST_INTEGER_LIMIT, StrategyDecision, StrategyProposal};
-use crate::model::{Msat, Ppm};
+use crate::model::{Msat, Ppm, States};
 
 /// The highest rate that an answer may hold, ppm: the whole amount forwarded.
 pub const MAX_PPM: u64 = 1_000_000;
@@ -34,7 +34,7 @@ pub(super) struct RawDecision {
 /// The decision that `raw` holds for `rows` channels, or one sentence that
 /// says what is wrong with it. One wrong value condemns the whole answer.
 pub(super) fn check(raw: RawDecision, rows: usize, about: &Description) -> Result<StrategyDecision, String> {
-    let states = states(&raw.state_bytes, &raw.state_ends, rows)?;
+    let states = states(raw.state_bytes, raw.state_ends, rows)?;
     node_state(&raw.node_state)?;
     let mut proposals = Vec::with_capacity(raw.proposals.len().min(rows));
     let mut next_row = 0;
@@ -121,28 +121,14 @@ fn factors(
     mine.iter().map(named).collect()
 }
 
-fn states(bytes: &[u8], ends: &[u32], rows: usize) -> Result<Vec<Vec<u8>>, String> {
+fn states(bytes: Vec<u8>, ends: Vec<u32>, rows: usize) -> Result<States, String> {
     if ends.len() != rows {
         return Err(format!("{} states for {rows} channels", ends.len()));
     }
-    let mut begin = 0;
-    let mut states = Vec::with_capacity(rows);
-    for (row, &end) in ends.iter().enumerate() {
-        let Some(state) = bytes.get(begin..end as usize) else {
-            return Err(format!(
-                "the state of row {row} goes from {begin} to {end} of {} bytes",
-                bytes.len()
-            ));
-        };
-        if state.len() > MAX_STATE_BYTES {
-            let len = state.len();
-            return Err(format!("the state of row {row} has {len} bytes; {MAX_STATE_BYTES} are allowed"));
-        }
-        states.push(state.to_vec());
-        begin = end as usize;
-    }
-    if begin != bytes.len() {
-        return Err(format!("{} bytes of state belong to no row", bytes.len() - begin));
+    let states = States::new(bytes, ends)?;
+    if let Some((row, long)) = states.iter().enumerate().find(|(_, state)| state.len() > MAX_STATE_BYTES) {
+        let len = long.len();
+        return Err(format!("the state of row {row} has {len} bytes; {MAX_STATE_BYTES} are allowed"));
     }
     Ok(states)
 }

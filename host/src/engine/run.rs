@@ -4,12 +4,17 @@
 use super::fault::{FaultKind, StrategyFault, printable};
 use super::gate::{Gate, Pass};
 use super::limits::{Budget, LimitClass, MAX_ERROR_BYTES, output_bytes};
+use super::v1;
 use super::world::World;
 use crate::model::strategy::Description;
 use serde::{Deserialize, Serialize};
+use std::marker::PhantomData;
 use std::sync::Arc;
 use wasmtime::Store;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{
+    Component, ComponentExportIndex, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower,
+    TypedFunc,
+};
 
 /// What a call took, whatever came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +40,11 @@ pub(super) struct Runner<W: World> {
     engine: wasmtime::Engine,
     gate: Arc<Gate>,
     class: LimitClass,
-    pre: W::Pre,
+    linked: InstancePre<Budget>,
+    /// Where its functions are: looking them up by name in every call would take longer than many calls.
+    describe: ComponentExportIndex,
+    decide: ComponentExportIndex,
+    world: PhantomData<fn() -> W>,
 }
 
 impl<W: World> Runner<W> {
@@ -47,21 +56,27 @@ impl<W: World> Runner<W> {
     ) -> Result<Runner<W>, String> {
         // Nothing is ever defined in the linker: it is the sandbox.
         let engine = component.engine().clone();
-        let pre = Linker::new(&engine)
-            .instantiate_pre(component)
-            .and_then(W::link)
-            .map_err(|error| misfit(&error))?;
-        Ok(Runner { engine, gate: Arc::clone(gate), class, pre })
+        let linked =
+            Linker::new(&engine).instantiate_pre(component).map_err(|error| misfit(&format!("{error:#}")))?;
+        let interface = component.get_export_index(None, W::INTERFACE.to_string());
+        let interface = interface.ok_or_else(|| misfit(&format!("it does not export {}", W::INTERFACE)))?;
+        let function = |name| {
+            let found = component.get_export_index(Some(&interface), name);
+            found.ok_or_else(|| misfit(&format!("its {} has no function '{name}'", W::INTERFACE)))
+        };
+        let (describe, decide) = (function("describe")?, function("decide")?);
+        let (gate, world) = (Arc::clone(gate), PhantomData);
+        Ok(Runner { engine, gate, class, linked, describe, decide, world })
     }
 
     /// Asks the component what it is.
     pub(super) fn describe(&self) -> Result<Description, AskFault> {
         let mut call = Call::new(&self.engine, self.class, 0, &self.gate);
-        let told = match W::instantiate(&self.pre, &mut call.store) {
-            Ok(instance) => W::describe(&instance, &mut call.store),
+        let told = match self.fitting(&mut call) {
+            Ok(describe) => describe.call(&mut call.store, ()).map(|(about,)| v1::description(about)),
             // Without a trap or a limit, what it exports is not what is called for.
             Err(error) if StrategyFault::of(&error).kind == FaultKind::BadOutput => {
-                return Err(AskFault::Misfit(misfit(&error)));
+                return Err(AskFault::Misfit(misfit(&format!("{error:#}"))));
             }
             Err(error) => Err(error),
         };
@@ -69,11 +84,17 @@ impl<W: World> Runner<W> {
         told.map_err(|error| AskFault::Call(StrategyFault { fuel, ..StrategyFault::of(&error) }))
     }
 
+    /// The function that describes, of an instance whose functions all are of the contract's types.
+    fn fitting(&self, call: &mut Call) -> wasmtime::Result<TypedFunc<(), (v1::RawDescription,)>> {
+        let instance = self.linked.instantiate(&mut call.store)?;
+        call.function::<(&W::Lowered,), (Result<W::Raw, String>,)>(&instance, &self.decide)?;
+        call.function(&instance, &self.describe)
+    }
+
     /// One call about `rows` channels, in an instance of its own, and what it took.
     pub(super) fn decide(&self, input: &W::Lowered, rows: usize) -> Answered<W::Raw> {
         let mut call = Call::new(&self.engine, self.class, rows, &self.gate);
-        let answer = W::instantiate(&self.pre, &mut call.store)
-            .and_then(|instance| W::decide(&instance, &mut call.store, input));
+        let answer = self.answer(&mut call, input);
         let cost = Cost { fuel: call.fuel_used(), memory_bytes: call.store.data().memory_bytes() };
         let raw = match answer {
             Ok(Ok(raw)) => Ok(raw),
@@ -85,15 +106,21 @@ impl<W: World> Runner<W> {
         (raw.map_err(|fault| StrategyFault { fuel: Some(cost.fuel), ..fault }), cost)
     }
 
+    fn answer(&self, call: &mut Call, input: &W::Lowered) -> wasmtime::Result<Result<W::Raw, String>> {
+        let instance = self.linked.instantiate(&mut call.store)?;
+        let decide = call.function::<(&W::Lowered,), (Result<W::Raw, String>,)>(&instance, &self.decide)?;
+        decide.call(&mut call.store, (input,)).map(|(answer,)| answer)
+    }
+
     /// An instance that is not called.
     pub(super) fn instantiate(&self) -> Result<(), StrategyFault> {
         let mut call = Call::new(&self.engine, self.class, 0, &self.gate);
-        W::instantiate(&self.pre, &mut call.store).map(drop).map_err(|error| StrategyFault::of(&error))
+        self.linked.instantiate(&mut call.store).map(drop).map_err(|error| StrategyFault::of(&error))
     }
 }
 
-fn misfit(error: &wasmtime::Error) -> String {
-    format!("the component does not fit: {}", printable(&format!("{error:#}"), 400))
+fn misfit(why: &str) -> String {
+    format!("the component does not fit: {}", printable(why, 400))
 }
 
 /// The store of one call with the limits of its class; the instance in it ends
@@ -114,6 +141,19 @@ impl Call {
         store.set_hostcall_fuel(output_bytes(rows));
         store.set_epoch_deadline(Gate::epochs(class.limits().deadline));
         Call { store, tank, _pass: pass }
+    }
+
+    /// A function of an instance in this store, if it is of these types.
+    fn function<Params, Results>(
+        &mut self,
+        instance: &Instance,
+        at: &ComponentExportIndex,
+    ) -> wasmtime::Result<TypedFunc<Params, Results>>
+    where
+        Params: ComponentNamedList + Lower,
+        Results: ComponentNamedList + Lift,
+    {
+        instance.get_typed_func(&mut self.store, at)
     }
 
     fn fuel_used(&self) -> u64 {

@@ -9,6 +9,7 @@ use crate::model::flow::FlowClass;
 use crate::model::strategy::{Description, GUEST_INTEGER_LIMIT, ParamSpec, ParamValue};
 use crate::model::{Msat, Opener};
 use fee::generated::revenue_ops::strategy::types as wit;
+pub(super) use wit::Description as RawDescription;
 
 /// The version of the contract, and the prefix of versions that this adapter speaks.
 const VERSION: &str = "1.0.0";
@@ -82,7 +83,7 @@ fn signals(all: &[(String, Vec<f64>)], rows: usize, about: &Description) -> Vec<
 }
 
 /// What a component says of itself, still to be checked.
-fn description(raw: wit::Description) -> Description {
+pub(super) fn description(raw: RawDescription) -> Description {
     let value = |value| match value {
         wit::ParamValue::Flag(flag) => ParamValue::Flag(flag),
         wit::ParamValue::Integer(integer) => ParamValue::Integer(integer),

@@ -3,15 +3,13 @@
 //! Both worlds get the same limits, faults and checks; an [`Adapter`] is what
 //! differs between them.
 
-use super::limits::Budget;
 use super::load::Loader;
 use super::shelf::Shelf;
 use crate::model::CycleKind;
 use crate::model::strategy::{Decision, Description};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wasmtime::Store;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{Lift, Lower};
 
 /// An interface of the contract.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,25 +53,19 @@ impl World for Rebalances {
     }
 }
 
-/// How the components of a world are linked, called and understood.
+/// What the components of a world are told, and how they are understood.
 pub trait Adapter: Sized {
     /// What the host tells.
     type Input: Serialize + DeserializeOwned;
     /// What the host gets, checked.
     type Decision: Decision + Serialize + DeserializeOwned;
-    /// A component that fits the world.
-    type Pre: Send + Sync;
-    type Instance;
-    /// The input and the answer in the contract's form.
-    type Lowered: Serialize + DeserializeOwned;
-    type Raw: Serialize + DeserializeOwned;
+    /// The input and the answer in the contract's form: what the world's `decide` takes and gives.
+    type Lowered: Lower + Serialize + DeserializeOwned;
+    type Raw: Lift + Serialize + DeserializeOwned;
     const INTERFACE: &'static Interface;
     /// The cycle in which the module is called: the world's name elsewhere.
     const CYCLE: CycleKind;
 
-    fn link(component: InstancePre<Budget>) -> wasmtime::Result<Self::Pre>;
-    fn instantiate(pre: &Self::Pre, store: &mut Store<Budget>) -> wasmtime::Result<Self::Instance>;
-    fn describe(instance: &Self::Instance, store: &mut Store<Budget>) -> wasmtime::Result<Description>;
     /// Channels in an input: fuel and output are measured by them.
     fn rows(input: &Self::Input) -> usize;
     fn lower(input: &Self::Input, about: &Description) -> Self::Lowered;
@@ -81,11 +73,6 @@ pub trait Adapter: Sized {
     fn input_blobs(input: &mut Self::Lowered) -> Vec<&mut Vec<u8>>;
     /// The lists of bytes of an answer: states.
     fn answer_blobs(raw: &mut Self::Raw) -> Vec<&mut Vec<u8>>;
-    fn decide(
-        instance: &Self::Instance,
-        store: &mut Store<Budget>,
-        input: &Self::Lowered,
-    ) -> wasmtime::Result<Result<Self::Raw, String>>;
     /// The decision that `raw` holds, or one sentence that says what is wrong with it.
     fn check(
         raw: Self::Raw,

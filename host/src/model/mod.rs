@@ -15,6 +15,7 @@ pub mod module;
 pub mod policy;
 pub mod rebalance;
 pub mod refusal;
+pub mod states;
 pub mod strategy;
 pub mod time;
 pub mod transcript;
@@ -25,5 +26,6 @@ pub use channel::{Channel, ChannelName, ChannelState, Htlcs, NodeSnapshot, Opene
 pub use ids::{ChannelId, Digest, ParseIdError, PeerId, Scid, Txid};
 pub use ledger::SignedMsat;
 pub use policy::{Policy, RebalanceMode, StrategyName};
+pub use states::States;
 pub use time::{ClockJump, Moment, SteadyTime, Tick, UnixTime};
 pub use transcript::{Answer, CycleKind, Told, Transcript};

@@ -5,7 +5,7 @@
 
 use super::flow::FlowClass;
 use super::strategy::{Decision, ParamValue};
-use super::{Msat, Opener, Ppm, SignedMsat, UnixTime};
+use super::{Msat, Opener, Ppm, SignedMsat, States, UnixTime};
 use serde::{Deserialize, Serialize};
 
 /// A rebalance towards a channel's peer that has ended.
@@ -163,14 +163,14 @@ pub struct RebalanceDecision {
     /// Rows rise strictly; none is the destination of a proposal.
     pub not_filled: Vec<NotFilled>,
     /// One per row of the input.
-    pub states: Vec<Vec<u8>>,
+    pub states: States,
     pub node_state: Vec<u8>,
     /// What the call cost.
     pub fuel: u64,
 }
 
 impl Decision for RebalanceDecision {
-    fn states(&self) -> &[Vec<u8>] {
+    fn states(&self) -> &States {
         &self.states
     }
 

@@ -4,7 +4,7 @@
 //! contract version (`engine::v1`) turns these types into that version's.
 
 use super::flow::FlowClass;
-use super::{Msat, Opener, Ppm, UnixTime};
+use super::{Msat, Opener, Ppm, States, UnixTime};
 use serde::{Deserialize, Serialize};
 
 /// Integers handed to a guest stay below this: JavaScript's largest exact integer + 1.
@@ -181,7 +181,7 @@ pub struct StrategyProposal {
 /// What the decisions of both kinds of modules have besides what they propose.
 pub trait Decision {
     /// What the module is to remember of each row of the input.
-    fn states(&self) -> &[Vec<u8>];
+    fn states(&self) -> &States;
     /// What it is to remember of the node.
     fn node_state(&self) -> &[u8];
     /// What the call cost.
@@ -189,7 +189,7 @@ pub trait Decision {
 }
 
 impl Decision for StrategyDecision {
-    fn states(&self) -> &[Vec<u8>] {
+    fn states(&self) -> &States {
         &self.states
     }
 
@@ -208,7 +208,7 @@ pub struct StrategyDecision {
     /// Rows rise strictly.
     pub proposals: Vec<StrategyProposal>,
     /// One per row of the input.
-    pub states: Vec<Vec<u8>>,
+    pub states: States,
     pub node_state: Vec<u8>,
     /// What the call cost.
     pub fuel: u64,

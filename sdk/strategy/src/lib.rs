@@ -68,6 +68,7 @@
 
 #![warn(missing_docs)]
 
+pub mod arena;
 mod decision;
 mod describe;
 mod input;

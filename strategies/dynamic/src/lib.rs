@@ -58,6 +58,7 @@ impl FeeStrategy for Dynamic {
     }
 }
 
+revenue_strategy::arena!();
 revenue_strategy::export!(Dynamic);
 
 /// How many windows may close in one cycle with so many channels. Weighing the

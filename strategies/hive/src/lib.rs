@@ -26,6 +26,7 @@ impl FeeStrategy for Hive {
     }
 }
 
+revenue_strategy::arena!();
 revenue_strategy::export!(Hive);
 
 #[cfg(test)]

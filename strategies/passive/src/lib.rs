@@ -16,6 +16,7 @@ impl FeeStrategy for Passive {
     }
 }
 
+revenue_strategy::arena!();
 revenue_strategy::export!(Passive);
 
 #[cfg(test)]

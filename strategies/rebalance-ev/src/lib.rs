@@ -118,6 +118,7 @@ impl RebalanceEvaluator for RebalanceEv {
     }
 }
 
+revenue_strategy::arena!();
 revenue_strategy::export_evaluator!(RebalanceEv);
 
 fn propose(destination: &Destination<'_>, job: &Job, decision: &mut Decision<'_>) {

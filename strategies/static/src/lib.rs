@@ -26,6 +26,7 @@ impl FeeStrategy for Static {
     }
 }
 
+revenue_strategy::arena!();
 revenue_strategy::export!(Static);
 
 #[cfg(test)]

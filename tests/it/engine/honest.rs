@@ -20,7 +20,7 @@ fn a_decision_comes_back_whole() {
         last.factors,
         [("old-ppm".to_owned(), 102.0), ("share".to_owned(), 2_000_002_000.0 / 5_000_000_000.0)]
     );
-    assert_eq!(decision.states, [[1], [1], [1]]);
+    assert_eq!(decision.states, [[1], [1], [1]].into_iter().collect());
     assert!(decision.fuel > 1_000, "{}", decision.fuel);
 }
 
@@ -30,10 +30,10 @@ fn states_come_back_to_the_guest_and_nothing_else_does() {
     let mut input = input(2);
     for call in 1..=5_u8 {
         let decision = engine.decide_fees(&module, &input).unwrap();
-        assert_eq!(decision.states, [[call], [call]], "the guest counts in the states");
+        assert_eq!(decision.states, [[call], [call]].into_iter().collect(), "the guest counts in the states");
         assert_eq!(decision.node_state, [1], "its own memory is new in each call");
-        for (channel, state) in input.channels.iter_mut().zip(decision.states) {
-            channel.state = state;
+        for (channel, state) in input.channels.iter_mut().zip(decision.states.iter()) {
+            channel.state = state.to_vec();
         }
     }
 }

@@ -121,9 +121,9 @@ fn a_decision_comes_back_whole() {
     assert!(decision.fuel > 1_000, "{}", decision.fuel);
     for call in 1..=3_u8 {
         let decision = engine.decide_rebalances(&module, &input).unwrap();
-        assert_eq!(decision.states, [[call]; 3], "the guest counts in the states");
-        for (channel, state) in input.channels.iter_mut().zip(decision.states) {
-            channel.state = state;
+        assert_eq!(decision.states, [[call]; 3].into_iter().collect(), "the guest counts in the states");
+        for (channel, state) in input.channels.iter_mut().zip(decision.states.iter()) {
+            channel.state = state.to_vec();
         }
     }
 }

@@ -63,8 +63,8 @@ impl Node {
         input.seed = rng.next_u64() >> 11;
         input.feerate_perkb = rng.between(2_000.0, 9_000.0) as u32;
         input.node_state = decision.node_state;
-        for (row, state) in input.channels.iter_mut().zip(decision.states) {
-            row.state = state;
+        for (row, state) in input.channels.iter_mut().zip(decision.states.iter()) {
+            row.state = state.to_vec();
             live(row, input.now, rng);
         }
         let sum = |amount: fn(&ChannelRow) -> Msat| input.channels.iter().map(amount).sum();

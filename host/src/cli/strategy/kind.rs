@@ -3,6 +3,7 @@
 use super::bench::Subject;
 use super::form::{FeeForm, RebalanceForm, hex};
 use crate::engine::{Fees, Module, Rebalances, World};
+use crate::model::States;
 use crate::model::rebalance::RebalanceDecision;
 use crate::model::strategy::{Description, StrategyDecision};
 use anyhow::{Result, anyhow, bail};
@@ -21,7 +22,7 @@ pub(super) trait Kind: World {
     /// The decision's form, without states, and without what the call took.
     fn shown(decision: &Self::Decision) -> Value;
     /// The states of the rows, and that of the node.
-    fn states(decision: &Self::Decision) -> (&[Vec<u8>], &[u8]);
+    fn states(decision: &Self::Decision) -> (&States, &[u8]);
 }
 
 /// A snapshot's form.
@@ -71,7 +72,7 @@ impl Kind for Fees {
         json!({ "proposals": decision.proposals.iter().map(proposal).collect::<Vec<_>>() })
     }
 
-    fn states(decision: &StrategyDecision) -> (&[Vec<u8>], &[u8]) {
+    fn states(decision: &StrategyDecision) -> (&States, &[u8]) {
         (&decision.states, &decision.node_state)
     }
 }
@@ -105,7 +106,7 @@ impl Kind for Rebalances {
         })
     }
 
-    fn states(decision: &RebalanceDecision) -> (&[Vec<u8>], &[u8]) {
+    fn states(decision: &RebalanceDecision) -> (&States, &[u8]) {
         (&decision.states, &decision.node_state)
     }
 }
@@ -118,7 +119,7 @@ fn factors(factors: &[(String, f64)]) -> Vec<Value> {
 pub(super) fn decision_json<K: Kind>(decision: &K::Decision) -> Value {
     let mut shown = K::shown(decision);
     let (states, node_state) = K::states(decision);
-    shown["states"] = states.iter().map(|state| hex(state)).collect();
+    shown["states"] = states.iter().map(hex).collect();
     shown["node_state"] = json!(hex(node_state));
     shown
 }
@@ -147,7 +148,7 @@ impl Memory {
     /// Stores the states of a decision about `form`.
     pub fn keep<K: Kind>(&mut self, form: &mut K::Form, decision: &K::Decision) {
         let (states, node) = K::states(decision);
-        let rows = form.slots().into_iter().zip(states);
+        let rows = form.slots().into_iter().zip(states.iter());
         self.channels.extend(rows.map(|((pseudonym, _), state)| (pseudonym, hex(state))));
         self.node = Some(hex(node));
     }

@@ -3,7 +3,7 @@
 use crate::engine::{FaultKind, Repeats, repeats};
 use crate::model::rebalance::RebalanceDecision;
 use crate::model::strategy::StrategyDecision;
-use crate::model::{Answer, CycleKind};
+use crate::model::{Answer, CycleKind, States};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -151,7 +151,7 @@ fn factors(row: usize, factors: &[(String, f64)], facts: &mut Facts) {
     }
 }
 
-fn states(rows: &[Vec<u8>], node: &[u8], facts: &mut Facts) {
+fn states(rows: &States, node: &[u8], facts: &mut Facts) {
     let hex = |bytes: &[u8]| json!(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     for (row, state) in rows.iter().enumerate() {
         facts.insert((Some(row), "state".to_owned()), hex(state));
@@ -176,7 +176,7 @@ mod tests {
         };
         StrategyDecision {
             proposals: vec![proposal(0, 100), proposal(2, 300)],
-            states: vec![vec![1], vec![], vec![3]],
+            states: [&[1][..], &[], &[3]].into_iter().collect(),
             node_state: vec![9],
             fuel: 1_000,
         }
@@ -208,7 +208,13 @@ mod tests {
             (|d| d.proposals[1].fee = Ppm(301), Some(2), "fee_ppm", json!(300), json!(301)),
             (|d| d.proposals[0].htlc_max = None, Some(0), "htlc_max_msat", json!(7), Value::Null),
             (|d| d.proposals[0].factors[0].1 = 0.25, Some(0), "factor share", json!(0.5), json!(0.25)),
-            (|d| d.states[1] = vec![0xab], Some(1), "state", json!(""), json!("ab")),
+            (
+                |d| d.states = [&[1][..], &[0xab], &[3]].into_iter().collect(),
+                Some(1),
+                "state",
+                json!(""),
+                json!("ab"),
+            ),
             (|d| d.node_state.clear(), None, "node_state", json!("09"), json!("")),
             (|d| d.fuel = 1_001, None, "fuel", json!(1_000), json!(1_001)),
         ];

@@ -112,13 +112,13 @@ impl<W: World> Call<W> {
             state_version,
             bytes: decision.node_state().to_vec(),
         });
-        states.extend(self.channels.iter().zip(decision.states()).map(|(channel_id, bytes)| {
+        states.extend(self.channels.iter().zip(decision.states().iter()).map(|(channel_id, bytes)| {
             let verdict = verdict(channel_id);
             StateRecord {
                 holder: holder.clone(),
                 channel_id: *channel_id,
                 state_version,
-                bytes: bytes.clone(),
+                bytes: bytes.to_vec(),
                 last_verdict: verdict.map_or(LastVerdict::None, |(verdict, _)| verdict),
                 last_proposed: verdict.map(|(_, fee)| fee),
             }

@@ -5,6 +5,7 @@ use super::{MAX_PPM, factors, node_state, reason, states};
 use crate::model::rebalance::{EvaluatedRebalance, NotFilled, RebalanceDecision, RebalanceRow};
 use crate::model::strategy::{Description, GUEST_INTEGER_LIMIT};
 use crate::model::{Msat, Ppm, SignedMsat};
+use std::mem;
 
 /// A proposal as the guest wrote it.
 #[derive(Clone, Debug)]
@@ -44,11 +45,11 @@ pub(in crate::engine) struct RawDecision {
 /// The decision that `raw` holds about `rows`, or one sentence that says what
 /// is wrong with it. One wrong value condemns the whole answer.
 pub(in crate::engine) fn check(
-    raw: RawDecision,
+    mut raw: RawDecision,
     rows: &[RebalanceRow],
     about: &Description,
 ) -> Result<RebalanceDecision, String> {
-    let states = states(&raw.state_bytes, &raw.state_ends, rows.len())?;
+    let states = states(mem::take(&mut raw.state_bytes), mem::take(&mut raw.state_ends), rows.len())?;
     node_state(&raw.node_state)?;
     let mut answer =
         Answer { raw: &raw, rows, about, uses: vec![Use::Free; rows.len()], sources: 0, factors: 0 };

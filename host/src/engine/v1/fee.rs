@@ -3,15 +3,13 @@
 use super::packed::{Packed, flat_enums, pack};
 use super::{base_fee, end, flow, lowered, msat, opener, params, signals, wit};
 use crate::engine::check::{self, RawDecision, RawProposal};
-use crate::engine::limits::{Budget, FACTOR_BYTES, PROPOSAL_BYTES};
+use crate::engine::limits::{FACTOR_BYTES, PROPOSAL_BYTES};
 use crate::engine::world::{Adapter, Fees, Interface};
 use crate::model::strategy::{ChannelRow, Description, FeeInput, FeeInterval, LastVerdict, StrategyDecision};
 use crate::model::{CycleKind, Ppm};
 use generated::exports::revenue_ops::strategy::fee::FeeDecision;
-use generated::{FeeStrategy, FeeStrategyPre};
 use serde::{Deserialize, Serialize};
-use wasmtime::Store;
-use wasmtime::component::{ComponentType, InstancePre, Lower};
+use wasmtime::component::{ComponentType, Lower};
 
 /// What the engine's generator makes of the contract.
 pub(super) mod generated {
@@ -80,24 +78,10 @@ const _: () = assert!(size_of::<wit::Factor>() <= FACTOR_BYTES);
 impl Adapter for Fees {
     type Input = FeeInput;
     type Decision = StrategyDecision;
-    type Pre = FeeStrategyPre<Budget>;
-    type Instance = FeeStrategy;
     type Lowered = Input;
     type Raw = FeeDecision;
     const INTERFACE: &'static Interface = &super::FEE;
     const CYCLE: CycleKind = CycleKind::Fee;
-
-    fn link(component: InstancePre<Budget>) -> wasmtime::Result<Self::Pre> {
-        FeeStrategyPre::new(component)
-    }
-
-    fn instantiate(pre: &Self::Pre, store: &mut Store<Budget>) -> wasmtime::Result<FeeStrategy> {
-        pre.instantiate(store)
-    }
-
-    fn describe(strategy: &FeeStrategy, store: &mut Store<Budget>) -> wasmtime::Result<Description> {
-        strategy.revenue_ops_strategy_fee().call_describe(store).map(super::description)
-    }
 
     fn rows(input: &FeeInput) -> usize {
         input.channels.len()
@@ -114,16 +98,6 @@ impl Adapter for Fees {
 
     fn answer_blobs(raw: &mut FeeDecision) -> Vec<&mut Vec<u8>> {
         vec![&mut raw.states.bytes, &mut raw.node_state]
-    }
-
-    fn decide(
-        strategy: &FeeStrategy,
-        store: &mut Store<Budget>,
-        input: &Input,
-    ) -> wasmtime::Result<Result<FeeDecision, String>> {
-        let decide = strategy.revenue_ops_strategy_fee().func_decide();
-        let decide = decide.func().typed::<(&Input,), (Result<FeeDecision, String>,)>(&*store)?;
-        decide.call(store, (input,)).map(|(answer,)| answer)
     }
 
     fn check(

@@ -3,17 +3,15 @@
 use super::packed::{Packed, pack};
 use super::{base_fee, end, flow, lowered, msat, opener, params, signals, wit};
 use crate::engine::check::rebalance::{self as check, RawDecision, RawProposal, RawRefusal};
-use crate::engine::limits::{Budget, PROPOSAL_BYTES};
+use crate::engine::limits::PROPOSAL_BYTES;
 use crate::engine::world::{Adapter, Interface, Rebalances};
 use crate::model::rebalance::{Attempt, RebalanceDecision, RebalanceInput, RebalanceRow, Sender};
 use crate::model::strategy::Description;
 use crate::model::{CycleKind, Ppm};
 use generated::exports::revenue_ops::strategy::rebalance::RebalanceDecision as WitDecision;
 pub(super) use generated::revenue_ops::strategy::rebalance_types as types;
-use generated::{RebalanceStrategy, RebalanceStrategyPre};
 use serde::{Deserialize, Serialize};
-use wasmtime::Store;
-use wasmtime::component::{ComponentType, InstancePre, Lower};
+use wasmtime::component::{ComponentType, Lower};
 
 /// What the engine's generator makes of the contract.
 mod generated {
@@ -88,24 +86,10 @@ const _: () = assert!(size_of::<types::RebalanceRefusal>() <= PROPOSAL_BYTES);
 impl Adapter for Rebalances {
     type Input = RebalanceInput;
     type Decision = RebalanceDecision;
-    type Pre = RebalanceStrategyPre<Budget>;
-    type Instance = RebalanceStrategy;
     type Lowered = Input;
     type Raw = WitDecision;
     const INTERFACE: &'static Interface = &super::REBALANCE;
     const CYCLE: CycleKind = CycleKind::Rebalance;
-
-    fn link(component: InstancePre<Budget>) -> wasmtime::Result<Self::Pre> {
-        RebalanceStrategyPre::new(component)
-    }
-
-    fn instantiate(pre: &Self::Pre, store: &mut Store<Budget>) -> wasmtime::Result<RebalanceStrategy> {
-        pre.instantiate(store)
-    }
-
-    fn describe(evaluator: &RebalanceStrategy, store: &mut Store<Budget>) -> wasmtime::Result<Description> {
-        evaluator.revenue_ops_strategy_rebalance().call_describe(store).map(super::description)
-    }
 
     fn rows(input: &RebalanceInput) -> usize {
         input.channels.len()
@@ -122,16 +106,6 @@ impl Adapter for Rebalances {
 
     fn answer_blobs(raw: &mut WitDecision) -> Vec<&mut Vec<u8>> {
         vec![&mut raw.states.bytes, &mut raw.node_state]
-    }
-
-    fn decide(
-        evaluator: &RebalanceStrategy,
-        store: &mut Store<Budget>,
-        input: &Input,
-    ) -> wasmtime::Result<Result<WitDecision, String>> {
-        let decide = evaluator.revenue_ops_strategy_rebalance().func_decide();
-        let decide = decide.func().typed::<(&Input,), (Result<WitDecision, String>,)>(&*store)?;
-        decide.call(store, (input,)).map(|(answer,)| answer)
     }
 
     fn check(

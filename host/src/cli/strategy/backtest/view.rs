@@ -89,15 +89,13 @@ impl World<'_> {
         let hours: Vec<u32> =
             self.feerates.range(day.0 / UnixTime::HOUR..).map(|(_, feerate)| *feerate).collect();
         let mean = hours.iter().map(|feerate| u64::from(*feerate)).sum::<u64>() / hours.len().max(1) as u64;
-        let states = std::mem::take(&mut self.states.0);
-        let rows = snapshot.channels.iter().zip(policies).zip(states).enumerate();
+        let rows = snapshot.channels.iter().zip(policies).zip(self.states.0.iter()).enumerate();
         let channels: Vec<ChannelRow> = rows
             .map(|(row, ((channel, policy), state))| {
                 let index = self.stage.channels[row].0;
-                self.row(index, channel, policy, state)
+                self.row(index, channel, policy, state.to_vec())
             })
             .collect();
-        self.states.0 = channels.iter().map(|row| row.state.clone()).collect();
         let sum = |amount: fn(&ChannelRow) -> Msat| channels.iter().map(amount).sum::<Msat>();
         FeeInput {
             now: self.now,

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::guard::fee::{Case, History, check};
 use crate::model::fee::{FeeProposal, Origin};
 use crate::model::strategy::StrategyProposal;
-use crate::model::{Channel, Msat, NodeSnapshot, Policy, Ppm, StrategyName, UnixTime};
+use crate::model::{Channel, Msat, NodeSnapshot, Policy, Ppm, States, StrategyName, UnixTime};
 use anyhow::{Result, anyhow};
 use lab::market::{self, Forward, Market};
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ pub(super) struct World<'a> {
     until: UnixTime,
     pub(super) seed: u64,
     /// The states of the stage's channels, and that of the node.
-    pub(super) states: (Vec<Vec<u8>>, Vec<u8>),
+    pub(super) states: (States, Vec<u8>),
     /// The feerates seen, by the hour.
     pub(super) feerates: BTreeMap<u64, u32>,
     outcome: Outcome,
@@ -86,7 +86,7 @@ impl<'a> World<'a> {
             now,
             until: now.plus(u64::from(days) * UnixTime::DAY),
             seed,
-            states: (vec![vec![]; stage.channels.len()], vec![]),
+            states: (States::empty(stage.channels.len()), vec![]),
             feerates: BTreeMap::new(),
             outcome,
             market,

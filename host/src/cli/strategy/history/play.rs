@@ -105,9 +105,9 @@ impl Player<'_> {
                     self.judge(wanted, &input);
                 }
                 self.node_state = decision.node_state;
-                for (row, state) in input.channels.iter().zip(decision.states) {
+                for (row, state) in input.channels.iter().zip(decision.states.iter()) {
                     if let Some(own) = self.own.get_mut(&row.pseudonym) {
-                        own.state = state;
+                        own.state = state.to_vec();
                     }
                 }
             }
