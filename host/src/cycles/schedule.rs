@@ -124,6 +124,7 @@ pub struct JobStatus {
     pub failures: u64,
     pub last_started: Option<UnixTime>,
     pub last_ended: Option<UnixTime>,
+    /// None while it runs: when it ends decides.
     pub next: Option<UnixTime>,
     /// What the last run did, or why it failed.
     pub last_outcome: Option<Result<String, String>>,
@@ -190,6 +191,7 @@ impl Jobs {
 impl JobStatus {
     fn start(&mut self, now: UnixTime) {
         self.running = true;
+        self.next = None;
         self.last_started = Some(now);
     }
 }

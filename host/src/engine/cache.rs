@@ -74,9 +74,7 @@ impl Cache {
 
     /// The artefact, if there is one that this node wrote for just this.
     pub(super) fn get(&self, key: CacheKey<'_>, most: usize) -> Option<Artefact> {
-        let file = self.dir.open(key.file()).ok()?;
-        let mut bytes = Vec::with_capacity(file.metadata().ok()?.len().min(most as u64) as usize);
-        file.take((most + MAC_BYTES) as u64).read_to_end(&mut bytes).ok()?;
+        let mut bytes = read_whole(&self.dir, &key.file(), (most + MAC_BYTES) as u64).ok()?;
         let (artefact, mac) = bytes.split_last_chunk::<MAC_BYTES>()?;
         if self.mac(key, artefact) != blake3::Hash::from_bytes(*mac) {
             return None;
@@ -115,6 +113,15 @@ pub(super) fn private_dir(path: &Path) -> anyhow::Result<Dir> {
         .create(path)
         .and_then(|()| Dir::open_ambient_dir(path, ambient_authority()))
         .with_context(|| format!("the directory {}", path.display()))
+}
+
+/// The first `most` bytes of a file: in one piece, unless it grows meanwhile.
+pub(super) fn read_whole(dir: &Dir, name: &str, most: u64) -> io::Result<Vec<u8>> {
+    let mut file = dir.open(name)?;
+    let mut bytes = vec![0; file.metadata()?.len().min(most) as usize];
+    file.read_exact(&mut bytes)?;
+    file.take(most - bytes.len() as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes a file so that a reader sees all of it or nothing.

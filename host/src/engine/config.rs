@@ -106,7 +106,9 @@ pub(super) fn settings(tier: Tier, space: Space) -> Config {
         .max_wasm_stack(STACK_BYTES)
         // An image to copy from would be a file, and a worker has none.
         .memory_init_cow(false)
-        .native_unwind_info(false);
+        .native_unwind_info(false)
+        // A tenth of an artefact, all of which is verified before its first call; frames are told by name.
+        .generate_address_map(false);
     match tier {
         Tier::Speed => config.cranelift_opt_level(OptLevel::Speed),
         Tier::Quick => config
@@ -189,7 +191,7 @@ pub(super) fn fingerprint(engine: &Engine, tier: Tier, space: Space) -> [u8; 32]
     let mut hash = Fingerprint(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hash);
     let ours = format!(
-        "layout 1; {} {}; nan {:?}; fuel {}; epoch {}; stack {}; relaxed {}; reserve {}; guard {}; cow {}; unwind {:?}; \
+        "layout 2; {} {}; nan {:?}; fuel {}; epoch {}; stack {}; relaxed {}; reserve {}; guard {}; cow {}; unwind {:?}; \
          features {:?}; arch {}",
         tier.name(),
         space.name(),

@@ -167,7 +167,7 @@ fn frames(trace: &WasmBacktrace) -> String {
     let all: Vec<&str> = text
         .lines()
         .skip(1)
-        .filter_map(|line| line.split_once(" - ").map(|(_, name)| name.trim()))
+        .filter_map(|line| line.split_once(": ").map(|(_, name)| name.trim()))
         .filter(|name| !name.is_empty())
         .collect();
     let mut shown: Vec<String> = all.iter().take(MAX_FRAMES).map(|name| printable(name, MAX_FRAME)).collect();

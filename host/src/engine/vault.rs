@@ -3,14 +3,14 @@
 //! A kept module never changes: what was installed, and what once decided, can
 //! be loaded or replayed later, whatever became of the file that it came from.
 
-use super::cache::{private_dir, write_whole};
+use super::cache::{private_dir, read_whole, write_whole};
 use super::fault::printable;
 use super::limits::LimitClass;
 use super::load_fault::LoadFault;
 use crate::model::Digest;
 use cap_std::fs::Dir;
 use sha2::{Digest as _, Sha256};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 pub(super) struct Vault(Dir);
@@ -45,10 +45,9 @@ impl Vault {
         Ok(wasm)
     }
 
+    /// Reads at most a byte more than `most`.
     fn read(&self, digest: &Digest, most: u64) -> io::Result<Vec<u8>> {
-        let mut wasm = Vec::new();
-        self.0.open(file(digest))?.take(most + 1).read_to_end(&mut wasm)?;
-        Ok(wasm)
+        read_whole(&self.0, &file(digest), most + 1)
     }
 
     /// Forgets a module. Says whether it was kept.

@@ -76,6 +76,8 @@ const CONGESTED: u8 = 1;
 const EASING: u8 = 2;
 const SPIKED: u8 = 4;
 const VERSION: u8 = 1;
+/// Length of a state without observations.
+const HEAD_BYTES: usize = 79;
 
 impl<'a> Memory<'a> {
     /// A channel seen for the first time, with the rate in force as its price.
@@ -104,7 +106,8 @@ impl<'a> Memory<'a> {
 
     /// Reads a state. None if it is empty or makes no sense.
     pub fn decode(bytes: &'a [u8]) -> Option<Self> {
-        let mut from = Reader::new(bytes);
+        let (head, evidence) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+        let mut from = Reader::new(head);
         if from.u8()? != VERSION {
             return None;
         }
@@ -129,7 +132,7 @@ impl<'a> Memory<'a> {
             expected: from.finite_f32()?,
             drift: [from.finite_f32()?, from.finite_f32()?],
             cursor: Cursor { start_s: from.u64()?, live_s: from.u32()?, settled: from.u32()? },
-            evidence: from.rest(),
+            evidence,
         };
         (memory.base_ppm > 0).then_some(memory)
     }
@@ -137,30 +140,46 @@ impl<'a> Memory<'a> {
     /// Writes the state, with `evidence` in place of the bytes it was read with.
     pub fn encode_into(&self, evidence: Option<&Evidence>, to: &mut Writer) {
         to.clear();
-        to.u8(VERSION);
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        to.u8(flag(self.congested, CONGESTED) | flag(self.easing, EASING) | flag(self.spiked, SPIKED));
-        to.u8(self.cause as u8);
-        to.u32(self.base_ppm);
-        to.f32(self.depth);
-        to.f32(self.smooth);
-        to.u64(self.cycle_s);
-        to.u32(self.priced_ppm);
-        to.u32(self.seen_ppm);
-        to.u32(self.asked_ppm);
-        to.u64(self.asked_s);
-        to.u32(self.held_s);
-        to.u32(self.hold_s);
-        to.f32(self.expected);
-        self.drift.iter().for_each(|nats| to.f32(*nats));
-        to.u64(self.cursor.start_s);
-        to.u32(self.cursor.live_s);
-        to.u32(self.cursor.settled);
+        to.raw(&self.head());
         match evidence {
             Some(evidence) => evidence.write(to),
             None => to.raw(self.evidence),
         }
     }
+
+    /// All but the observations. Every channel's is written in every cycle, so it is put together where
+    /// no number has to ask for room.
+    fn head(&self) -> [u8; HEAD_BYTES] {
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        let flags = flag(self.congested, CONGESTED) | flag(self.easing, EASING) | flag(self.spiked, SPIKED);
+        let mut head = [0; HEAD_BYTES];
+        let mut left = &mut head[..];
+        put(&mut left, [VERSION, flags, self.cause as u8]);
+        put(&mut left, self.base_ppm.to_le_bytes());
+        put(&mut left, self.depth.to_le_bytes());
+        put(&mut left, self.smooth.to_le_bytes());
+        put(&mut left, self.cycle_s.to_le_bytes());
+        put(&mut left, self.priced_ppm.to_le_bytes());
+        put(&mut left, self.seen_ppm.to_le_bytes());
+        put(&mut left, self.asked_ppm.to_le_bytes());
+        put(&mut left, self.asked_s.to_le_bytes());
+        put(&mut left, self.held_s.to_le_bytes());
+        put(&mut left, self.hold_s.to_le_bytes());
+        put(&mut left, self.expected.to_le_bytes());
+        self.drift.iter().for_each(|nats| put(&mut left, nats.to_le_bytes()));
+        put(&mut left, self.cursor.start_s.to_le_bytes());
+        put(&mut left, self.cursor.live_s.to_le_bytes());
+        put(&mut left, self.cursor.settled.to_le_bytes());
+        head
+    }
+}
+
+/// Writes `bytes` where the room begins that is `left`.
+fn put<const N: usize>(left: &mut &mut [u8], bytes: [u8; N]) {
+    let (here, rest) =
+        std::mem::take(left).split_first_chunk_mut().expect("the head has room for its numbers");
+    *here = bytes;
+    *left = rest;
 }
 
 #[cfg(test)]

@@ -67,6 +67,16 @@ async fn a_woken_run_that_fails_is_tried_again_soon() {
     }
 }
 
+#[test]
+fn a_run_under_way_names_no_next_one() {
+    let jobs = Jobs::default();
+    jobs.status_mut(JOB).next = Some(UnixTime(1_000));
+    jobs.started(JOB, UnixTime(1_000));
+    assert_eq!((jobs.status(JOB).running, jobs.status(JOB).next), (true, None));
+    jobs.ended(JOB, UnixTime(1_010), UnixTime(1_900), Ok(String::new()));
+    assert_eq!((jobs.status(JOB).running, jobs.status(JOB).next), (false, Some(UnixTime(1_900))));
+}
+
 #[tokio::test]
 async fn timers_go_on_after_the_clock_was_set_back() {
     let file = std::env::temp_dir().join(format!("revops-timers-{}", std::process::id()));
