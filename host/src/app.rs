@@ -11,6 +11,7 @@ use crate::cycles::schedule::{JobName, Jobs, run_job};
 use crate::cycles::settings::Settings;
 use crate::cycles::{Parts, Services, trust};
 use crate::engine::{Engine, EngineOptions};
+use crate::model::WorkerMode;
 use crate::node::{Node, Patience};
 use crate::rpc::{self, COMMANDS};
 use crate::store::Store;
@@ -288,8 +289,10 @@ async fn services(environment: &Environment, clock: Clock, settings: &Arc<Settin
     }
     let pseudonym_key = store.read(|conn| Ok(crate::store::meta::pseudonym_key(conn)?)).await?;
     let options = EngineOptions::in_dir(&environment.data_dir())?;
-    let mut options = options.placed_as(&settings.current().strategy_worker);
-    options.interpreted = interpreted(&settings.current());
+    let config = settings.current();
+    let mode = WorkerMode::from_name(&config.strategy_worker).expect("a setting of words has one of them");
+    let mut options = options.placed_as(mode);
+    options.interpreted = interpreted(&config);
     let engine = tokio::task::spawn_blocking(move || Engine::new(options)).await??;
     // Nothing fails from here on: a store that is given up must not be held.
     settings.hold(&store).await?;

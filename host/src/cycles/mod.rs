@@ -16,6 +16,7 @@ pub mod schedule;
 pub mod settings;
 pub mod strategies;
 mod timekeeping;
+pub mod told;
 pub mod trust;
 pub mod upkeep;
 

@@ -138,6 +138,7 @@ impl std::error::Error for LoadFault {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::strategy::NOT_THE_MODULES;
 
     fn compiling(over: Bound) -> LoadFault {
         LoadFault::CompileLimit { why: "was not done".to_owned(), over, class: LimitClass::Native }
@@ -145,6 +146,24 @@ mod tests {
 
     fn describing(kind: FaultKind, fuel: Option<u64>) -> LoadFault {
         LoadFault::Describe(StrategyFault { fuel, ..StrategyFault::new(kind, "") })
+    }
+
+    #[test]
+    fn what_is_not_the_modules_are_codes_of_the_host_and_the_machine() {
+        let why = String::new;
+        let mut codes = [
+            LoadFault::NotFound { name: why() }.code(),
+            LoadFault::Unreadable { name: why(), why: why() }.code(),
+            LoadFault::Host { why: why() }.code(),
+            compiling(Bound::Time).code(),
+            describing(FaultKind::Deadline, None).code(),
+            FaultKind::NoWorker.code(),
+        ];
+        codes.sort_unstable();
+        let mut listed = NOT_THE_MODULES;
+        listed.sort_unstable();
+        assert_eq!(listed, codes);
+        assert_eq!(LoadFault::NotKept { digest: Digest([1; 32]) }.code(), "not_found");
     }
 
     #[test]

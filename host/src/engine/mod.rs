@@ -67,6 +67,7 @@ pub use site::{Place, PlaceStatus};
 pub use worker::{CrewStatus, Death, WORKER_SUBCOMMAND, WorkerStatus, worker_main};
 pub use world::{Fees, Interface, Rebalances, World};
 
+use crate::model::WorkerMode;
 use crate::model::rebalance::{RebalanceDecision, RebalanceInput};
 use crate::model::strategy::{FeeInput, StrategyDecision};
 use crate::model::{CycleKind, Digest, StrategyName};
@@ -149,13 +150,12 @@ impl EngineOptions {
         })
     }
 
-    /// The processes that the setting `strategy_worker` wants: `auto`, `required` or `off`. Where they are
-    /// required, none does anything that is not shut off.
+    /// The processes that `mode` wants.
     #[must_use]
-    pub fn placed_as(mut self, word: &str) -> EngineOptions {
-        self.place = self.place.wanted(word);
+    pub fn placed_as(mut self, mode: WorkerMode) -> EngineOptions {
+        self.place = self.place.wanted(mode);
         if let Compiler::Child { or_unsealed, .. } = &mut self.compiler {
-            *or_unsealed = word != "required";
+            *or_unsealed = mode != WorkerMode::Required;
         }
         self
     }

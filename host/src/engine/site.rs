@@ -8,6 +8,7 @@ use super::load_fault::LoadFault;
 use super::run::{Answered, AskFault, Runner};
 use super::worker::{Away, Cargo, Crew, CrewStatus};
 use super::world::World;
+use crate::model::WorkerMode;
 use crate::model::strategy::Description;
 use anyhow::Context;
 use std::path::PathBuf;
@@ -29,13 +30,14 @@ pub enum Place {
 }
 
 impl Place {
-    /// As the setting `strategy_worker` wants it: `auto`, `required` or `off`.
     #[must_use]
-    pub(super) fn wanted(self, word: &str) -> Place {
-        match (self, word) {
-            (Place::Worker { program, .. }, "auto") => Place::Worker { program, or_here: true },
-            (Place::Worker { program, .. }, "required") => Place::Worker { program, or_here: false },
-            _ => Place::InProcess,
+    pub(super) fn wanted(self, mode: WorkerMode) -> Place {
+        match (self, mode) {
+            (Place::Worker { program, .. }, WorkerMode::Auto) => Place::Worker { program, or_here: true },
+            (Place::Worker { program, .. }, WorkerMode::Required) => {
+                Place::Worker { program, or_here: false }
+            }
+            (Place::InProcess, _) | (Place::Worker { .. }, WorkerMode::Off) => Place::InProcess,
         }
     }
 }

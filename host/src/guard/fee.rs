@@ -67,10 +67,12 @@ pub fn bounds(policy: &Policy, config: &Config, feerate_perkb: Option<u32>, stan
 /// `stands_in` says that an installed module decides in place of the built-in strategy: `hive` is
 /// the fleet's word then, within the same limits as any strategy's.
 pub fn exact_fee(policy: &Policy, config: &Config, stands_in: bool) -> Option<Ppm> {
-    match policy.strategy.as_str() {
-        "static" => policy.fee_ppm_target,
-        "hive" if !stands_in => Some(Ppm(config.hive_fee_ppm)),
-        _ => None,
+    if policy.strategy.is_static() {
+        policy.fee_ppm_target
+    } else if policy.strategy.is_fleet() && !stands_in {
+        Some(Ppm(config.hive_fee_ppm))
+    } else {
+        None
     }
 }
 
@@ -209,7 +211,7 @@ fn operator_fee(wanted: Ppm, force: bool, case: Case<'_>) -> Result<Ppm, Refusal
 }
 
 fn strategy_fee(wanted: Ppm, case: Case<'_>, limits: &mut Vec<Limit>) -> Result<Ppm, Refusal> {
-    if case.policy.strategy.as_str() == "passive" {
+    if case.policy.strategy.is_passive() {
         return Err(Refusal::PolicyPassive);
     }
     let bounds = case.bounds();

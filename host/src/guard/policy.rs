@@ -95,7 +95,7 @@ pub fn is_noop(old: &Policy, new: &Policy) -> bool {
 
 /// A fact about a valid policy that its author may not expect.
 pub fn warning(policy: &Policy) -> Option<&'static str> {
-    let aimless = policy.strategy.as_str() == "static" && policy.fee_ppm_target.is_none();
+    let aimless = policy.strategy.is_static() && policy.fee_ppm_target.is_none();
     aimless.then_some(
         "strategy static has no fee_ppm, so the peer's channels keep the fees they have: set fee_ppm",
     )

@@ -281,7 +281,7 @@ fn worth(proposal: &RebalanceProposal, to: &Channel, amount: Msat, case: Case<'_
         return Ok(false);
     };
     let config = case.config;
-    let is_fleet = case.policy(to.peer_id).strategy.as_str() == "hive";
+    let is_fleet = case.policy(to.peer_id).strategy.is_fleet();
     if is_fleet && value < SignedMsat::ZERO {
         let loss = Msat(value.0.unsigned_abs());
         let most = Msat::from_sats(config.hive_rebalance_tolerance);

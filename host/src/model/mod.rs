@@ -25,6 +25,7 @@ pub use amount::{Msat, Ppm};
 pub use channel::{Channel, ChannelName, ChannelState, Htlcs, NodeSnapshot, Opener};
 pub use ids::{ChannelId, Digest, ParseIdError, PeerId, Scid, Txid};
 pub use ledger::SignedMsat;
+pub use module::WorkerMode;
 pub use policy::{Policy, RebalanceMode, StrategyName};
 pub use states::States;
 pub use time::{ClockJump, Moment, SteadyTime, Tick, UnixTime};

@@ -1,5 +1,6 @@
 //! Installed modules, and where each stands in its life.
 
+use super::ledger::words;
 use super::{ChannelId, CycleKind, Digest, PeerId, Policy, StrategyName, UnixTime};
 use std::fmt;
 use std::str::FromStr;
@@ -134,6 +135,18 @@ pub struct ModuleEvent {
     pub by: String,
     /// One sentence with what it was done with.
     pub detail: String,
+}
+
+words! {
+    /// What an operator wants of the processes in which strategies run: the setting `strategy_worker`.
+    WorkerMode {
+        /// Strategies run in workers where the machine can shut one off, else in the plugin's process.
+        Auto = "auto",
+        /// Nothing of a strategy runs, or is compiled, but in a process that is shut off.
+        Required = "required",
+        /// In the plugin's process.
+        Off = "off",
+    }
 }
 
 #[cfg(test)]

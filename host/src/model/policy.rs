@@ -41,6 +41,21 @@ impl StrategyName {
         StrategyName("passive".to_owned())
     }
 
+    /// Whether it leaves a peer's fees alone.
+    pub fn is_passive(&self) -> bool {
+        self.0 == "passive"
+    }
+
+    /// Whether it keeps the fee that the policy names.
+    pub fn is_static(&self) -> bool {
+        self.0 == "static"
+    }
+
+    /// Whether the peer is a member of the fleet.
+    pub fn is_fleet(&self) -> bool {
+        self.0 == "hive"
+    }
+
     /// The name as typed by an operator.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -66,7 +66,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "success": status == "success",
         "message": format!("{message}{by_hand}"),
     });
-    if policy.strategy.as_str() != "passive" && services.config().clboss_enabled && tags.contains(&"lnfee") {
+    if !policy.strategy.is_passive() && services.config().clboss_enabled && tags.contains(&"lnfee") {
         answer["warning"] = json!(format!(
             "the peer's strategy is {}, so the next fee cycle asks clboss to leave its fees alone again: set \
              strategy=passive to leave them to clboss",

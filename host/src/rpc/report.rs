@@ -131,7 +131,7 @@ fn in_force(conn: &Connection, now: UnixTime) -> anyhow::Result<Vec<Policy>> {
 /// Members of the fleet, by their policies.
 pub fn hive(conn: &Connection, now: UnixTime) -> anyhow::Result<Value> {
     let mut members = in_force(conn, now)?;
-    members.retain(|policy| policy.strategy.as_str() == "hive");
+    members.retain(|policy| policy.strategy.is_fleet());
     Ok(json!({ "type": "hive", "peers": policy_rows(&members, now), "count": members.len() }))
 }
 

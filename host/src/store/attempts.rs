@@ -25,7 +25,7 @@ pub struct Candidate {
     pub reason: String,
     pub factors: Vec<(String, f64)>,
     pub limits: Vec<String>,
-    /// [`STARTED`], [`DRY_RUN`], [`NOT_WANTED`], or the code of the refusal.
+    /// [`STARTED`], [`DRY_RUN`], [`NOT_WANTED`], [`LOST`], or the code of the refusal.
     pub verdict: String,
     pub verdict_text: Option<String>,
     pub job: Option<JobId>,
@@ -35,6 +35,8 @@ pub const OPERATOR: &str = "operator";
 pub const STARTED: &str = "started";
 pub const DRY_RUN: &str = "dry_run";
 pub const NOT_WANTED: &str = "not_wanted";
+/// The books could not take the job, so that it was given up.
+pub const LOST: &str = "lost";
 
 /// One cycle, or one wish of an operator.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,12 +1,12 @@
 //! The books behind [`crate::guard::budget`]: what is spent, what is reserved, and how a job's
 //! payments become its cost.
 
-use super::sql::{Unsigned, int};
+use super::sql::{Unsigned, int, word};
 use super::{clock, flow, jobs};
 use crate::config::Config;
 use crate::guard::Approved;
 use crate::guard::budget::{self, Books, Held, Ledger, Reserved, Spent};
-use crate::model::job::{Job, JobId, JobState, Past, StartRebalance};
+use crate::model::job::{Job, JobId, JobOutcome, JobState, Past, StartRebalance};
 use crate::model::refusal::{Holder, RebalanceRefusal};
 use crate::model::{ChannelId, ClockJump, Moment, Msat, SteadyTime, UnixTime};
 use rusqlite::{Connection, Result, Transaction, params};
@@ -175,12 +175,14 @@ pub fn past(conn: &Connection) -> Result<HashMap<ChannelId, Past>> {
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let (one, at) = (past.entry(row.get(0)?).or_default(), row.get(2)?);
-        match row.get::<_, String>(1)?.as_str() {
-            "success" | "partial" => *one = Past { failures: 0, last_success: Some(at), ..*one },
-            "timeout" | "failed" => {
+        match word(row, 1, JobOutcome::from_name)? {
+            JobOutcome::Success | JobOutcome::Partial => {
+                *one = Past { failures: 0, last_success: Some(at), ..*one }
+            }
+            JobOutcome::Timeout | JobOutcome::Failed => {
                 *one = Past { failures: one.failures.saturating_add(1), last_failure: Some(at), ..*one }
             }
-            _ => {}
+            JobOutcome::Interrupted => {}
         }
     }
     Ok(past)

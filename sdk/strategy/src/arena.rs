@@ -50,7 +50,8 @@ impl Top {
     /// Ends the topmost piece at `next`.
     fn reach(&mut self, next: usize, grow: impl FnOnce(usize) -> Option<usize>) -> Option<()> {
         if next > self.end {
-            self.end += grow(next - self.end)?;
+            // The very end of the address space stays unused: nothing ends there.
+            self.end = self.end.saturating_add(grow(next - self.end)?);
         }
         self.next = next;
         Some(())
@@ -73,8 +74,8 @@ mod wasm {
     use std::ptr;
 
     const PAGE: usize = 64 << 10;
-    /// Most that memory grows by beyond what is needed.
-    const STRIDE: usize = 16 * PAGE;
+    /// Most pages that memory grows by beyond what is needed.
+    const STRIDE: usize = 8;
 
     unsafe extern "C" {
         /// Where the linker's own data ends.
@@ -100,16 +101,20 @@ mod wasm {
             // SAFETY: there is one thread, and no method below calls another while it holds the borrow.
             let top = unsafe { &mut *self.0.get() };
             if top.end == 0 {
-                *top = Top { next: &raw const __heap_base as usize, end: memory_size::<0>() * PAGE };
+                *top = Top {
+                    next: &raw const __heap_base as usize,
+                    end: memory_size::<0>().saturating_mul(PAGE),
+                };
             }
             top
         }
     }
 
-    /// A call that outgrows its memory is likely to do so again: half as much is added, or a stride.
+    /// A call that outgrows its memory is likely to do so again: a quarter is added, or a stride. More would
+    /// cost the host more to clear than it saves to ask seldom.
     fn grow(need: usize) -> Option<usize> {
         let pages = memory_size::<0>();
-        let more = need.max((pages * PAGE / 2).min(STRIDE)).div_ceil(PAGE);
+        let more = need.div_ceil(PAGE).max((pages / 4).min(STRIDE));
         (memory_grow::<0>(more) != usize::MAX).then_some(more * PAGE)
     }
 

@@ -160,7 +160,7 @@ impl Settings {
             chunk: sats("host.chunk-sats", 500_000.0).max(1000.0),
             min_profit: sats("host.rebalance-min-profit-sats", 10.0),
             min_profit_ppm: number("host.rebalance-min-profit-ppm", 0.0, 0.0, 1e6),
-            max_ppm: number("host.max-ppm", 5_000.0, 0.0, 1e6),
+            max_ppm: number("host.max-ppm", 2_500.0, 0.0, 1e6),
             route_ppm: number("host.inbound-fee-estimate-ppm", 500.0, 0.0, 1e6),
             low: number("host.low-liquidity-threshold", 0.2, 0.0, 1.0),
             // No channel is both filled and drained, whatever the operator says.

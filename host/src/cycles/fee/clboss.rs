@@ -61,12 +61,11 @@ impl Services {
 fn division(plan: &Plan) -> BTreeMap<PeerId, bool> {
     let decided = plan.decided.iter().map(|planned| {
         // What a module left there is taken back all the same.
-        let is_left =
-            planned.verdict.proposal.origin == Origin::Host && planned.policy.strategy.as_str() == "passive";
+        let is_left = planned.verdict.proposal.origin == Origin::Host && planned.policy.strategy.is_passive();
         let is_theirs = is_left || matches!(planned.verdict.result, Err(Refusal::PolicyPassive));
         (planned.channel.peer_id, !is_theirs)
     });
-    let held = plan.held.iter().map(|held| (held.channel.peer_id, held.strategy.as_str() != "passive"));
+    let held = plan.held.iter().map(|held| (held.channel.peer_id, !held.strategy.is_passive()));
     decided.chain(held).collect()
 }
 

@@ -2,7 +2,8 @@
 
 use super::facts::Facts;
 use crate::config::Config;
-use crate::guard::fee::{GOSSIP_GATE, bounds};
+use crate::cycles::told;
+use crate::guard::fee::bounds;
 use crate::model::fee::Outcome;
 use crate::model::flow::FlowClass;
 use crate::model::strategy::{ChannelRow, Description, FeeInput, LastVerdict, ParamValue};
@@ -41,6 +42,11 @@ const SIGNALS: [Signal; 4] = [
     ("forwards.out-day", |day| day.out_count),
 ];
 
+/// Whether the host has values for a signal of this name.
+pub fn is_signal(name: &str) -> bool {
+    SIGNALS.iter().any(|(known, _)| *known == name)
+}
+
 /// The wanted signals that the host knows, one value per channel.
 fn signals(wanted: &[String], channels: &[(Channel, Policy)], facts: &Facts) -> Vec<(String, Vec<f64>)> {
     let known = SIGNALS.iter().filter(|(name, _)| wanted.iter().any(|wanted| wanted == name));
@@ -72,7 +78,7 @@ pub(super) fn build(mut sources: Sources<'_>) -> FeeInput {
         node_local: sum(|channel| channel.to_us),
         node_earned_day: facts.day.values().map(|window| window.earned).sum(),
         node_earned_week: facts.week.values().map(|window| window.earned).sum(),
-        params: host_params(sources.config)
+        params: told::named(told::to_fee_strategies(sources.config))
             .chain(sources.explain.then(|| ("host.explain".to_owned(), ParamValue::Flag(true))))
             .chain(sources.params)
             .collect(),
@@ -97,24 +103,6 @@ pub(super) fn build(mut sources: Sources<'_>) -> FeeInput {
         signals: signals(&sources.about.signals, sources.channels, facts),
         node_state,
     }
-}
-
-/// The host's settings, under the names in the contract.
-fn host_params(config: &Config) -> impl Iterator<Item = (String, ParamValue)> {
-    use ParamValue::{Flag, Integer, Number};
-    let integer = |value: u64| Integer(i64::try_from(value).unwrap_or(i64::MAX));
-    [
-        ("host.htlc-congestion-threshold", Number(config.htlc_congestion_threshold)),
-        ("host.vegas-reflex", Flag(config.enable_vegas_reflex)),
-        ("host.vegas-decay", Number(config.vegas_decay_rate)),
-        ("host.scarcity-pricing", Flag(config.enable_scarcity_pricing)),
-        ("host.scarcity-threshold", Number(config.scarcity_threshold)),
-        ("host.hive-fee-ppm", integer(u64::from(config.hive_fee_ppm))),
-        ("host.target-flow-sats", integer(config.target_flow)),
-        ("host.gossip-gate", Number(GOSSIP_GATE)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into_iter()
 }
 
 struct Context<'a> {

@@ -49,7 +49,7 @@ impl Services {
             stands_in: facts.roster.in_force(&policy.strategy, CycleKind::Fee).is_some(),
         };
         let bounds = case.bounds();
-        let lasts = policy.strategy.as_str() == "passive"
+        let lasts = policy.strategy.is_passive()
             || bounds.exact.map_or((bounds.min..=bounds.max).contains(&fee), |exact| exact == fee);
         let undone = (!lasts).then(|| Undone { strategy: policy.strategy.clone(), bounds });
         let verdict = check(by_hand(&channel, fee, force), case);

@@ -15,6 +15,7 @@ mod terms;
 mod trial;
 
 pub(super) use clboss::Untold;
+pub use inputs::is_signal;
 pub(super) use inputs::pseudonym;
 pub use manual::{ManualFee, Undone};
 pub use plan::{Held, Plan, Planned, Tenure};

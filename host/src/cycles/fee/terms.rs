@@ -79,7 +79,7 @@ pub(super) fn left_by_others(
     let left = |term: Term, held: Option<Held>| {
         held.filter(|held| held.digest != decides && held.set == term.of(channel)).map(|held| held.before)
     };
-    let passive = policy.strategy.as_str() == "passive";
+    let passive = policy.strategy.is_passive();
     let base_fee = left(Term::BaseFee, terms.base_fee);
     TakeBack {
         base_fee: base_fee.map(|before| if passive { before } else { Msat(config.base_fee_msat) }),

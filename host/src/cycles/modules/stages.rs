@@ -140,10 +140,10 @@ impl Services {
 }
 
 fn check_place(module: &InstalledModule, place: StrategyName) -> Result<StrategyName, Refused> {
-    let fits = match (module.decides, place.as_str()) {
-        (_, "static" | "passive") => false,
-        (CycleKind::Fee, other) => !StrategyName::EVALUATORS.contains(&other),
-        (CycleKind::Rebalance, other) => !StrategyName::BUILT_IN.contains(&other),
+    let fits = match module.decides {
+        _ if place.is_static() || place.is_passive() => false,
+        CycleKind::Fee => !StrategyName::EVALUATORS.contains(&place.as_str()),
+        CycleKind::Rebalance => !StrategyName::BUILT_IN.contains(&place.as_str()),
     };
     if fits {
         return Ok(place);

@@ -3,6 +3,7 @@
 use super::facts::{Facts, MONTH_S};
 use crate::config::Config;
 use crate::cycles::fee::pseudonym;
+use crate::cycles::told;
 use crate::guard::budget::{self, Ledger};
 use crate::guard::rebalance::{Case, drain_most, fill_most, may_drain, may_fill};
 use crate::model::flow::FlowClass;
@@ -62,7 +63,7 @@ pub(super) fn build(mut sources: Sources<'_>) -> RebalanceInput {
         node_earned_week: facts.week.values().map(|window| window.earned).sum(),
         budget_left: budget::overall(config, sources.ledger).left(),
         slots_free: slots_free(config, sources.ledger),
-        params: host_params(config).chain(std::mem::take(&mut sources.params)).collect(),
+        params: told::named(told::to_evaluators(config)).chain(std::mem::take(&mut sources.params)).collect(),
         channels: rows.iter().map(|channel| row(channel, &mut sources, (&attempts, &places))).collect(),
         signals: Vec::new(),
         node_state: std::mem::take(&mut sources.remembered.node),
@@ -72,36 +73,6 @@ pub(super) fn build(mut sources: Sources<'_>) -> RebalanceInput {
 fn slots_free(config: &Config, ledger: &Ledger) -> u32 {
     let free = config.max_concurrent_jobs.saturating_sub(ledger.held.len() as u64);
     u32::try_from(free).unwrap_or(u32::MAX)
-}
-
-/// The host's settings, under the names in the contract.
-fn host_params(config: &Config) -> impl Iterator<Item = (String, ParamValue)> {
-    use ParamValue::{Flag, Integer, Number};
-    let integer = |value: u64| Integer(i64::try_from(value).unwrap_or(i64::MAX));
-    [
-        ("host.rebalance-min-amount-sats", integer(config.rebalance_min_amount)),
-        ("host.rebalance-max-amount-sats", integer(config.rebalance_max_amount)),
-        ("host.chunk-sats", integer(config.sling_chunk_size_sats)),
-        ("host.rebalance-min-profit-sats", integer(config.rebalance_min_profit)),
-        ("host.rebalance-min-profit-ppm", integer(config.rebalance_min_profit_ppm)),
-        ("host.max-ppm", integer(u64::from(config.rebalance_max_ppm))),
-        ("host.inbound-fee-estimate-ppm", integer(config.inbound_fee_estimate_ppm)),
-        ("host.low-liquidity-threshold", Number(config.low_liquidity_threshold)),
-        ("host.high-liquidity-threshold", Number(config.high_liquidity_threshold)),
-        ("host.target-sink", Number(config.sling_target_sink)),
-        ("host.target-source", Number(config.sling_target_source)),
-        ("host.target-balanced", Number(config.sling_target_balanced)),
-        ("host.velocity-gate", Flag(config.enable_velocity_gate)),
-        ("host.min-velocity-threshold", Number(config.min_velocity_threshold)),
-        ("host.new-channel-grace-days", integer(config.new_channel_grace_days)),
-        ("host.rebalance-cooldown-hours", integer(config.rebalance_cooldown_hours)),
-        ("host.enable-reputation", Flag(config.enable_reputation)),
-        ("host.enable-kelly", Flag(config.enable_kelly)),
-        ("host.kelly-fraction", Number(config.kelly_fraction)),
-        ("host.hive-rebalance-tolerance-sats", integer(config.hive_rebalance_tolerance)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into_iter()
 }
 
 /// Ended jobs by the peer that they went to, oldest first. One that was interrupted and moved
@@ -147,7 +118,7 @@ fn row(
         opener: channel.opener,
         public: !channel.private,
         connected: channel.peer_connected,
-        fleet: facts.policy(channel.peer_id, now).strategy.as_str() == "hive",
+        fleet: facts.policy(channel.peer_id, now).strategy.is_fleet(),
         age_s,
         capacity: channel.total,
         local: channel.to_us,

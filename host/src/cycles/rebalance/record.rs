@@ -52,7 +52,7 @@ pub(super) fn judged(judged: &Judged) -> Candidate {
         }
         (Ok(_), Some(Done::Reserved(job))) => (attempts::STARTED, None, Some(*job)),
         (Ok(_), Some(Done::DryRun)) | (Ok(_), None) => (attempts::DRY_RUN, None, None),
-        (Ok(_), Some(Done::Lost(why))) => ("lost", Some(why.clone()), None),
+        (Ok(_), Some(Done::Lost(why))) => (attempts::LOST, Some(why.clone()), None),
     };
     let approved = judged.verdict.result.as_ref().ok().map(|approved| approved.get());
     Candidate {

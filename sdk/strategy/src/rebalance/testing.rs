@@ -43,7 +43,7 @@ pub fn host_params() -> Vec<Param> {
         ("host.chunk-sats", Integer(500_000)),
         ("host.rebalance-min-profit-sats", Integer(10)),
         ("host.rebalance-min-profit-ppm", Integer(0)),
-        ("host.max-ppm", Integer(5_000)),
+        ("host.max-ppm", Integer(2_500)),
         ("host.inbound-fee-estimate-ppm", Integer(500)),
         ("host.low-liquidity-threshold", Number(0.2)),
         ("host.high-liquidity-threshold", Number(0.8)),

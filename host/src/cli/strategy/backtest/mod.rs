@@ -11,11 +11,13 @@ pub(super) use book::updates_today;
 
 use super::Verdict;
 use super::bench::{Bench, Source};
-use super::form::{Params, fee_host_params, read_params};
+use super::form::{Params, read_params};
 use super::inspect::class;
 use super::kind::{Candidate, WorldName};
 use super::plot::{Panel, Picture};
 use crate::cli::print;
+use crate::config::Config;
+use crate::cycles::told;
 use crate::engine::Module;
 use crate::model::StrategyName;
 use crate::model::strategy::ParamValue;
@@ -160,7 +162,8 @@ fn set_params(entrants: &mut [Entrant], texts: &[String]) -> Result<()> {
         let own = given.iter().filter(|(name, _)| entrant.has(name));
         let own: Params = own.map(|(name, value)| (name.clone(), value.clone())).collect();
         let specs = &entrant.module.description.params;
-        entrant.params = read_params(&own, specs, &fee_host_params()).map_err(anyhow::Error::msg)?;
+        entrant.params = read_params(&own, specs, &told::to_fee_strategies(&Config::default()))
+            .map_err(anyhow::Error::msg)?;
     }
     Ok(())
 }

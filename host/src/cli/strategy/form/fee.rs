@@ -2,6 +2,8 @@
 
 use super::params::{self, Params, Signals};
 use super::{FlowForm, NOW_S, OpenerForm, Sides, unhex};
+use crate::config::Config;
+use crate::cycles::told;
 use crate::model::strategy::{ChannelRow, Description, FeeInput, FeeInterval, LastVerdict};
 use crate::model::{Msat, Ppm, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -233,7 +235,7 @@ impl FeeForm {
             node_local: sum(self.node_local_msat, |row| row.local),
             node_earned_day: sum(self.node_earned_day_msat, |row| row.earned_day),
             node_earned_week: sum(self.node_earned_week_msat, |row| row.earned_week),
-            params: params::read(&self.params, &about.params, &params::fee_host_params())?,
+            params: params::read(&self.params, &about.params, &told::to_fee_strategies(&Config::default()))?,
             signals: params::signals(&self.signals, channels.len(), about)?,
             node_state: unhex("node_state", self.node_state.as_ref())?,
             channels,

@@ -8,7 +8,7 @@ mod params;
 mod rebalance;
 
 pub(super) use fee::{FeeChannel, FeeForm, IntervalForm, VerdictForm};
-pub(super) use params::{Params, fee_host_params, read as read_params};
+pub(super) use params::{Params, read as read_params};
 pub(super) use rebalance::{AttemptForm, RebalanceChannelForm, RebalanceForm, SenderForm};
 
 use crate::model::Opener;

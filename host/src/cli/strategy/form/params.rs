@@ -1,6 +1,8 @@
 //! Parameters and signals: objects by name.
 
 use crate::cli::strategy::inspect::{type_name, value};
+use crate::cycles::fee::is_signal;
+use crate::cycles::told::HostParam;
 use crate::guard::params::within;
 use crate::model::strategy::{Description, ParamSpec, ParamValue};
 use serde_json::{Map, Value};
@@ -8,58 +10,6 @@ use serde_json::{Map, Value};
 pub(in crate::cli::strategy) type Params = Map<String, Value>;
 /// One value per channel, `null` where there is none.
 pub(in crate::cli::strategy) type Signals = std::collections::BTreeMap<String, Vec<Option<f64>>>;
-
-/// The signals that the contract names.
-const KNOWN_SIGNALS: [&str; 4] = [
-    "forwards.failed-liquidity-day",
-    "forwards.failed-downstream-day",
-    "forwards.in-day",
-    "forwards.out-day",
-];
-
-pub(in crate::cli::strategy) type HostParam = (&'static str, ParamValue);
-
-/// The host's parameters for strategies that set fees, at the defaults of its options.
-pub(in crate::cli::strategy) fn fee_host_params() -> Vec<HostParam> {
-    use ParamValue::{Flag, Integer, Number};
-    vec![
-        ("host.htlc-congestion-threshold", Number(0.8)),
-        ("host.vegas-reflex", Flag(true)),
-        ("host.vegas-decay", Number(0.85)),
-        ("host.scarcity-pricing", Flag(true)),
-        ("host.scarcity-threshold", Number(0.35)),
-        ("host.hive-fee-ppm", Integer(0)),
-        ("host.target-flow-sats", Integer(100_000)),
-        ("host.gossip-gate", Number(0.05)),
-    ]
-}
-
-/// The host's parameters for evaluators, at the defaults of its options.
-pub(in crate::cli::strategy) fn rebalance_host_params() -> Vec<HostParam> {
-    use ParamValue::{Flag, Integer, Number};
-    vec![
-        ("host.rebalance-min-amount-sats", Integer(50_000)),
-        ("host.rebalance-max-amount-sats", Integer(5_000_000)),
-        ("host.chunk-sats", Integer(500_000)),
-        ("host.rebalance-min-profit-sats", Integer(10)),
-        ("host.rebalance-min-profit-ppm", Integer(0)),
-        ("host.max-ppm", Integer(5_000)),
-        ("host.inbound-fee-estimate-ppm", Integer(500)),
-        ("host.low-liquidity-threshold", Number(0.2)),
-        ("host.high-liquidity-threshold", Number(0.8)),
-        ("host.target-sink", Number(0.35)),
-        ("host.target-source", Number(0.65)),
-        ("host.target-balanced", Number(0.5)),
-        ("host.velocity-gate", Flag(true)),
-        ("host.min-velocity-threshold", Number(0.01)),
-        ("host.new-channel-grace-days", Integer(7)),
-        ("host.rebalance-cooldown-hours", Integer(24)),
-        ("host.enable-reputation", Flag(true)),
-        ("host.enable-kelly", Flag(false)),
-        ("host.kelly-fraction", Number(0.5)),
-        ("host.hive-rebalance-tolerance-sats", Integer(50)),
-    ]
-}
 
 /// The parameters of a call: the host's, with what is given over them, and those of the strategy
 /// that are given. A name that neither has, a value of another type or out of bounds is refused.
@@ -112,7 +62,7 @@ pub(super) fn signals(
 ) -> Result<Vec<(String, Vec<f64>)>, String> {
     let mut signals = Vec::new();
     for (name, values) in given {
-        if !about.signals.contains(name) && !KNOWN_SIGNALS.contains(&name.as_str()) {
+        if !about.signals.contains(name) && !is_signal(name) {
             return Err(format!("signals: neither the host nor the strategy knows '{name}'"));
         }
         if values.len() != rows {

@@ -2,6 +2,8 @@
 
 use super::params::{self, Params, Signals};
 use super::{FlowForm, NOW_S, OpenerForm, Sides, unhex};
+use crate::config::Config;
+use crate::cycles::told;
 use crate::model::rebalance::{Attempt, RebalanceInput, RebalanceRow, Sender};
 use crate::model::strategy::Description;
 use crate::model::{Msat, Ppm, UnixTime};
@@ -209,7 +211,7 @@ impl RebalanceForm {
             node_earned_week: sum(self.node_earned_week_msat, |row| row.earned_week),
             budget_left: Msat(self.budget_left_msat),
             slots_free: self.slots_free,
-            params: params::read(&self.params, &about.params, &params::rebalance_host_params())?,
+            params: params::read(&self.params, &about.params, &told::to_evaluators(&Config::default()))?,
             signals: params::signals(&self.signals, count, about)?,
             node_state: unhex("node_state", self.node_state.as_ref())?,
             channels,

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
-use super::params::rebalance_host_params;
 use super::*;
+use crate::config::Config;
+use crate::cycles::told;
 use crate::model::strategy::{Description, ParamSpec, ParamValue};
 use crate::model::{Msat, UnixTime};
 use revenue_strategy::testing;
@@ -34,8 +35,12 @@ fn the_hosts_parameters_are_those_that_authors_test_with() {
         let shown = |value: ParamValue| format!("ParamValue::{value:?}");
         params.into_iter().map(|(name, value)| format!("{name} {}", shown(value))).collect()
     };
-    assert_eq!(ours(fee_host_params()), of(testing::host_params()));
-    assert_eq!(ours(rebalance_host_params()), of(revenue_strategy::rebalance::testing::host_params()));
+    let config = Config::default();
+    assert_eq!(ours(told::to_fee_strategies(&config).into()), of(testing::host_params()));
+    assert_eq!(
+        ours(told::to_evaluators(&config).into()),
+        of(revenue_strategy::rebalance::testing::host_params())
+    );
 }
 
 #[test]
