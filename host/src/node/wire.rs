@@ -286,7 +286,7 @@ impl ForwardRow {
     }
 
     /// The forward, unless it lacks its identity or has a status of a later lightningd. Forwards of
-    /// channels that closed before lightningd v0.12 have no HTLC id, and an identity only where the node
+    /// channels that closed before lightningd v22.11 have no HTLC id, and an identity only where the node
     /// counts forwards.
     pub fn to_forward(&self) -> Option<Forward> {
         let milliseconds = |seconds: f64| (seconds * 1000.0).round() as u64;
