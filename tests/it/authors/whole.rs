@@ -61,6 +61,12 @@ fn write_the_strategy(desk: &Desk) {
     std::fs::write(path, changed).unwrap();
 }
 
+/// What was done with a module, oldest first.
+fn steps(page: &Value) -> Vec<&str> {
+    let events = page["events"].as_array().unwrap();
+    events.iter().rev().map(|event| event["action"].as_str().unwrap()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn from_an_empty_directory_to_a_rollback() {
     let scene = Scene::open().await;
@@ -122,15 +128,8 @@ async fn from_an_empty_directory_to_a_rollback() {
     scene.strategy(&["remove", "evening"]).await;
     let page = scene.strategy(&["show", "evening"]).await;
     assert_eq!(page["modules"], json!([]));
-    let steps: Vec<&str> = page["events"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .rev()
-        .map(|event| event["action"].as_str().unwrap())
-        .collect();
     assert_eq!(
-        steps,
+        steps(&page),
         ["install", "shadow", "canary", "activate", "set-param", "set-param", "rollback", "remove"]
     );
     scene.stage.end().await;

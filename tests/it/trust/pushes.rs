@@ -13,6 +13,23 @@ fn kept(stage: &Stage, wasm: &[u8]) -> bool {
     std::fs::read(file).is_ok_and(|bytes| bytes == wasm)
 }
 
+/// The fields of an upload that was begun.
+const OPEN: [&str; 13] = [
+    "abi",
+    "bytes",
+    "expires_at",
+    "max_chunk_bytes",
+    "name",
+    "next",
+    "next_seq",
+    "sha256",
+    "size",
+    "state",
+    "status",
+    "upload",
+    "version",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_survives_repetitions_disorder_and_a_restart() {
     let mut stage = trusting(&[1]).start().await;
@@ -21,22 +38,7 @@ async fn a_push_survives_repetitions_disorder_and_a_restart() {
     assert!(chunks.len() > 3, "{} bytes", wasm.len());
     let claim = Claim::of(&stage, "mine", VERSION, wasm);
     let begun = stage.success(METHOD, claim.signed_by(&[1])).await;
-    let open = [
-        "abi",
-        "bytes",
-        "expires_at",
-        "max_chunk_bytes",
-        "name",
-        "next",
-        "next_seq",
-        "sha256",
-        "size",
-        "state",
-        "status",
-        "upload",
-        "version",
-    ];
-    assert_eq!(fields(&begun), open);
+    assert_eq!(fields(&begun), OPEN);
     assert_eq!(
         (&begun["next_seq"], &begun["next"], &begun["state"]),
         (&json!(0), &json!("chunk"), &json!("open"))

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::channel::ChannelState;
 use super::params::{Params, bad};
-use super::{Extra, NodeState};
+use super::NodeState;
 use crate::market::seconds;
 use crate::rpc::RpcResult;
 
@@ -147,10 +147,5 @@ impl NodeState {
         self.block_height += 1;
         self.notify_block();
         self.work_on_closes();
-    }
-
-    /// True if a plugin that the lab plays is there.
-    pub fn has_extra(&self, extra: Extra) -> bool {
-        self.present.contains(&extra)
     }
 }
