@@ -281,3 +281,28 @@ impl fmt::Display for RebalanceRefusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_of_place_are_codes_of_what_an_evaluator_was_told() {
+        let (msat, end, failures, seconds_left) = (Msat(1), || End::To("1x1x1".to_owned()), 1, 1);
+        let told = [
+            RebalanceRefusal::UnknownChannel(end()),
+            RebalanceRefusal::SameChannel,
+            RebalanceRefusal::ChannelNotReady { end: end(), why: String::new() },
+            RebalanceRefusal::Policy { end: end(), mode: RebalanceMode::Disabled },
+            RebalanceRefusal::NoSource,
+            RebalanceRefusal::TooSmall { fits: msat, least: msat },
+            RebalanceRefusal::SourceLacks { end: end(), has: msat, needed: msat },
+            RebalanceRefusal::NotWorthIt { value: SignedMsat(1), least: msat },
+            RebalanceRefusal::FleetLoss { loss: msat, most: msat },
+            RebalanceRefusal::Cooldown { seconds_left },
+            RebalanceRefusal::BackOff { failures, seconds_left },
+            RebalanceRefusal::Futile { failures, seconds_left },
+        ];
+        assert_eq!(told.map(|refusal| refusal.code()), RebalanceRefusal::OUT_OF_PLACE);
+    }
+}

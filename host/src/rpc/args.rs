@@ -105,6 +105,13 @@ pub struct Menu {
     pub forms: &'static [Form],
 }
 
+impl Menu {
+    /// For the arm behind a menu's forms: every action that a parsed call may have is one of them.
+    pub fn has_no(action: &str) -> ! {
+        unreachable!("no form of the menu has the action '{action}'")
+    }
+}
+
 /// A refused call: one sentence that says what was wrong and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArgError(String);

@@ -41,7 +41,8 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "set" => set(&services, &args).await,
         "reset" => reset(&services, &args).await,
         "list-mutable" => Ok(list_mutable()),
-        _ => get(&services, &args),
+        "get" => get(&services, &args),
+        other => Menu::has_no(other),
     }
 }
 

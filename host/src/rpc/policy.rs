@@ -82,6 +82,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "tag" => change::tag(services, &args).await,
         "untag" => change::untag(services, &args).await,
         "batch" => change::batch(services, &args).await,
-        _ => suggest::run(&services).await,
+        "suggest" => suggest::run(&services).await,
+        other => Menu::has_no(other),
     }
 }

@@ -55,16 +55,19 @@ static MENU: Menu = Menu {
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let (form, args) = Args::parse_menu(&params, &MENU)?;
     let (now, config) = (services.now(), services.config());
-    let action = form.action;
-    let peer_id = if action == "peer" { Some(args.peer_id("peer_id")?) } else { None };
-    let report = services.store.read(move |conn| match (action, peer_id) {
-        ("peer", Some(peer_id)) => peer(conn, now, peer_id),
-        ("hive", _) => hive(conn, now),
-        ("policies", _) => by_policy(conn, now),
-        ("costs", _) => costs(conn, now, config.estimated_open_cost_sats),
-        _ => summary(conn, now),
-    });
-    Ok(report.await?)
+    let store = &services.store;
+    let report = match form.action {
+        "summary" => store.read(move |conn| summary(conn, now)).await,
+        "peer" => {
+            let peer_id = args.peer_id("peer_id")?;
+            store.read(move |conn| peer(conn, now, peer_id)).await
+        }
+        "hive" => store.read(move |conn| hive(conn, now)).await,
+        "policies" => store.read(move |conn| by_policy(conn, now)).await,
+        "costs" => store.read(move |conn| costs(conn, now, config.estimated_open_cost_sats)).await,
+        other => Menu::has_no(other),
+    };
+    Ok(report?)
 }
 
 /// The node as a whole.

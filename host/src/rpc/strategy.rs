@@ -96,7 +96,8 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         word @ ("trust" | "push") => {
             Err(unchanged(format!("{word} has words of its own: say {word} first, and then its word")))
         }
-        _ => list::run(services).await,
+        "list" => list::run(services).await,
+        other => Menu::has_no(other),
     }
 }
 

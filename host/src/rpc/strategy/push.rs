@@ -76,7 +76,8 @@ async fn done(services: &Services, params: &Value) -> Result<Value, Refusal> {
         "chunk" => chunk(services, &args).await,
         "commit" => commit(services, &args).await,
         "abort" => abort(services, &args).await,
-        _ => list(services).await,
+        "list" => list(services).await,
+        other => Menu::has_no(other),
     }
 }
 

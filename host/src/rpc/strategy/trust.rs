@@ -44,7 +44,8 @@ pub(super) async fn run(services: &Services, params: Value) -> CommandResult {
     match form.action {
         "add" => add(services, &args).await,
         "remove" => remove(services, &args).await,
-        _ => list(services).await,
+        "list" => list(services).await,
+        other => Menu::has_no(other),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::NodeState;
 use super::channel::ChannelState;
 use super::params::{Params, bad};
-use super::NodeState;
 use crate::market::seconds;
 use crate::rpc::RpcResult;
 
