@@ -31,6 +31,10 @@ async fn answers_have_the_recorded_shapes() {
         let one = stage.success(CONFIG, json!({"action": "get", "key": key})).await;
         assert_eq!(one, json!({"key": key, "value": wanted, "version": 0}));
     }
+    // The file that is open, for whoever makes a copy of it.
+    let path = json!(stage.db_path());
+    assert_eq!((&value(&stage, "db_path").await, &all["config"]["db_path"]), (&path, &path));
+    assert_eq!(stage.status().await["db_path"], path);
     let set = stage.success(CONFIG, json!({"action": "set", "key": "min_fee_ppm", "value": "20"})).await;
     let recorded =
         json!({"status": "success", "key": "min_fee_ppm", "old_value": 10, "new_value": 20, "version": 1});

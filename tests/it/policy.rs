@@ -177,6 +177,8 @@ async fn a_fleet_members_fee_is_zero_within_seconds() {
     desk.until_fee(channel, 321).await;
     let aimless = desk.success(json!(["set", member, "fee_ppm=none"])).await;
     assert!(aimless["warning"].as_str().unwrap().contains("keep the fees"), "{aimless}");
+    let idle = desk.success(json!(["set", STRANGER, "dynamic", "fee_ppm=333"])).await;
+    assert!(idle["warning"].as_str().unwrap().contains("set strategy=static"), "{idle}");
     desk.end().await;
 }
 

@@ -21,10 +21,9 @@ pub mod trust;
 pub mod upkeep;
 
 use crate::clock::{Clock, Watch};
-use crate::config::{Config, Setting};
-use crate::engine::{Engine, Fees, Rebalances};
+use crate::config::Config;
+use crate::engine::Engine;
 use crate::guard::policy::RateLimiter;
-use crate::model::CycleKind;
 use crate::model::{PeerId, SteadyTime, StrategyName, UnixTime};
 use crate::node::clboss::ClbossStatus;
 use crate::node::write::Writer;
@@ -189,36 +188,5 @@ impl Services {
     pub fn visit_all(&self) {
         self.next_visit.all();
         self.jobs.wake(JobName::Fees);
-    }
-
-    /// Whether the strategy can be used; if not, one sentence why.
-    pub async fn check_strategy(&self, name: &StrategyName) -> Result<(), String> {
-        if self.is_in_force(name, CycleKind::Fee).await {
-            return Ok(());
-        }
-        self.load_module::<Fees>(name)
-            .await
-            .map(|_| ())
-            .map_err(|fault| format!("strategy '{name}': {fault}"))
-    }
-
-    /// Whether what a setting is to name is there; if not, one sentence why. What is no name at all is for
-    /// the table of settings to refuse.
-    pub async fn check_named(&self, setting: &Setting, value: &str) -> Result<(), String> {
-        match value.trim().parse() {
-            Ok(name) if setting.key == "rebalance_strategy" => self.check_evaluator(&name).await,
-            Ok(_) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Whether the evaluator can be used; if not, one sentence why.
-    pub async fn check_evaluator(&self, name: &StrategyName) -> Result<(), String> {
-        if self.is_in_force(name, CycleKind::Rebalance).await {
-            return Ok(());
-        }
-        self.load_module::<Rebalances>(name)
-            .await
-            .map(|_| ())
-            .map_err(|fault| format!("evaluator '{name}': {fault}"))
     }
 }

@@ -88,7 +88,10 @@ impl fmt::Display for LoadFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadFault::NotFound { name } => {
-                write!(f, "there is no module '{name}': put {name}.wasm into the strategies directory")
+                write!(
+                    f,
+                    "no module '{name}' is in force, and there is no {name}.wasm in the strategies directory"
+                )
             }
             LoadFault::NotKept { digest } => {
                 write!(f, "no module with the digest {digest} is kept: install it")

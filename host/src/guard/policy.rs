@@ -95,10 +95,16 @@ pub fn is_noop(old: &Policy, new: &Policy) -> bool {
 
 /// A fact about a valid policy that its author may not expect.
 pub fn warning(policy: &Policy) -> Option<&'static str> {
-    let aimless = policy.strategy.is_static() && policy.fee_ppm_target.is_none();
-    aimless.then_some(
-        "strategy static has no fee_ppm, so the peer's channels keep the fees they have: set fee_ppm",
-    )
+    match policy.fee_ppm_target {
+        None if policy.strategy.is_static() => Some(
+            "strategy static has no fee_ppm, so the peer's channels keep the fees they have: set fee_ppm",
+        ),
+        // An author's module is told of it.
+        Some(_) if policy.strategy.is_built_in() && !policy.strategy.is_static() => {
+            Some("fee_ppm is kept, but has no effect with this strategy: set strategy=static")
+        }
+        _ => None,
+    }
 }
 
 /// `policy`'s tags and one more.
@@ -174,12 +180,17 @@ fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, String> {
 /// A tag without surrounding blanks. It holds no `=`, so that a misspelt parameter never
 /// becomes one, and no comma, which stands between tags.
 fn checked_tag(tag: &str) -> Result<String, String> {
+    checked_word("tag", tag)
+}
+
+/// A text that is kept as a tag, `what` it is to its author.
+pub fn checked_word(what: &str, tag: &str) -> Result<String, String> {
     let tag = tag.trim();
     let odd = |letter: char| letter.is_control() || matches!(letter, '=' | ',');
     if tag.is_empty() || tag.len() > MAX_TAG_LEN || tag.contains(odd) {
         let shown: String = tag.chars().take(80).collect();
         return Err(format!(
-            "tag '{shown}' is not allowed: use 1 to {MAX_TAG_LEN} bytes without '=', ',' and control characters"
+            "{what} '{shown}' is not allowed: use 1 to {MAX_TAG_LEN} bytes without '=', ',' and control characters"
         ));
     }
     Ok(tag.to_owned())

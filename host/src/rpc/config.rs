@@ -41,7 +41,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "set" => set(&services, &args).await,
         "reset" => reset(&services, &args).await,
         "list-mutable" => Ok(list_mutable()),
-        "get" => get(&services, &args),
+        "get" => get(&services, &args).await,
         other => Menu::has_no(other),
     }
 }
@@ -52,8 +52,13 @@ fn known(name: &str) -> Result<&'static Setting, CommandError> {
     })
 }
 
-fn get(services: &Services, args: &Args) -> CommandResult {
-    let (config, version) = (services.config(), services.settings.version());
+async fn get(services: &Services, args: &Args) -> CommandResult {
+    let (mut config, version) = ((*services.config()).clone(), services.settings.version());
+    // The file that is open: another than is configured where that is the Python plugin's. A store in
+    // trouble hides no setting.
+    if let Ok(Some(path)) = services.store.read(|conn| Ok(conn.path().map(str::to_owned))).await {
+        config.db_path = path;
+    }
     if let Some(name) = args.opt_text("key") {
         let setting = known(name)?;
         return Ok(
@@ -95,7 +100,7 @@ async fn reset(services: &Services, args: &Args) -> CommandResult {
         "key": changed.key,
         "old_value": to_json(&changed.old),
         "new_value": to_json(&changed.new),
-        "message": format!("Override of {} removed; {} is in force now", changed.key, changed.new),
+        "message": format!("Override of {} removed; '{}' is in force now", changed.key, changed.new),
         "version": changed.version,
     }))
 }

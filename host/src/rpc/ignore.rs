@@ -4,7 +4,7 @@ use super::args::{Args, Kind, Param};
 use super::policy::change;
 use super::{Command, CommandResult, Run};
 use crate::cycles::Services;
-use crate::guard::policy::{IGNORED, PolicyUpdate};
+use crate::guard::policy::{IGNORED, PolicyUpdate, checked_word};
 use crate::model::{RebalanceMode, StrategyName};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS).map_err(change::refused)?;
     let peer_id = args.peer_id("peer_id").map_err(change::refused)?;
     let reason = args.opt_text("reason").unwrap_or("manual").to_owned();
+    let reason = checked_word("reason", &reason).map_err(change::refused)?;
     let update = PolicyUpdate {
         strategy: Some(StrategyName::passive()),
         rebalance_mode: Some(RebalanceMode::Disabled),

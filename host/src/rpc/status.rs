@@ -76,6 +76,8 @@ struct Stored {
     books: Option<BooksState>,
     journal: Option<journal::Kept>,
     clock: ClockState,
+    /// Of the database.
+    path: Option<String>,
     policies: Vec<Policy>,
     /// Lists of the node that ever began anew.
     anew: Vec<BegunAnew>,
@@ -107,6 +109,7 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
                     .into_iter()
                     .filter_map(|list| begun_anew(conn, list).transpose())
                     .collect::<Result<_, _>>()?,
+                path: conn.path().map(str::to_owned),
                 policies: policies::load_all(conn)?,
                 live: jobs::live(conn)?,
                 jobs: jobs::recent(conn, RECENT)?,
@@ -155,6 +158,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
             "synced": health.not_synced.is_none(),
         },
         "degraded": degraded,
+        "db_path": stored.path,
         "clock": clock::answer(&stored.clock, now),
         "companions": companions(services),
         "jobs": jobs,

@@ -108,6 +108,9 @@ async fn an_ignored_peer_is_given_back_to_clboss_and_taken_again() {
     assert_eq!((&listed["count"], &listed["ignored_peers"][0]["peer_id"]), (&json!(1), &json!(peer)));
     assert_eq!(listed["ignored_peers"][0]["reason"], "too slow");
 
+    let refusal = stage.refusal("revenue-ignore", json!([peer, "slow, dear"])).await;
+    assert!(refusal.contains("reason 'slow, dear' is not allowed"), "{refusal}");
+
     for message in ["is back to the default policy", "has no policy"] {
         let answer = stage.success("revenue-unignore", json!({"peer_id": peer})).await;
         assert!(answer["message"].as_str().unwrap().contains(message), "{answer}");

@@ -36,7 +36,10 @@ async fn what_cannot_decide_is_refused_when_it_is_named() {
         ("empty", "exports nothing"),
         ("large", "67108864 bytes"),
         ("shy", "when asked to describe itself"),
-        ("missing", "there is no module 'missing'"),
+        (
+            "missing",
+            "there is no strategy 'missing': use dynamic, static, passive, hive, or put missing.wasm into",
+        ),
         ("../wasi", "strategy"),
         ("/etc/passwd", "strategy"),
     ] {
@@ -80,6 +83,6 @@ async fn a_file_that_goes_leaves_its_peers_to_dynamic() {
     stage.lab.with_node(|node| node.set_fee_ppm(0, 3));
     cycle(&stage).await;
     assert_eq!(stage.fee(0), 10);
-    stage.until_logged(&["there is no module 'guest'"]).await;
+    stage.until_logged(&["no module 'guest' is in force, and there is no guest.wasm"]).await;
     stage.end().await;
 }

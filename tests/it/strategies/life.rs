@@ -119,6 +119,29 @@ async fn a_module_goes_from_shadow_to_canary_to_active_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_cannot_name_what_is_installed_but_not_in_force() {
+    let stage = stage(&[50, 50]).await;
+    let peer = stage.peer(0);
+    let named =
+        |name: &str| stage.refusal("revenue-policy", json!(["set", peer, format!("strategy={name}")]));
+    take_in(&stage, "honest").await;
+    let why = named("guest").await;
+    assert!(why.contains("'guest' is installed (verified) but not in force"), "{why}");
+    assert!(why.contains("revenue-strategy activate guest for=guest"), "{why}");
+    let why = named("statik").await;
+    let says = "there is no strategy 'statik': use dynamic, static, passive, hive, or put statik.wasm into";
+    assert!(why.contains(says), "{why}");
+
+    strategy(&stage, &["activate", "guest", "for=guest", "force=true"]).await;
+    let why = named("statik").await;
+    assert!(why.contains("use dynamic, static, passive, hive, guest, or put"), "{why}");
+    let answer = strategy(&stage, &["rollback", "guest"]).await;
+    let told = answer["message"].as_str().unwrap();
+    assert!(told.contains("where 'guest' is named, the built-in 'dynamic' decides"), "{answer}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_takes_over_the_memory_and_gives_it_back() {
     let stage = stage(&[50, 1_000]).await;
     let old = take_in(&stage, "honest").await;

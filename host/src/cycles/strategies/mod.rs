@@ -1,6 +1,7 @@
 //! Which module answers for a strategy, and what happens when it fails.
 
 mod call;
+mod named;
 mod roster;
 mod trial;
 

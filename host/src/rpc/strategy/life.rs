@@ -169,7 +169,14 @@ pub(super) async fn rollback(services: &Services, args: &Args) -> CommandResult 
             };
             format!("decides nothing any more; '{name}' {version} is in force again{rests}")
         }
-        None => format!("decides nothing any more; '{}' decides as it did before", ended.stands_for),
+        None if ended.stands_for.is_built_in() => {
+            format!("decides nothing any more; the built-in '{}' decides as it did before", ended.stands_for)
+        }
+        None => format!(
+            "decides nothing any more; where '{}' is named, the built-in '{}' decides unless there is a file of that name",
+            ended.stands_for,
+            ended.decides.built_in()
+        ),
     };
     let mut answer = step(&ended, &told);
     answer["in_force"] = back.as_ref().map_or(Value::Null, brief);
