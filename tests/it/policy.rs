@@ -183,6 +183,19 @@ async fn a_fleet_members_fee_is_zero_within_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_parameter_is_told_wherever_it_stands() {
+    let desk = Desk::set().await;
+    for before in [&[][..], &["static"], &["static", "enabled"], &["static", "enabled", "100"]] {
+        let mut call = vec!["set", STRANGER];
+        call.extend(before);
+        call.push("expires=5");
+        let why = desk.refusal(json!(call)).await;
+        assert!(why.contains("there is no parameter 'expires': use peer_id, strategy"), "{why}");
+    }
+    desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_changes_a_minute_are_counted_and_nothing_else_is() {
     let desk = Desk::set().await;
     let set = |fee: u32| json!(["set", STRANGER, "static", format!("fee_ppm={fee}")]);

@@ -36,7 +36,9 @@ pub enum Kind {
     Bool,
     /// Any text; numbers and booleans count as their text.
     Text,
-    /// Texts: a JSON array, or one text with commas between them.
+    /// A text without `=`, so that a misspelt parameter is never taken for one.
+    Word,
+    /// Texts: a JSON array, or one text with commas between them and without `=`.
     List,
     /// A JSON array.
     Array,

@@ -25,7 +25,7 @@ pub(super) const COMMAND: Command = Command {
 };
 
 const PEER_ID: Param = Param::required("peer_id", Kind::PeerId, "The peer's node id.");
-const TAG: Param = Param::required("tag", Kind::Text, "The tag.");
+const TAG: Param = Param::required("tag", Kind::Word, "The tag.");
 
 /// Actions, each with its parameters in positional order.
 static MENU: Menu = Menu {

@@ -19,6 +19,7 @@ impl fmt::Display for Kind {
             Kind::Number { min, max } => write!(f, "a number from {min} to {max}"),
             Kind::Bool => f.write_str("true or false"),
             Kind::Text => f.write_str("a text"),
+            Kind::Word => f.write_str("a text without '='"),
             Kind::List => f.write_str("a JSON array of texts, or texts with commas between them"),
             Kind::Array => f.write_str("a JSON array"),
             Kind::Object => f.write_str("a JSON object"),
@@ -41,7 +42,8 @@ impl Kind {
                 read_number(value).filter(|number| (min..=max).contains(&number)).map(Arg::Number)
             }
             Kind::Bool => read_bool(value).map(Arg::Bool),
-            Kind::Text => read_text(value).map(Arg::Text),
+            Kind::Word | Kind::List if value.as_str().is_some_and(|text| text.contains('=')) => None,
+            Kind::Text | Kind::Word => read_text(value).map(Arg::Text),
             Kind::List => read_list(value).map(Arg::List),
             Kind::Array => read_json(value, Value::is_array),
             Kind::Object => read_json(value, Value::is_object),

@@ -112,7 +112,7 @@ fn what_cl_hive_sends_is_understood() {
 #[test]
 fn a_misspelt_value_is_refused_by_name() {
     for (word, part) in [
-        ("stratgy=static", "strategy 'stratgy=static'"),
+        ("stratgy=static", "there is no parameter 'stratgy'"),
         ("rebalance=both", "source_only or sink_only"),
         ("fee_ppm=100001", "from 0 to 100000, or none"),
         ("fee_multiplier_max=6", "from 0.1 to 5, or none"),

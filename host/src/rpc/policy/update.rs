@@ -13,12 +13,12 @@ pub(super) const PARAMS: &[Param] = &[
     super::PEER_ID,
     Param::optional(
         "strategy",
-        Kind::Text,
+        Kind::Word,
         "dynamic, static, passive, hive, or the name of a module in the strategies directory.",
     ),
     Param::optional(
         "rebalance",
-        Kind::Text,
+        Kind::Word,
         "enabled, disabled, source_only (liquidity may only be taken from the peer) or sink_only (only bought for it).",
     )
     .or(&["rebalance_mode"]),
@@ -53,7 +53,7 @@ pub(super) const PARAMS: &[Param] = &[
     ),
     Param::optional(
         "rebalance_strategy",
-        Kind::OrNone(&Kind::Text),
+        Kind::OrNone(&Kind::Word),
         "The evaluator that says when to fill the peer's channels: rebalance-ev or the name of a module; none for the general one.",
     )
     .or(&["evaluator"]),
