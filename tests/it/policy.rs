@@ -145,7 +145,7 @@ async fn refusals_name_what_is_allowed_and_change_nothing() {
         (json!(["set", STRANGER, "fee_ppm=100001"]), "0 to 100000"),
         (json!(["set", STRANGER, "fee_multiplier_min=2", "fee_multiplier_max=1"]), "must not be above"),
         (json!(["set", STRANGER, "expires_in_hours=721"]), "at most 720"),
-        (json!(["set", STRANGER, "colour=red"]), "colour=red"),
+        (json!(["set", STRANGER, "colour=red"]), "no parameter 'colour'"),
         (json!({"action": "set", "peer_id": STRANGER, "colour": "red"}), "no parameter 'colour'"),
         (json!(["tag", STRANGER]), "tag is missing"),
         (json!(["changes", "since=yesterday"]), "since: 'yesterday'"),
