@@ -29,9 +29,15 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "released_msat": cleared.released.0,
         "kept_count": cleared.kept,
         "budget_available": left.sats(),
-        "message": format!(
-            "{} reservations cleared, {} kept: a job in sling, or one that has just ended there, or a payment under way holds them",
-            cleared.count, cleared.kept
-        ),
+        "message": format!("{} reservations cleared, {}", cleared.count, kept(cleared.kept)),
     }))
+}
+
+fn kept(count: usize) -> String {
+    match count {
+        0 => "none kept".to_owned(),
+        _ => format!(
+            "{count} kept: a job in sling, or one that has just ended there, or a payment under way holds them"
+        ),
+    }
 }
