@@ -10,7 +10,8 @@
 
 /// Makes an `Arena` the component's allocator. Once per crate, at its root.
 ///
-/// Expands to nothing unless the target is `wasm32`.
+/// Expands to nothing unless the target is `wasm32-unknown-unknown`: on WASI the C library takes the same
+/// memory.
 ///
 /// ```
 /// revenue_strategy::arena!();
@@ -18,21 +19,21 @@
 #[macro_export]
 macro_rules! arena {
     () => {
-        #[cfg(target_arch = "wasm32")]
+        #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
         #[global_allocator]
         static ARENA: $crate::arena::Arena = $crate::arena::Arena::new();
     };
 }
 
 /// Where the next piece may begin, and where memory ends: addresses.
-#[cfg(any(target_arch = "wasm32", test))]
+#[cfg(any(all(target_arch = "wasm32", target_os = "unknown"), test))]
 #[derive(Debug)]
 struct Top {
     next: usize,
     end: usize,
 }
 
-#[cfg(any(target_arch = "wasm32", test))]
+#[cfg(any(all(target_arch = "wasm32", target_os = "unknown"), test))]
 impl Top {
     /// Where a new piece begins. `grow` adds at least so many bytes at the end of memory and says how
     /// many, if there may be more.
@@ -62,20 +63,34 @@ impl Top {
     }
 }
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(all(target_arch = "wasm32", target_os = "unknown"), test))]
+const PAGE: usize = 64 << 10;
+
+/// Bytes by which memory of so many pages grew for `need` more; `add` adds pages, unless it is refused.
+///
+/// A call that outgrows its memory is likely to do so again: a quarter is added, or a stride of 8 pages. More
+/// would cost the host more to clear than it saves to ask seldom. From 24 MiB on nothing is added beyond the
+/// need: a host may end a call that asks for more than its limit, which is 32 MiB at least, rather than refuse.
+#[cfg(any(all(target_arch = "wasm32", target_os = "unknown"), test))]
+fn grown(pages: usize, need: usize, add: impl Fn(usize) -> bool) -> Option<usize> {
+    const STRIDE: usize = 8;
+    const SPARING: usize = (24 << 20) / PAGE;
+    let needed = need.div_ceil(PAGE);
+    let spare = if pages < SPARING { (pages / 4).min(STRIDE) } else { 0 };
+    let more = [needed.max(spare), needed].into_iter().find(|more| add(*more))?;
+    Some(more * PAGE)
+}
+
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 pub use wasm::Arena;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 mod wasm {
-    use super::Top;
+    use super::{PAGE, Top, grown};
     use std::alloc::{GlobalAlloc, Layout};
     use std::arch::wasm32::{memory_grow, memory_size};
     use std::cell::UnsafeCell;
     use std::ptr;
-
-    const PAGE: usize = 64 << 10;
-    /// Most pages that memory grows by beyond what is needed.
-    const STRIDE: usize = 8;
 
     unsafe extern "C" {
         /// Where the linker's own data ends.
@@ -110,12 +125,8 @@ mod wasm {
         }
     }
 
-    /// A call that outgrows its memory is likely to do so again: a quarter is added, or a stride. More would
-    /// cost the host more to clear than it saves to ask seldom.
     fn grow(need: usize) -> Option<usize> {
-        let pages = memory_size::<0>();
-        let more = need.div_ceil(PAGE).max((pages / 4).min(STRIDE));
-        (memory_grow::<0>(more) != usize::MAX).then_some(more * PAGE)
+        grown(memory_size::<0>(), need, |more| memory_grow::<0>(more) != usize::MAX)
     }
 
     // SAFETY: pieces are within memory, aligned, and overlap none that is still held: a new one begins at
@@ -182,6 +193,26 @@ mod tests {
         assert_eq!((top.next, top.end), (100, 200));
         assert_eq!(top.take(101, 1, |need| Some(need + 7)), Some(100));
         assert_eq!((top.next, top.end), (201, 208));
+    }
+
+    #[test]
+    fn memory_grows_by_more_than_the_need_only_where_there_is_room() {
+        for (pages, need, most, grows) in [
+            (2, 1, 512, Some(1)),
+            (16, 1, 512, Some(4)),
+            (16, 5 * PAGE + 1, 512, Some(6)),
+            (200, PAGE, 512, Some(8)),
+            (383, 1, 512, Some(8)),
+            (384, 1, 512, Some(1)),
+            (511, PAGE, 512, Some(1)),
+            (511, PAGE + 1, 512, None),
+            // Another host refuses sooner.
+            (16, 2 * PAGE, 18, Some(2)),
+            (16, 2 * PAGE, 17, None),
+        ] {
+            let grown = grown(pages, need, |more| pages + more <= most);
+            assert_eq!(grown, grows.map(|pages: usize| pages * PAGE), "{need} more than {pages} pages");
+        }
     }
 
     proptest! {
