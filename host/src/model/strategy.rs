@@ -6,6 +6,7 @@
 use super::flow::FlowClass;
 use super::{Msat, Opener, Ppm, States, UnixTime};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Integers handed to a guest stay below this: JavaScript's largest exact integer + 1.
 pub const GUEST_INTEGER_LIMIT: u64 = 1 << 53;
@@ -16,6 +17,17 @@ pub enum ParamValue {
     Integer(i64),
     Number(f64),
     Text(String),
+}
+
+impl fmt::Display for ParamValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ParamValue::Flag(flag) => write!(f, "{flag}"),
+            ParamValue::Integer(integer) => write!(f, "{integer}"),
+            ParamValue::Number(number) => write!(f, "{number}"),
+            ParamValue::Text(text) => write!(f, "'{text}'"),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

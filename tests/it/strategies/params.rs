@@ -78,7 +78,12 @@ async fn built_in_strategies_and_files_have_parameters_too() {
     let params = module["params"].as_array().unwrap();
     let explore = params.iter().find(|param| param["name"] == "explore").unwrap();
     assert_eq!((&explore["value"], &explore["set"]), (&json!(0.1), &json!(true)), "{page}");
-    assert_eq!(page["events"][0]["action"], "set-param", "{page}");
+    let event = &page["events"][0];
+    assert_eq!(
+        (&event["action"], &event["detail"]),
+        (&json!("set-param"), &json!("explore = 0.1")),
+        "{page}"
+    );
     let page = strategy(&stage, &["show", "rebalance-ev"]).await;
     assert_eq!(page["modules"][0]["decides"], "rebalance", "{page}");
 

@@ -82,8 +82,7 @@ impl Services {
                     Some(value) => installed::set_param(tx, &name, &param, value, now)?,
                     None => drop(installed::reset_param(tx, &name, &param)?),
                 }
-                let told =
-                    value.as_ref().map_or_else(|| "its default".to_owned(), |value| format!("{value:?}"));
+                let told = value.as_ref().map_or_else(|| "its default".to_owned(), ToString::to_string);
                 let event = ModuleEvent {
                     at: now,
                     name,
