@@ -1,6 +1,6 @@
 //! What a clock that was ahead left behind, mended once it has gone back.
 
-use super::{clock, senders};
+use super::{clock, senders, tenures};
 use crate::model::{ClockJump, Moment, UnixTime};
 use rusqlite::{Connection, Result, Transaction};
 
@@ -31,6 +31,7 @@ pub fn mend(tx: &Transaction<'_>, now: UnixTime) -> Result<()> {
     for (table, column) in MENDED {
         tx.execute(&format!("UPDATE {table} SET {column} = ?1 WHERE {column} > ?1"), [now])?;
     }
+    tenures::mend(tx, now)?;
     senders::resume(tx, now)
 }
 
@@ -45,8 +46,9 @@ fn has_begun(conn: &Connection, now: UnixTime) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Channel, Msat, Ppm};
+    use crate::model::{Channel, Digest, Msat, Ppm, StrategyName};
     use crate::store::changes::{self, ChangeOrigin, FeeChange};
+    use crate::store::tenures::InForce;
     use crate::store::testing::{channel, channel_id, memory, peer};
     use crate::store::{intervals, names, reservations};
 
@@ -69,6 +71,8 @@ mod tests {
         )
         .expect("a job");
         senders::advance(&tx, 0.98, 3_600, AHEAD).expect("counted");
+        decides(&tx, 7, NOW.minus(UnixTime::DAY));
+        decides(&tx, 8, AHEAD);
         tx.commit().expect("kept");
         conn
     }
@@ -96,6 +100,28 @@ mod tests {
             from_congestion: false,
         };
         changes::record(tx, &change).expect("stored");
+    }
+
+    fn decides(tx: &Transaction<'_>, digest: u8, at: UnixTime) {
+        let in_force = InForce {
+            channel_id: channel_id(1),
+            capacity: Msat(1),
+            strategy: StrategyName::dynamic(),
+            digest: Digest([digest; 32]),
+        };
+        tenures::note(tx, &[in_force], at).expect("stored");
+    }
+
+    #[test]
+    fn who_decides_is_known_from_when_the_clock_went_back() {
+        let mut conn = books();
+        let tx = conn.transaction().expect("a transaction");
+        mend(&tx, NOW).expect("mended");
+        decides(&tx, 9, NOW.plus(600));
+        let all = tenures::all(&tx).expect("tenures").into_iter();
+        let spans: Vec<_> = all.map(|one| (one.held.digest.0[0], one.from, one.to)).collect();
+        let (yesterday, later) = (NOW.minus(UnixTime::DAY), NOW.plus(600));
+        assert_eq!(spans, [(7, yesterday, Some(NOW)), (8, NOW, Some(later)), (9, later, None)]);
     }
 
     #[test]

@@ -88,6 +88,19 @@ fn begin(tx: &Transaction<'_>, held: &InForce, now: UnixTime) -> Result<()> {
     Ok(())
 }
 
+/// Brings what lies after `now`, since a clock was ahead, down to it: what would last no second never was.
+pub(super) fn mend(tx: &Transaction<'_>, now: UnixTime) -> Result<()> {
+    for sql in [
+        "DELETE FROM tenures WHERE to_s > ?1 AND from_s >= ?1",
+        "UPDATE tenures SET to_s = ?1 WHERE to_s > ?1",
+        // These run, one of a channel at most.
+        "UPDATE tenures SET from_s = ?1 WHERE from_s > ?1",
+    ] {
+        tx.execute(sql, [now])?;
+    }
+    Ok(())
+}
+
 fn running(conn: &Connection) -> Result<HashMap<ChannelId, Tenure>> {
     conn.prepare_cached("SELECT * FROM tenures WHERE to_s IS NULL")?
         .query_map([], |row| read(row).map(|run| (run.held.channel_id, run)))?
@@ -205,6 +218,30 @@ mod tests {
         note(&tx, &[held(1, 8)], UnixTime(200)).expect("kept");
         note(&tx, &[held(1, 9)], UnixTime(50)).expect("kept");
         assert_eq!(rows(&tx), [(1, 7, 2_000_000, 100, Some(200)), (1, 9, 2_000_000, 200, None)]);
+    }
+
+    #[test]
+    fn what_a_clock_that_was_ahead_began_and_ended_is_brought_down_to_now() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        note(&tx, &[held(1, 7), held(2, 7), held(4, 7)], UnixTime(100)).expect("kept");
+        note(&tx, &[held(3, 7)], UnixTime(200)).expect("kept");
+        for (digest, ahead) in [(8, 5_000), (9, 6_000)] {
+            note(&tx, &[held(1, digest), held(3, digest)], UnixTime(ahead)).expect("kept");
+        }
+        end_of_gone(&tx, &[channel(1), channel(3), channel(4)], UnixTime(7_000)).expect("kept");
+        mend(&tx, UnixTime(200)).expect("mended");
+        note(&tx, &[held(4, 8)], UnixTime(300)).expect("kept");
+        let sats = 2_000_000;
+        let expected = [
+            (1, 7, sats, 100, Some(200)),
+            (1, 9, sats, 200, None),
+            (2, 7, sats, 100, Some(200)),
+            (3, 9, sats, 200, None),
+            (4, 7, sats, 100, Some(300)),
+            (4, 8, sats, 300, None),
+        ];
+        assert_eq!(rows(&tx), expected);
     }
 
     #[test]
