@@ -50,6 +50,26 @@ async fn an_evaluators_canary_that_wants_what_it_may_not_have_is_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_evaluator_that_a_policy_names_and_is_not_there_leaves_the_one_in_force_where_it_is() {
+    let stage = start(node()).await;
+    put_file(&stage, "guest", &guest("honest"));
+    strategy(&stage, &["install", "guest.wasm", "name=guest", "unsigned=true", "world=rebalance"]).await;
+    strategy(&stage, &["activate", "guest", "for=rebalance-ev", "force=true"]).await;
+    for name in ["abc", "zzz"] {
+        put_file(&stage, name, &guest("honest"));
+        set_policy(&stage, 0, &[&format!("rebalance_strategy={name}")]).await;
+        let file = stage.lab.lightning_dir().join(format!("revenue-ops/strategies/{name}.wasm"));
+        std::fs::remove_file(file).unwrap();
+        let debug = stage.success("revenue-rebalance-debug", json!({})).await;
+        let calls = debug["evaluators"].as_array().unwrap();
+        let of = |name: &str| calls.iter().find(|call| call["evaluator"] == name).unwrap();
+        assert_eq!(of(name)["fallback"], "rebalance-ev", "{debug}");
+        assert_eq!(of("rebalance-ev")["digest"], crate::acts::digest(&guest("honest")), "{name}: {debug}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_fails_in_one_world_rests_there_however_well_it_does_in_the_other() {
     let stage = start(node()).await;
     put_file(&stage, "guest", &guest("step-fails"));

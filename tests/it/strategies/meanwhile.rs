@@ -1,10 +1,10 @@
 //! What happens to a module while something else is done with it.
 
 use super::life::{show, strategy, take_in};
-use super::stage;
+use super::{stage, states};
 use crate::acts::{cycle, fee_debug, set_policy};
 use crate::engine::place::guest;
-use crate::support::{DEADLINE, wait_until};
+use crate::support::{DEADLINE, Stage, wait_until};
 use lab::Fault;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -60,6 +60,65 @@ async fn a_canary_that_fails_after_an_operator_ended_it_stays_as_that_left_it() 
     })
     .await;
     assert_eq!((&failed["stage"], &failed["stands_for"]), (&json!("active"), &json!("guest")), "{failed}");
+    stage.end().await;
+}
+
+/// Has a cycle wait for the node when all strategies have decided: the second channel's fee is below the
+/// lowest one, and is set. The cycles that steps wake meanwhile see nothing. Gives the last cycle before.
+async fn decided_and_not_over(stage: &Stage) -> u64 {
+    let before = last_cycle(&stage.until_fees_rest().await);
+    let writes = stage.count("setchannel");
+    stage.lab.with_node(|node| node.set_fee_ppm(1, 3));
+    stage.lab.with_mischief(|mischief| mischief.add("setchannel", Fault::Late(WAIT), Some(1)));
+    stage.success("revenue-wake-all", json!({})).await;
+    stage.until_count("setchannel", writes + 1).await;
+    let closed = Fault::Error { code: -1, message: "not now".to_owned() };
+    stage.lab.with_mischief(|mischief| mischief.add("listpeerchannels", closed, None));
+    before
+}
+
+fn last_cycle(status: &Value) -> u64 {
+    status["last_fee_cycle"]["id"].as_u64().unwrap()
+}
+
+/// What the honest guest remembers after one more call.
+fn counted(before: &(Vec<Vec<u8>>, Vec<u8>)) -> (Vec<Vec<u8>>, Vec<u8>) {
+    (before.0.iter().map(|state| vec![state[0] + 1]).collect(), vec![1])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_put_in_force_in_the_middle_of_a_cycle_keeps_what_it_learned_on_trial() {
+    let stage = stage(&[50, 3, 70]).await;
+    let digest = take_in(&stage, "honest").await;
+    strategy(&stage, &["shadow", "guest"]).await;
+    cycle(&stage).await;
+    let built_in = fee_debug(&stage, 1).await["last_decision"]["digest"].as_str().unwrap().to_owned();
+    let tried = states(&stage, &format!("module:{digest}:guest"));
+    let format = |(states, _): &(Vec<Vec<u8>>, Vec<u8>)| states.iter().map(Vec::len).collect::<Vec<_>>();
+    let dynamics = format(&states(&stage, "dynamic"));
+    assert!(dynamics.iter().all(|len| *len > 1), "no guest's memory looks like it: {dynamics:?}");
+    let before = decided_and_not_over(&stage).await;
+    strategy(&stage, &["activate", "guest", "for=dynamic", "force=true"]).await;
+    stage.until_status(|status| last_cycle(status) > before).await;
+    assert_eq!(states(&stage, "dynamic"), counted(&tried));
+    assert_eq!(format(&states(&stage, &format!("module:{built_in}:dynamic"))), dynamics);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_rollback_in_the_middle_of_a_cycle_puts_back_has_its_own_memory() {
+    let stage = stage(&[50, 3, 70]).await;
+    cycle(&stage).await;
+    let digest = take_in(&stage, "honest").await;
+    let built_in = fee_debug(&stage, 1).await["last_decision"]["digest"].as_str().unwrap().to_owned();
+    strategy(&stage, &["activate", "guest", "for=dynamic", "force=true"]).await;
+    cycle(&stage).await;
+    let (guests, aside) = (states(&stage, "dynamic"), states(&stage, &format!("module:{built_in}:dynamic")));
+    let before = decided_and_not_over(&stage).await;
+    strategy(&stage, &["rollback", "guest"]).await;
+    stage.until_status(|status| last_cycle(status) > before).await;
+    assert_eq!(states(&stage, "dynamic"), aside);
+    assert_eq!(states(&stage, &format!("module:{digest}:guest")), counted(&guests));
     stage.end().await;
 }
 

@@ -122,6 +122,35 @@ async fn a_module_that_rests_or_cannot_be_loaded_gets_nothing_to_decide() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fee_set_by_hand_lasts_by_the_word_of_whoever_decides_for_a_hive_peer() {
+    let stage = stage(&[50, 60]).await;
+    set_policy(&stage, 0, &["strategy=hive"]).await;
+    stage.until_fee(0, 0).await;
+    let digest = take_in(&stage, "step-fails").await;
+    let by_hand = async |fee: u32| {
+        let answer = stage.success("revenue-set-fee", json!([stage.scid(0), fee, true])).await;
+        answer["warning"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(by_hand(20).await.contains("'hive' sets 0 ppm again"));
+    strategy(&stage, &["shadow", "guest", "for=hive"]).await;
+    assert!(by_hand(30).await.contains("'hive' sets 0 ppm again"));
+    // On its channel a canary decides, and then the module in force.
+    strategy(&stage, &["canary", "guest", &format!("channels={}", stage.scid(0))]).await;
+    assert_eq!(by_hand(40).await, "");
+    strategy(&stage, &["activate", "guest", "for=hive", "force=true"]).await;
+    assert_eq!(by_hand(50).await, "");
+    strategy(&stage, &["set-param", "guest", "step", "999"]).await;
+    let rests =
+        |status: &Value| faults_of(status, &digest).is_some_and(|faults| faults["quarantined"] == true);
+    while !rests(&stage.status().await) {
+        cycle(&stage).await;
+    }
+    let warning = by_hand(60).await;
+    assert!(warning.contains("'hive' sets 0 ppm again"), "{warning}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn states_outlive_the_plugin() {
     let mut stage = stage(&[250, 250]).await;
     install(&stage, "guest", &guest("honest"));

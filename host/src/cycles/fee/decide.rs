@@ -5,13 +5,12 @@ use super::plan::{Held, Plan, Planned, ids};
 use super::{inputs, terms};
 use crate::config::Config;
 use crate::cycles::Services;
-use crate::cycles::strategies::Call;
+use crate::cycles::strategies::{Call, Decider};
 use crate::engine::{Fees, Module};
 use crate::guard::fee::{Case, History, Verdict, check, exact_fee};
 use crate::model::fee::{FeeProposal, Origin};
 use crate::model::strategy::StrategyProposal;
 use crate::model::{Channel, ChannelId, CycleKind, NodeSnapshot, Policy, StrategyName};
-use crate::store::states::Holder;
 use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,11 +38,11 @@ impl Services {
         ground: &Ground,
         plan: &mut Plan,
     ) -> Result<()> {
-        let holder = ground.facts.roster.holder(&strategy, CycleKind::Fee, group.module.digest);
-        let call = self.ask_strategy(strategy.clone(), holder.clone(), &group, ground, false).await?;
+        let decider = ground.facts.roster.decider(&strategy, CycleKind::Fee, group.module.digest);
+        let call = self.ask_strategy(strategy.clone(), decider.clone(), &group, ground, false).await?;
         let leaves_some = proposals(&call).len() < group.channels.len();
         let mut explained = match ground.explain && leaves_some {
-            true => self.explained(strategy, holder, &group, ground).await?,
+            true => self.explained(strategy, decider, &group, ground).await?,
             false => HashMap::new(),
         };
         let mut proposals = proposals(&call);
@@ -68,11 +67,11 @@ impl Services {
     async fn explained(
         &self,
         strategy: StrategyName,
-        holder: Holder,
+        decider: Decider,
         group: &Group,
         ground: &Ground,
     ) -> Result<HashMap<usize, StrategyProposal>> {
-        let call = self.ask_strategy(strategy, holder, group, ground, true).await?;
+        let call = self.ask_strategy(strategy, decider, group, ground, true).await?;
         Ok(proposals(&call).map(|proposal| (proposal.row, proposal.clone())).collect())
     }
 
@@ -80,7 +79,7 @@ impl Services {
     pub(super) async fn ask_strategy(
         &self,
         strategy: StrategyName,
-        holder: Holder,
+        decider: Decider,
         group: &Group,
         ground: &Ground,
         explain: bool,
@@ -91,14 +90,14 @@ impl Services {
             facts: &ground.facts,
             config: &ground.config,
             channels: &group.channels,
-            remembered: self.remembered(&holder, about.state_version).await?,
+            remembered: self.remembered(&decider, about.state_version).await?,
             pseudonym_key: &self.pseudonym_key,
             about,
             params: ground.facts.roster.told(&group.module),
             stands_in: !group.module.built_in,
             explain,
         });
-        self.call(strategy, holder, &group.module, ids(&group.channels), input).await
+        self.call(strategy, decider, &group.module, ids(&group.channels), input).await
     }
 }
 

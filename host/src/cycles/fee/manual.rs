@@ -3,9 +3,11 @@
 use super::decide::history;
 use super::{Plan, Planned};
 use crate::cycles::Services;
+use crate::cycles::strategies::{Roster, canary_channels};
+use crate::engine::Fees;
 use crate::guard::fee::{Bounds, Case, Verdict, check};
 use crate::model::fee::{FeeProposal, Origin, Outcome};
-use crate::model::{Channel, ChannelName, CycleKind, Ppm, StrategyName};
+use crate::model::{Channel, ChannelName, Ppm, StrategyName};
 use anyhow::Result;
 use std::collections::HashMap;
 
@@ -46,7 +48,7 @@ impl Services {
             snapshot: &snapshot,
             channel: &channel,
             history: history(&channel.channel_id, &facts),
-            stands_in: facts.roster.in_force(&policy.strategy, CycleKind::Fee).is_some(),
+            stands_in: self.is_stood_in_for(&policy.strategy, &channel, &facts.roster).await,
         };
         let bounds = case.bounds();
         let lasts = policy.strategy.is_passive()
@@ -78,6 +80,16 @@ impl Services {
         let recorded = self.record_cycle((plan, packing), outcomes, "operator", started.elapsed()).await;
         let unrecorded = self.unrecorded(recorded, "a fee set by hand");
         Ok(Some(ManualFee { channel, verdict, outcome, undone, unrecorded }))
+    }
+
+    /// Whether a module that is not the host's own decides about this channel in the next cycle.
+    async fn is_stood_in_for(&self, strategy: &StrategyName, channel: &Channel, roster: &Roster) -> bool {
+        let tryouts = self.tryouts::<Fees>(std::iter::once(strategy), roster).await;
+        if canary_channels(&tryouts, strategy).contains(&channel.channel_id) {
+            return true;
+        }
+        let answering = self.answering::<Fees>(strategy, roster).await;
+        answering.module.is_some_and(|module| !module.built_in)
     }
 }
 

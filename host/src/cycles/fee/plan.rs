@@ -5,8 +5,8 @@ use super::facts::Facts;
 use crate::config::Config;
 use crate::cycles::Services;
 use crate::cycles::schedule::Scope;
-use crate::cycles::strategies::{Call, Roster, Trial, canary_channels};
-use crate::engine::{Fees, Module};
+use crate::cycles::strategies::{Call, Trial, canary_channels};
+use crate::engine::Fees;
 use crate::guard::Approved;
 use crate::guard::fee::Verdict;
 use crate::model::fee::SetFee;
@@ -132,17 +132,15 @@ impl Services {
         if channels.is_empty() {
             return;
         }
-        let (answers, module) = match self.usable_module(strategy, &facts.roster).await {
-            Ok(module) => (strategy.clone(), Some(module)),
-            Err(unusable) => {
-                let (instead, module) = self.stand_in(strategy, &facts.roster).await;
-                plan.calls.push(Call::not_made(unusable, strategy, ids(&channels), &instead));
-                (instead, module)
-            }
-        };
-        match module {
+        let answering = self.answering(strategy, &facts.roster).await;
+        if let Some(unusable) = answering.unusable {
+            plan.calls.push(Call::not_made(unusable, strategy, ids(&channels), &answering.strategy));
+        }
+        match answering.module {
             Some(module) => {
-                let group = groups.entry(answers).or_insert_with(|| Group { module, channels: Vec::new() });
+                let group = groups
+                    .entry(answering.strategy)
+                    .or_insert_with(|| Group { module, channels: Vec::new() });
                 group.channels.extend(channels);
             }
             None => plan.held.extend(channels.into_iter().map(|(channel, policy)| Held {
@@ -154,24 +152,6 @@ impl Services {
                 wanted: None,
             })),
         }
-    }
-
-    /// What decides in place of a module that cannot: the built-in strategy of that name, if the
-    /// module had taken its place; else whatever answers for `dynamic`, at last the built-in one.
-    async fn stand_in(
-        &self,
-        strategy: &StrategyName,
-        roster: &Roster,
-    ) -> (StrategyName, Option<Arc<Module>>) {
-        if strategy.is_built_in() {
-            return (strategy.clone(), self.load_module(strategy).await.ok());
-        }
-        let dynamic = StrategyName::dynamic();
-        let module = match self.usable_module(&dynamic, roster).await {
-            Ok(module) => Some(module),
-            Err(_) => self.load_module(&dynamic).await.ok(),
-        };
-        (dynamic, module)
     }
 }
 

@@ -41,11 +41,9 @@ impl Services {
         let applied = verdicts(&decided);
         let terms =
             decided.iter().flat_map(|(planned, outcome)| settled(planned, outcome.as_ref())).collect();
-        let (states, node_states) =
-            memories(&plan.calls, &plan.trials, |channel| applied.get(channel).copied());
         // A dry run leaves the fees of whoever set them.
         let in_force = if self.writer.is_dry() { Vec::new() } else { in_force(&decided, &plan.held) };
-        let record = CycleRecord {
+        let mut record = CycleRecord {
             tick: plan.tick,
             trigger: trigger.to_owned(),
             inputs_digest: inputs_digest(&plan.calls),
@@ -54,8 +52,8 @@ impl Services {
             note: None,
             modules: plan.calls.iter().map(Call::run).collect(),
             decisions: decided.into_iter().map(decision_record).collect(),
-            states,
-            node_states,
+            states: Vec::new(),
+            node_states: Vec::new(),
             in_force,
             terms,
         };
@@ -63,6 +61,8 @@ impl Services {
         let quarantined = self
             .store
             .write(move |tx| {
+                (record.states, record.node_states) =
+                    memories(tx, (&calls, &trials), |channel| applied.get(channel).copied())?;
                 let id = cycles::record(tx, &record)?;
                 note_calls(tx, (id, now), (&calls, &trials), &ready)
             })

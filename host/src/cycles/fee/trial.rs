@@ -5,12 +5,11 @@ use super::decide::{Ground, Group, proposals};
 use super::inputs;
 use super::plan::{Plan, Planned, ids};
 use crate::cycles::Services;
-use crate::cycles::strategies::{Call, Trial, Tryout, own_channels};
+use crate::cycles::strategies::{Call, Decider, Trial, Tryout, own_channels};
 use crate::engine::Fees;
 use crate::model::fee::Outcome;
 use crate::model::{Channel, ChannelId, Policy, Ppm};
 use crate::store::cycles::Terms;
-use crate::store::states::Holder;
 use crate::store::trials::Difference;
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
@@ -34,7 +33,7 @@ impl Services {
             }
         };
         let group = Group { module: loaded, channels };
-        let call = self.ask_strategy(strategy, Holder::own(&module), &group, ground, false).await?;
+        let call = self.ask_strategy(strategy, Decider::installed(&module), &group, ground, false).await?;
         let mut trial = Trial::new(module, call);
         trial.judge(group, ground, plan);
         plan.trials.push(trial);

@@ -258,7 +258,37 @@ fn put_back(
 mod tests {
     use super::super::tests::module;
     use super::*;
+    use crate::cycles::strategies::{Decider, Roster};
     use crate::store::testing::memory;
+
+    #[test]
+    fn a_memory_goes_with_its_module_through_steps_in_the_middle_of_a_cycle() {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        let (place, now) = (StrategyName::dynamic(), UnixTime(9));
+        let (built_in, mine) = (Digest([0xdd; 32]), module(0xaa, "1.0.0", Stage::Shadow));
+        installed::put(&tx, &mine).expect("kept");
+        let asked = |digest: Digest| {
+            let roster = Roster::read(&tx).expect("read");
+            roster.decider(&place, CycleKind::Fee, digest)
+        };
+        let lies = |decider: &Decider| decider.holder(&tx).expect("read");
+        let live = Some(Holder::place(&mine));
+        let aside = Some(Holder::Module(CycleKind::Fee, place.clone(), built_in));
+
+        let (named, on_trial) = (asked(built_in), Decider::installed(&mine));
+        assert_eq!((lies(&named), lies(&on_trial)), (live.clone(), Some(Holder::own(&mine))));
+        let active = put_in_force(&tx, &mine, place.clone(), Some(built_in), now).expect("stored");
+        assert_eq!((lies(&named), lies(&on_trial)), (aside.clone(), live.clone()));
+
+        let (in_force, stands_in) = (asked(mine.digest), asked(built_in));
+        assert_eq!((lies(&in_force), lies(&stands_in)), (live.clone(), aside));
+        put_back(&tx, &active.expect("in force"), Some(built_in), now).expect("stored").expect("taken back");
+        assert_eq!((lies(&in_force), lies(&stands_in)), (Some(Holder::own(&mine)), live));
+
+        installed::remove(&tx, &mine.name, &mine.digest).expect("removed");
+        assert_eq!(lies(&in_force), None);
+    }
 
     #[test]
     fn a_step_back_is_not_taken_from_where_a_module_is_no_longer() {

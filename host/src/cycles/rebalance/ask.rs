@@ -4,14 +4,13 @@ use super::ground::Ground;
 use super::inputs;
 use super::plan::{Passed, RebalancePlan};
 use crate::cycles::Services;
-use crate::cycles::strategies::Call;
+use crate::cycles::strategies::{Call, Decider};
 use crate::engine::{Evaluator, Rebalances};
 use crate::guard::budget::Ledger;
 use crate::guard::rebalance::may_fill;
 use crate::model::job::{JobOrigin, RebalanceProposal};
 use crate::model::rebalance::EvaluatedRebalance;
 use crate::model::{Channel, ChannelId, StrategyName};
-use crate::store::states::Holder;
 use anyhow::Result;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ impl Services {
     pub(super) async fn ask_evaluator(
         &self,
         evaluator: &StrategyName,
-        holder: Holder,
+        decider: Decider,
         group: &Asked,
         ground: &Ground,
         (ledger, force): (&Ledger, bool),
@@ -45,13 +44,13 @@ impl Services {
             ledger,
             asked: &group.channels,
             force,
-            remembered: self.remembered(&holder, about.state_version).await?,
+            remembered: self.remembered(&decider, about.state_version).await?,
             pseudonym_key: &self.pseudonym_key,
             params: ground.facts.roster.told(&group.module),
         });
         let rows: Vec<Channel> = inputs::channels(ground.case()).into_iter().cloned().collect();
         let channels = rows.iter().map(|channel| channel.channel_id).collect();
-        let call = self.call(evaluator.clone(), holder, &group.module, channels, input).await?;
+        let call = self.call(evaluator.clone(), decider, &group.module, channels, input).await?;
         Ok(Answer { call, rows })
     }
 }

@@ -5,7 +5,7 @@ use super::ground::Ground;
 use super::inputs;
 use crate::config::Config;
 use crate::cycles::Services;
-use crate::cycles::strategies::{Call, Trial, Tryout, canary_channels};
+use crate::cycles::strategies::{Answering, Call, Trial, Tryout, canary_channels};
 use crate::engine::Rebalances;
 use crate::guard::rebalance::Verdict;
 use crate::model::job::JobId;
@@ -111,8 +111,8 @@ impl Services {
         let mut ledger = ground.facts.ledger.clone();
         let groups = self.evaluators(ground, &by_policy, &tryouts, plan).await;
         for (evaluator, group) in groups {
-            let holder = ground.facts.roster.holder(&evaluator, CycleKind::Rebalance, group.module.digest);
-            let answer = self.ask_evaluator(&evaluator, holder, &group, ground, (&ledger, force)).await?;
+            let decider = ground.facts.roster.decider(&evaluator, CycleKind::Rebalance, group.module.digest);
+            let answer = self.ask_evaluator(&evaluator, decider, &group, ground, (&ledger, force)).await?;
             answer.judge(&group.channels, ground, force, &mut ledger, plan);
             plan.calls.push(answer.call);
         }
@@ -124,7 +124,7 @@ impl Services {
     }
 
     /// Gives channels to the evaluator that answers for their peer. Where a policy's module cannot
-    /// be used the built-in one answers, and the plan says why.
+    /// be used another stands in, and the plan says why.
     async fn evaluators(
         &self,
         ground: &Ground,
@@ -140,24 +140,18 @@ impl Services {
             if channels.is_empty() {
                 continue;
             }
-            let usable = self.usable_module(name, &ground.facts.roster).await;
+            let Answering { strategy, module, unusable } = self.answering(name, &ground.facts.roster).await;
             if *name == general {
-                let why = usable.as_ref().err().map(|unusable| unusable.text.clone());
+                let why = unusable.as_ref().map(|unusable| unusable.text.clone());
                 self.note_health(|health| health.evaluator = why.map(|why| (general.clone(), why)));
             }
-            let (answers, module) = match usable {
-                Ok(module) => (name.clone(), Some(module)),
-                Err(unusable) => {
-                    let built_in = StrategyName::rebalance_ev();
-                    let ids = channels.iter().copied().collect();
-                    plan.calls.push(Call::not_made(unusable, name, ids, &built_in));
-                    let module = self.load_module(&built_in).await;
-                    (built_in, module.ok())
-                }
-            };
+            if let Some(unusable) = unusable {
+                let ids = channels.iter().copied().collect();
+                plan.calls.push(Call::not_made(unusable, name, ids, &strategy));
+            }
             if let Some(module) = module {
                 let group =
-                    groups.entry(answers).or_insert_with(|| Asked { module, channels: HashSet::new() });
+                    groups.entry(strategy).or_insert_with(|| Asked { module, channels: HashSet::new() });
                 group.channels.extend(channels);
             }
         }

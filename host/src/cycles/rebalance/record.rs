@@ -18,9 +18,7 @@ impl Services {
         took: Duration,
     ) -> Result<()> {
         let now = plan.tick.now;
-        // Evaluators are told of what became of their jobs by the attempts in their input.
-        let (states, node_states) = memories(&plan.calls, &plan.trials, |_| None);
-        let record = Attempted {
+        let mut record = Attempted {
             tick: plan.tick,
             trigger: trigger.to_owned(),
             budget: plan.budget,
@@ -28,13 +26,15 @@ impl Services {
             note: plan.blocked.as_ref().map(ToString::to_string),
             calls: plan.calls.iter().map(|call| (call.run(), call.inputs_digest())).collect(),
             candidates: plan.judged.iter().map(judged).chain(plan.passed.iter().map(passed)).collect(),
-            states,
-            node_states,
+            states: Vec::new(),
+            node_states: Vec::new(),
         };
         let (calls, trials, ready) = (plan.calls, plan.trials, packing.await??);
         let quarantined = self
             .store
             .write(move |tx| {
+                // Evaluators are told of what became of their jobs by the attempts in their input.
+                (record.states, record.node_states) = memories(tx, (&calls, &trials), |_| None)?;
                 let id = attempts::record(tx, &record)?;
                 note_calls(tx, (id, now), (&calls, &trials), &ready)
             })

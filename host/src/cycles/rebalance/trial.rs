@@ -5,12 +5,11 @@ use super::ask::{Answer, Asked};
 use super::ground::Ground;
 use super::plan::{Judged, RebalancePlan};
 use crate::cycles::Services;
-use crate::cycles::strategies::{Call, Trial, Tryout, own_channels};
+use crate::cycles::strategies::{Call, Decider, Trial, Tryout, own_channels};
 use crate::engine::Rebalances;
 use crate::guard::budget::Ledger;
 use crate::model::ChannelId;
 use crate::store::cycles::Terms;
-use crate::store::states::Holder;
 use crate::store::trials::Difference;
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
@@ -36,9 +35,9 @@ impl Services {
             }
         };
         let own = own_channels(&module);
-        let holder = Holder::own(&module);
+        let decider = Decider::installed(&module);
         let group = Asked { module: loaded, channels };
-        let answer = self.ask_evaluator(&strategy, holder, &group, ground, (&*ledger, force)).await?;
+        let answer = self.ask_evaluator(&strategy, decider, &group, ground, (&*ledger, force)).await?;
         let beside: HashSet<ChannelId> = group.channels.difference(&own).copied().collect();
         let compared = compare(&answer, &beside, ground, force, plan);
         answer.judge(&own, ground, force, ledger, plan);

@@ -1,15 +1,15 @@
 //! One call of a module in a cycle, and what is written down of it.
 
-use super::{Trial, Unusable, note_call, note_trial};
+use super::{Decider, Trial, Unusable, note_call, note_trial};
 use crate::cycles::Services;
 use crate::engine::{Module, World};
 use crate::model::strategy::{Decision, LastVerdict};
 use crate::model::{ChannelId, Digest, Ppm, StrategyName, Transcript, UnixTime};
-use crate::store::Transaction;
 use crate::store::cycles::{ModuleFault, ModuleRun};
 use crate::store::journal::{self, Ready};
 use crate::store::modules::ModuleFaults;
-use crate::store::states::{self, Holder, Memory, NodeStateRecord, StateRecord};
+use crate::store::states::{self, Memory, NodeStateRecord, StateRecord};
+use crate::store::{Connection, Transaction};
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ pub struct Call<W: World> {
     pub digest: Option<Digest>,
     pub version: String,
     pub state_version: u32,
-    /// Whose memory the call reads and writes.
-    pub holder: Holder,
+    /// Whose memory the call reads and writes; none when there was no call.
+    pub decider: Option<Decider>,
     /// Wall time of the call.
     pub took: Duration,
     /// The rows of the input.
@@ -49,7 +49,7 @@ impl<W: World> Call<W> {
             digest: unusable.digest,
             version: String::new(),
             state_version: 0,
-            holder: Holder::Strategy(W::CYCLE, strategy.clone()),
+            decider: None,
             took: Duration::ZERO,
             channels,
             transcript: None,
@@ -97,16 +97,17 @@ impl<W: World> Call<W> {
         }
     }
 
-    /// What the module is to remember. States move only with a decision that was made: a failed call
-    /// keeps the old ones.
+    /// What the module is to remember, where its memory lies by now. States move only with a decision that
+    /// was made: a failed call keeps the old ones.
     fn memory(
         &self,
+        conn: &Connection,
         verdict: impl Fn(&ChannelId) -> Option<(LastVerdict, Ppm)>,
-        states: &mut Vec<StateRecord>,
-        node_states: &mut Vec<NodeStateRecord>,
-    ) {
-        let Ok(decision) = &self.result else { return };
-        let (holder, state_version) = (&self.holder, self.state_version);
+        (states, node_states): &mut (Vec<StateRecord>, Vec<NodeStateRecord>),
+    ) -> Result<()> {
+        let (Ok(decision), Some(decider)) = (&self.result, &self.decider) else { return Ok(()) };
+        let Some(holder) = decider.holder(conn)? else { return Ok(()) };
+        let state_version = self.state_version;
         node_states.push(NodeStateRecord {
             holder: holder.clone(),
             state_version,
@@ -123,21 +124,26 @@ impl<W: World> Call<W> {
                 last_proposed: verdict.map(|(_, fee)| fee),
             }
         }));
+        Ok(())
     }
 }
 
 impl Services {
-    /// What a holder remembers in this format.
-    pub(in crate::cycles) async fn remembered(&self, holder: &Holder, version: u32) -> Result<Memory> {
-        let holder = holder.clone();
-        self.store.read(move |conn| Ok(states::memory(conn, &holder, version)?)).await
+    /// What a decider remembers in this format.
+    pub(in crate::cycles) async fn remembered(&self, decider: &Decider, version: u32) -> Result<Memory> {
+        let decider = decider.clone();
+        let read = move |conn: &Connection| {
+            let holder = decider.holder(conn)?;
+            Ok(holder.map(|holder| states::memory(conn, &holder, version)).transpose()?)
+        };
+        Ok(self.store.read(read).await?.unwrap_or_default())
     }
 
     /// Has a module decide about `input`, whose rows are `channels`.
     pub(in crate::cycles) async fn call<W: World>(
         &self,
         strategy: StrategyName,
-        holder: Holder,
+        decider: Decider,
         module: &Arc<Module<W>>,
         channels: Vec<ChannelId>,
         input: W::Input,
@@ -152,7 +158,7 @@ impl Services {
             digest: Some(module.digest),
             version: module.description.version.clone(),
             state_version: module.description.state_version,
-            holder,
+            decider: Some(decider),
             took,
             channels,
             transcript: Some(Arc::new(transcript)),
@@ -162,21 +168,22 @@ impl Services {
     }
 }
 
-/// What the modules of a cycle are to remember; `applied` is the host's word on what they wanted.
+/// What the modules of a cycle are to remember, for the transaction that records it; `applied` is the host's
+/// word on what they wanted.
 pub(in crate::cycles) fn memories<W: World>(
-    calls: &[Call<W>],
-    trials: &[Trial<W>],
+    conn: &Connection,
+    (calls, trials): (&[Call<W>], &[Trial<W>]),
     applied: impl Fn(&ChannelId) -> Option<(LastVerdict, Ppm)>,
-) -> (Vec<StateRecord>, Vec<NodeStateRecord>) {
-    let (mut states, mut node_states) = (Vec::new(), Vec::new());
+) -> Result<(Vec<StateRecord>, Vec<NodeStateRecord>)> {
+    let mut memories = (Vec::new(), Vec::new());
     for call in calls {
-        call.memory(&applied, &mut states, &mut node_states);
+        call.memory(conn, &applied, &mut memories)?;
     }
     for trial in trials {
         let verdict = |channel: &ChannelId| trial.verdicts.get(channel).copied().or_else(|| applied(channel));
-        trial.call.memory(verdict, &mut states, &mut node_states);
+        trial.call.memory(conn, verdict, &mut memories)?;
     }
-    (states, node_states)
+    Ok(memories)
 }
 
 /// Writes down the calls of a recorded cycle: into the journal, as far as they are ready for it, and

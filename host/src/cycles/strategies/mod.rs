@@ -1,12 +1,14 @@
 //! Which module answers for a strategy, and what happens when it fails.
 
 mod call;
+mod decider;
 mod named;
 mod roster;
 mod trial;
 
 pub use call::Call;
 pub(super) use call::{memories, note_calls};
+pub use decider::Decider;
 pub use roster::Roster;
 pub use trial::Trial;
 pub(super) use trial::{Tryout, canary_channels, own_channels, take_back};
@@ -30,6 +32,16 @@ pub struct Unusable {
     pub(super) code: &'static str,
     pub(super) text: String,
     pub(super) digest: Option<Digest>,
+}
+
+/// Who decides for a strategy's peers.
+pub(super) struct Answering<W: World> {
+    /// The strategy that was asked for, or the one that stands in for it.
+    pub strategy: StrategyName,
+    /// None when not even what stands in can be used.
+    pub module: Option<Arc<Module<W>>>,
+    /// Why another stands in, if one does.
+    pub unusable: Option<Unusable>,
 }
 
 /// The code of a call that was not made since the module is in quarantine.
@@ -87,6 +99,36 @@ impl Services {
                 Ok(module)
             }
         }
+    }
+
+    /// Who decides for a strategy's peers now.
+    pub(super) async fn answering<W: World>(&self, strategy: &StrategyName, roster: &Roster) -> Answering<W> {
+        match self.usable_module(strategy, roster).await {
+            Ok(module) => Answering { strategy: strategy.clone(), module: Some(module), unusable: None },
+            Err(unusable) => {
+                let (strategy, module) = self.stand_in(strategy, roster).await;
+                Answering { strategy, module, unusable: Some(unusable) }
+            }
+        }
+    }
+
+    /// What decides in place of a module that cannot: the built-in strategy of that name, if the
+    /// module had taken its place; else whatever answers for `dynamic` or `rebalance-ev`, at last the
+    /// built-in one.
+    async fn stand_in<W: World>(
+        &self,
+        strategy: &StrategyName,
+        roster: &Roster,
+    ) -> (StrategyName, Option<Arc<Module<W>>>) {
+        if strategy.is_built_in() {
+            return (strategy.clone(), self.load_module(strategy).await.ok());
+        }
+        let general = W::CYCLE.built_in();
+        let module = match self.usable_module(&general, roster).await {
+            Ok(module) => Some(module),
+            Err(_) => self.load_module(&general).await.ok(),
+        };
+        (general, module)
     }
 
     /// An installed module, if it may be asked.

@@ -1,12 +1,12 @@
 //! Who decides for whom: the installed modules in force and on trial, read once per cycle, so that
 //! a change holds from the next cycle on.
 
+use super::Decider;
 use crate::engine::{Module, World};
 use crate::guard::params;
 use crate::model::module::{InstalledModule, Stage};
 use crate::model::strategy::ParamValue;
 use crate::model::{CycleKind, Digest, StrategyName};
-use crate::store::states::Holder;
 use crate::store::{Connection, installed, modules};
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
@@ -52,12 +52,11 @@ impl Roster {
         self.trials.iter().filter(move |module| module.has_place(strategy, decides))
     }
 
-    /// Whose memory a module uses that answers for a strategy. What stands in for an installed module
-    /// must not write into that one's.
-    pub fn holder(&self, strategy: &StrategyName, decides: CycleKind, digest: Digest) -> Holder {
+    /// Whom a call asks with the module that answers for a strategy.
+    pub fn decider(&self, strategy: &StrategyName, decides: CycleKind, digest: Digest) -> Decider {
         match self.in_force(strategy, decides) {
-            Some(module) if module.digest != digest => Holder::Module(decides, strategy.clone(), digest),
-            _ => Holder::Strategy(decides, strategy.clone()),
+            Some(module) if module.digest == digest => Decider::installed(module),
+            _ => Decider::Named(decides, strategy.clone(), digest),
         }
     }
 
