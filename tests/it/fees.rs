@@ -8,3 +8,4 @@ mod market;
 mod neighbours;
 mod policies;
 mod terms;
+mod turns;

@@ -57,7 +57,8 @@ pub struct Services {
     next_visit: NextVisit,
     /// What CLBoss is still to be told.
     clboss: Arc<fee::Untold>,
-    /// Whole fee cycles and single sets take turns, so that each sees what the last one did.
+    /// Whole fee cycles and single sets take turns, so that each sees what the last one did. Looks at the node
+    /// that note what is in force take part.
     fee_turn: tokio::sync::Mutex<()>,
     /// So do readings of the node's forwards.
     forwards_turn: tokio::sync::Mutex<()>,

@@ -31,6 +31,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/23_trials.sql")),
     M::up(include_str!("migrations/24_origins.sql")),
     M::up(include_str!("migrations/25_marks.sql")),
+    M::up(include_str!("migrations/26_intents.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.
@@ -193,6 +194,53 @@ mod tests {
         assert_eq!(numbers(marks), [[Some(1), Some(4), Some(7)], [Some(3), None, Some(7)]]);
         let jumped = "SELECT value, 0, 0 FROM cursors WHERE name = 'clock.jumped_steady_s'";
         assert_eq!(numbers(jumped), [[Some(300_000), Some(0), Some(0)]]);
+    }
+
+    #[test]
+    fn an_older_files_terms_can_still_be_taken_back() {
+        let mut conn = rusqlite::Connection::open_in_memory().expect("a database");
+        MIGRATIONS.to_version(&mut conn, 25).expect("before intents stood apart");
+        // By channel: before, asked and set; the asking module is 2, the one in force 1.
+        for (channel, [before, asked, set]) in
+            [(1_u8, [900, 800, 800]), (2, [900, 800, 900]), (3, [900, 700, 800]), (4, [900, 900, 900])]
+        {
+            conn.execute(
+                "INSERT INTO channel_terms (channel_id, term, digest, before_msat, asked_by, asked_msat, set_msat)
+                 VALUES (?1, 'htlc_max', ?2, ?4, ?3, ?5, ?6)",
+                rusqlite::params![[channel; 32], [1_u8; 32], [2_u8; 32], before, asked, set],
+            )
+            .expect("a row");
+        }
+        MIGRATIONS.to_latest(&mut conn).expect("the newest schema");
+        let mut select = conn
+            .prepare(
+                "SELECT before_msat, hex(substr(digest, 1, 1)), asked_msat, set_msat, hex(substr(next_by, 1, 1)), next_msat
+                 FROM channel_terms ORDER BY channel_id",
+            )
+            .expect("a table");
+        let rows = select
+            .query_map([], |row| {
+                let told = (0..6).map(|column| row.get::<_, rusqlite::types::Value>(column));
+                told.collect::<rusqlite::Result<Vec<_>>>()
+            })
+            .expect("rows");
+        let rows: Vec<Vec<String>> = rows.map(|row| row.expect("a row").iter().map(told).collect()).collect();
+        assert_eq!(
+            rows,
+            [
+                ["900", "01", "800", "800", "", "-"],
+                ["900", "", "-", "-", "02", "800"],
+                ["900", "01", "800", "800", "02", "700"],
+            ]
+        );
+    }
+
+    fn told(value: &rusqlite::types::Value) -> String {
+        match value {
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            rusqlite::types::Value::Text(text) => text.clone(),
+            _ => "-".to_owned(),
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Base fees and largest HTLCs that modules set, and what was there before the first of them did.
 //!
-//! A row is written before the node is asked ([`intend`]), so that whatever happens then, what was there
-//! can be put back. A look at the node settles what came of it ([`observe`]): a value that no module asked
-//! for is somebody else's word, and nothing is kept of it.
+//! What a module is about to set is written before the node is asked ([`intend`]), so that whatever happens
+//! then, what was there can be put back. It stands beside what is in force until the node answers
+//! ([`settle`]) or a look at the node shows it ([`observe`]). A value that no module asked for is somebody
+//! else's word, and nothing is kept of it.
 
 use super::changes::{self, FeeChange};
 use super::decisions;
-use super::sql::word;
+use super::sql::{require_durable, word};
 use crate::model::{Channel, ChannelId, Digest, Msat, UnixTime};
 use rusqlite::{Connection, Result, Row, Transaction, params};
 use std::collections::HashMap;
@@ -52,10 +53,9 @@ pub struct Intent {
 }
 
 /// What the node made of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    pub channel_id: ChannelId,
-    pub term: Term,
+    pub of: Intent,
     pub got: Msat,
 }
 
@@ -66,10 +66,9 @@ pub struct Held {
     pub digest: Digest,
     /// What was there before any module.
     pub before: Msat,
-    /// What the node was asked for last; it may have allowed less.
+    /// What the node was asked for; it may have allowed less.
     pub asked: Msat,
     pub set: Msat,
-    asked_by: Digest,
 }
 
 /// What modules set on one channel.
@@ -79,51 +78,88 @@ pub struct HeldTerms {
     pub htlc_max: Option<Held>,
 }
 
-/// Notes what modules are about to set. What was there before the first of them stays known.
+/// What is kept of one term of a channel: what a module set, what one is about to set, or both.
+struct Kept {
+    channel_id: ChannelId,
+    term: Term,
+    before: Msat,
+    held: Option<Held>,
+    next: Option<Intent>,
+}
+
+impl Kept {
+    /// What the latest known answer left in force.
+    fn in_force(&self) -> Msat {
+        self.held.map_or(self.before, |held| held.set)
+    }
+
+    /// Nothing is to be put back, nothing under way, and nothing was asked that the node lowered.
+    fn is_over(&self) -> bool {
+        let as_before = |held: Held| held.set == held.before && held.asked == held.set;
+        self.next.is_none() && self.held.is_none_or(as_before)
+    }
+}
+
+/// Notes what modules are about to set. What was there before the first of them stays known. The
+/// transaction must outlive a power failure, since what the node does then outlives it too.
 pub fn intend(tx: &Transaction<'_>, intents: &[Intent]) -> Result<()> {
+    require_durable(tx)?;
     let mut put = tx.prepare_cached(
-        "INSERT INTO channel_terms (channel_id, term, digest, before_msat, asked_by, asked_msat, set_msat)
-         VALUES (?1, ?2, ?3, ?4, ?3, ?5, ?4)
-         ON CONFLICT (channel_id, term) DO UPDATE SET asked_by = excluded.asked_by, asked_msat = excluded.asked_msat",
+        "INSERT INTO channel_terms (channel_id, term, before_msat, next_by, next_msat) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (channel_id, term) DO UPDATE SET next_by = excluded.next_by, next_msat = excluded.next_msat",
     )?;
     for one in intents {
-        put.execute(params![one.channel_id, one.term.name(), one.digest, one.before, one.asked])?;
+        put.execute(params![one.channel_id, one.term.name(), one.before, one.digest, one.asked])?;
     }
     Ok(())
 }
 
-/// Notes what the node answered.
+/// Notes what the node answered, whatever became of the intent in between.
 pub(super) fn settle(tx: &Transaction<'_>, settled: &[Settled]) -> Result<()> {
     let mut put = tx.prepare_cached(
-        "UPDATE channel_terms SET set_msat = ?3, digest = asked_by WHERE channel_id = ?1 AND term = ?2",
+        "INSERT INTO channel_terms (channel_id, term, before_msat, digest, asked_msat, set_msat)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (channel_id, term) DO UPDATE SET digest = excluded.digest, asked_msat = excluded.asked_msat,
+             set_msat = excluded.set_msat, next_by = NULL, next_msat = NULL",
     )?;
-    for one in settled {
-        put.execute(params![one.channel_id, one.term.name(), one.got])?;
+    for Settled { of, got } in settled {
+        put.execute(params![of.channel_id, of.term.name(), of.before, of.digest, of.asked, got])?;
     }
     Ok(())
 }
 
-/// Looks at the node's channels: an answer that was lost is known now, and what is as it was before, or as
-/// somebody else set it, is forgotten. Comes after [`super::intervals::observe`], which knows of rates.
+/// Looks at the node's channels: an answer that was lost is known now, and what is back as it was before,
+/// or as somebody else set it, is forgotten. An intent that is not in force stays, as it may still come to
+/// be. Comes after [`super::intervals::observe`], which knows of rates.
 pub fn observe(tx: &Transaction<'_>, now: UnixTime, channels: &[Channel]) -> Result<()> {
-    let rows = rows(tx)?;
-    if rows.is_empty() {
+    let kept = all(tx)?;
+    if kept.is_empty() {
         return Ok(());
     }
     let open: HashMap<ChannelId, &Channel> =
         channels.iter().filter(|one| one.state.is_open()).map(|one| (one.channel_id, one)).collect();
-    for (id, term, held) in rows {
-        let seen = open.get(&id).map(|channel| (*channel, term.of(channel)));
-        match seen.filter(|(_, value)| *value != held.before) {
-            Some((_, value)) if value == held.set => {}
-            Some((channel, value)) if value == held.asked => {
-                settle(tx, &[Settled { channel_id: id, term, got: value }])?;
-                note_lost_answer(tx, channel, now)?;
-            }
-            _ => forget(tx, &id, term)?,
+    for one in kept {
+        let stays = match open.get(&one.channel_id) {
+            Some(channel) => look(tx, &one, channel, now)?,
+            None => false,
+        };
+        if !stays {
+            forget(tx, &one)?;
         }
     }
     Ok(())
+}
+
+/// Whether anything of it is to be kept.
+fn look(tx: &Transaction<'_>, kept: &Kept, channel: &Channel, now: UnixTime) -> Result<bool> {
+    let value = kept.term.of(channel);
+    if value == kept.in_force() {
+        return Ok(!kept.is_over());
+    }
+    let Some(of) = kept.next.clone().filter(|next| next.asked == value) else { return Ok(false) };
+    settle(tx, &[Settled { of, got: value }])?;
+    note_lost_answer(tx, channel, now)?;
+    Ok(value != kept.before)
 }
 
 /// The node did what it was asked although its answer was lost: the latest decision is in force.
@@ -133,99 +169,45 @@ fn note_lost_answer(tx: &Transaction<'_>, channel: &Channel, now: UnixTime) -> R
     changes::record(tx, &FeeChange::found(channel, fee, Some(ours), now))
 }
 
-fn forget(tx: &Transaction<'_>, channel_id: &ChannelId, term: Term) -> Result<()> {
+fn forget(tx: &Transaction<'_>, kept: &Kept) -> Result<()> {
     tx.prepare_cached("DELETE FROM channel_terms WHERE channel_id = ?1 AND term = ?2")?
-        .execute(params![channel_id, term.name()])?;
+        .execute(params![kept.channel_id, kept.term.name()])?;
     Ok(())
 }
 
 /// What modules set, by channel.
 pub fn load(conn: &Connection) -> Result<HashMap<ChannelId, HeldTerms>> {
-    let mut all: HashMap<ChannelId, HeldTerms> = HashMap::new();
-    for (id, term, held) in rows(conn)? {
-        let of = all.entry(id).or_default();
+    let mut by_channel: HashMap<ChannelId, HeldTerms> = HashMap::new();
+    for Kept { channel_id, term, held, .. } in all(conn)? {
+        let Some(held) = held else { continue };
+        let of = by_channel.entry(channel_id).or_default();
         match term {
             Term::BaseFee => of.base_fee = Some(held),
             Term::HtlcMax => of.htlc_max = Some(held),
         }
     }
-    Ok(all)
+    Ok(by_channel)
 }
 
-fn rows(conn: &Connection) -> Result<Vec<(ChannelId, Term, Held)>> {
+fn all(conn: &Connection) -> Result<Vec<Kept>> {
     conn.prepare_cached("SELECT * FROM channel_terms")?.query_map([], read)?.collect()
 }
 
-fn read(row: &Row<'_>) -> Result<(ChannelId, Term, Held)> {
-    let held = Held {
-        digest: row.get("digest")?,
-        before: row.get("before_msat")?,
-        asked: row.get("asked_msat")?,
-        set: row.get("set_msat")?,
-        asked_by: row.get("asked_by")?,
+fn read(row: &Row<'_>) -> Result<Kept> {
+    let (channel_id, before) = (row.get("channel_id")?, row.get("before_msat")?);
+    let term = word(row, "term", Term::from_name)?;
+    let held = match row.get("digest")? {
+        Some(digest) => {
+            Some(Held { digest, before, asked: row.get("asked_msat")?, set: row.get("set_msat")? })
+        }
+        None => None,
     };
-    Ok((row.get("channel_id")?, word(row, "term", Term::from_name)?, held))
+    let next = match row.get("next_by")? {
+        Some(digest) => Some(Intent { channel_id, term, digest, before, asked: row.get("next_msat")? }),
+        None => None,
+    };
+    Ok(Kept { channel_id, term, before, held, next })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::testing::{channel, channel_id, memory};
-
-    const ONE: Digest = Digest([1; 32]);
-    const TWO: Digest = Digest([2; 32]);
-
-    fn intent(digest: Digest, before: u64, asked: u64) -> Intent {
-        Intent {
-            channel_id: channel_id(1),
-            term: Term::HtlcMax,
-            digest,
-            before: Msat(before),
-            asked: Msat(asked),
-        }
-    }
-
-    /// What is kept once a look at the node found this largest HTLC.
-    fn seen(tx: &Transaction<'_>, htlc_max: u64) -> Option<(Digest, u64, u64)> {
-        let channel = Channel { htlc_max: Msat(htlc_max), ..channel(1) };
-        observe(tx, UnixTime(5), &[channel]).expect("looked at");
-        let held = load(tx).expect("rows").remove(&channel_id(1))?.htlc_max?;
-        Some((held.digest, held.before.0, held.set.0))
-    }
-
-    #[test]
-    fn what_was_there_first_stays_known_until_it_is_back_or_somebody_else_speaks() {
-        for (what, last, expect) in [
-            ("kept while in force", 700, Some((TWO, 900, 700))),
-            ("what was there before is back", 900, None),
-            ("somebody else set another", 650, None),
-        ] {
-            let mut conn = memory();
-            let tx = conn.transaction().expect("a transaction");
-            intend(&tx, &[intent(ONE, 900, 800)]).expect("noted");
-            assert_eq!(
-                seen(&tx, 800),
-                Some((ONE, 900, 800)),
-                "{what}: the answer was lost, the list shows it"
-            );
-            intend(&tx, &[intent(TWO, 800, 700)]).expect("noted");
-            assert_eq!(seen(&tx, 800), Some((ONE, 900, 800)), "{what}: it was not done");
-            intend(&tx, &[intent(TWO, 800, 700)]).expect("noted");
-            let answer = Settled { channel_id: channel_id(1), term: Term::HtlcMax, got: Msat(700) };
-            settle(&tx, &[answer]).expect("noted");
-            assert_eq!(seen(&tx, last), expect, "{what}");
-        }
-    }
-
-    #[test]
-    fn less_than_asked_for_counts_as_set_by_the_module() {
-        let mut conn = memory();
-        let tx = conn.transaction().expect("a transaction");
-        intend(&tx, &[intent(ONE, 500, 900)]).expect("noted");
-        settle(&tx, &[Settled { channel_id: channel_id(1), term: Term::HtlcMax, got: Msat(850) }])
-            .expect("noted");
-        assert_eq!(seen(&tx, 850), Some((ONE, 500, 850)));
-        observe(&tx, UnixTime(6), &[]).expect("looked at");
-        assert_eq!(load(&tx), Ok(HashMap::new()), "a channel that is gone");
-    }
-}
+mod tests;

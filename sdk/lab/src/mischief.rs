@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 pub enum Fault {
     /// The answer comes after this much wall time.
     Late(Duration),
+    /// The method is carried out at once, and its answer comes after this much wall time.
+    LateAnswer(Duration),
     /// The request is taken and never answered; the connection stays open.
     Dead,
     /// The connection closes instead of an answer; nothing was done.

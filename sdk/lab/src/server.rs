@@ -81,6 +81,11 @@ async fn respond(
             tokio::time::sleep(wait).await;
             (shared.handle(method, params).await, id)
         }
+        Some(Fault::LateAnswer(wait)) => {
+            let result = shared.handle(method, params).await;
+            tokio::time::sleep(wait).await;
+            (result, id)
+        }
         Some(Fault::Error { code, message }) => (Err(RpcError::new(code, message)), id),
         Some(Fault::Stale) => {
             let old = shared.mischief().last(method);

@@ -7,12 +7,12 @@ use lab::{Fault, Flavour};
 use serde_json::{Value, json};
 
 /// Three like channels of 200 ppm.
-fn quiet(flavour: Flavour) -> Setup {
+pub(super) fn quiet(flavour: Flavour) -> Setup {
     Stage::on(flavour).channels(3).unhurried()
 }
 
 /// Base fee and largest HTLC on the node, msat.
-fn terms(stage: &Stage, channel: usize) -> (u64, u64) {
+pub(super) fn terms(stage: &Stage, channel: usize) -> (u64, u64) {
     let fee = stage.lab.with_node(|node| node.fee(channel));
     (fee.base_msat, fee.htlc_max_msat)
 }
@@ -24,13 +24,13 @@ fn set_terms(stage: &Stage, channel: usize, base_msat: u64, htlc_max_msat: u64) 
 }
 
 /// Capacity, and the size of a typical forward: 1 % of it, within 10,000 and 1,000,000 sat.
-fn sizes(stage: &Stage, channel: usize) -> (u64, u64) {
+pub(super) fn sizes(stage: &Stage, channel: usize) -> (u64, u64) {
     let capacity = stage.lab.with_node(|node| node.market().channel(channel).capacity_msat);
     (capacity, (capacity / 100).clamp(10_000_000, 1_000_000_000))
 }
 
 /// The module that names a base fee of 4,000,000 sat and a largest HTLC of 1 msat decides for a channel.
-async fn tighten(stage: &Stage, channel: usize) {
+pub(super) async fn tighten(stage: &Stage, channel: usize) {
     install(stage, "tight", &guest("terms-tight"));
     set_policy(stage, channel, &["strategy=tight"]).await;
     stage.until_fees_rest().await;
@@ -176,6 +176,23 @@ async fn a_lost_answer_is_looked_up_and_its_word_taken_back_all_the_same() {
     set_policy(&stage, 0, &["passive"]).await;
     stage.until_fees_rest().await;
     assert_eq!(terms(&stage, 0), before);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_module_could_not_set_is_asked_for_again() {
+    let stage = quiet(Flavour::V26_06).option("rpc-circuit-breaker-seconds", 0).start().await;
+    let (least, (_, possible)) = (sizes(&stage, 0).1, terms(&stage, 0));
+    tighten(&stage, 0).await;
+    assert_eq!(terms(&stage, 0), (1_000, least));
+    install(&stage, "tight", &guest("terms-wide"));
+    let refused = Fault::Error { code: -1, message: "not now".to_owned() };
+    stage.lab.with_mischief(|mischief| mischief.add("setchannel", refused, Some(1)));
+    cycle(&stage).await;
+    let decision = last_decision(&stage, 0).await;
+    assert_eq!((&decision["outcome"], terms(&stage, 0)), (&json!("failed"), (1_000, least)), "{decision}");
+    cycle(&stage).await;
+    assert_eq!(terms(&stage, 0), (0, possible));
     stage.end().await;
 }
 

@@ -33,9 +33,9 @@ pub struct Undone {
 impl Services {
     /// Sets one channel's fee for an operator; none when the node has no such channel.
     pub async fn set_fee(&self, channel: ChannelName, fee: Ppm, force: bool) -> Result<Option<ManualFee>> {
-        let _turn = self.fee_turn.lock().await;
+        let turn = self.fee_turn.lock().await;
         let started = std::time::Instant::now();
-        let snapshot = self.observe().await?;
+        let snapshot = self.look(Some(&turn)).await?;
         let Some(channel) = snapshot.channels.iter().find(|known| channel.names(known)).cloned() else {
             return Ok(None);
         };

@@ -28,6 +28,7 @@ use crate::model::{CycleKind, NodeSnapshot};
 use crate::store::{self, feerates, intervals, names, tenures};
 use anyhow::{Context, Result};
 use std::time::Instant;
+use tokio::sync::MutexGuard;
 
 /// What one cycle did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,8 +67,8 @@ impl Services {
         if let Err(error) = self.ingest_forwards().await {
             tracing::warn!("deciding without the newest forwards: {error:#}");
         }
-        let _turn = self.fee_turn.lock().await;
-        let snapshot = self.observe().await?;
+        let turn = self.fee_turn.lock().await;
+        let snapshot = self.look(Some(&turn)).await?;
         let plan = self.plan_fees(snapshot, &scope).await?;
         let packing = self.pack(&plan.calls, &plan.trials);
         self.note_intents(&plan).await?;
@@ -88,8 +89,16 @@ impl Services {
         Ok(tally.to_string())
     }
 
-    /// Reads the node, and notes what it shows: names, fees in force, feerate.
+    /// Reads the node for somebody who sets no fees, and notes what it shows.
     pub(super) async fn observe(&self) -> Result<NodeSnapshot> {
+        // Whoever has the turn looks himself. What is seen while he writes may be older than his record.
+        let turn = self.fee_turn.try_lock().ok();
+        self.look(turn.as_ref()).await
+    }
+
+    /// Reads the node, and notes what it shows: names and feerate, and in the fees' turn what is in force
+    /// on the channels and whose it is.
+    async fn look(&self, turn: Option<&MutexGuard<'_, ()>>) -> Result<NodeSnapshot> {
         let tick = self.clock.tick()?;
         let snapshot = match self.node.snapshot(tick).await {
             Ok(snapshot) => snapshot,
@@ -102,13 +111,16 @@ impl Services {
             health.node_error = None;
             health.not_synced = snapshot.not_synced.clone();
         });
-        let (channels, feerate) = (snapshot.channels.clone(), snapshot.feerate_perkb);
+        let (channels, feerate, in_turn) =
+            (snapshot.channels.clone(), snapshot.feerate_perkb, turn.is_some());
         self.store
             .write(move |tx| {
                 names::observe(tx, &channels, tick.now)?;
-                intervals::observe(tx, tick.now, &channels, |channel| typical_forward(channel.total))?;
-                store::terms::observe(tx, tick.now, &channels)?;
-                tenures::end_of_gone(tx, &channels, tick.now)?;
+                if in_turn {
+                    intervals::observe(tx, tick.now, &channels, |channel| typical_forward(channel.total))?;
+                    store::terms::observe(tx, tick.now, &channels)?;
+                    tenures::end_of_gone(tx, &channels, tick.now)?;
+                }
                 Ok(feerate.map_or(Ok(()), |perkb| feerates::record(tx, tick.now, perkb))?)
             })
             .await?;

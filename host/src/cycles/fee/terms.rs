@@ -17,7 +17,7 @@ impl Services {
             return Ok(());
         }
         self.store
-            .write(move |tx| Ok(terms::intend(tx, &intents)?))
+            .write_durably(move |tx| Ok(terms::intend(tx, &intents)?))
             .await
             .context("noting what the fee cycle is about to change")
     }
@@ -43,25 +43,29 @@ fn wanted(term: Term, fee: &SetFee) -> Msat {
 }
 
 fn intents(planned: &Planned) -> Vec<Intent> {
-    let intent = |(term, fee, digest): (Term, &SetFee, Digest)| Intent {
+    named(planned).map(|named| intent(planned, named)).collect()
+}
+
+fn intent(planned: &Planned, (term, fee, digest): (Term, &SetFee, Digest)) -> Intent {
+    Intent {
         channel_id: fee.channel_id,
         term,
         digest,
         before: term.of(&planned.channel),
         asked: wanted(term, fee),
-    };
-    named(planned).map(intent).collect()
+    }
 }
 
 /// What is in force of it.
 pub(super) fn settled(planned: &Planned, outcome: Option<&Outcome>) -> Vec<Settled> {
     let Some(outcome) = outcome.filter(|outcome| outcome.is_in_force()) else { return Vec::new() };
-    let one = |(term, fee, _): (Term, &SetFee, Digest)| {
-        let got = match (term, outcome) {
+    let one = |named: (Term, &SetFee, Digest)| {
+        let of = intent(planned, named);
+        let got = match (of.term, outcome) {
             (Term::HtlcMax, Outcome::Lowered(got)) => *got,
-            _ => wanted(term, fee),
+            _ => of.asked,
         };
-        Settled { channel_id: fee.channel_id, term, got }
+        Settled { of, got }
     };
     named(planned).map(one).collect()
 }

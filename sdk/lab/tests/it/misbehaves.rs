@@ -23,6 +23,22 @@ async fn late_and_dead_answers() {
     let began = Instant::now();
     assert!(lab.call("getinfo", json!({})).await.unwrap().is_ok());
     assert!(began.elapsed() >= Duration::from_millis(400));
+    next(&lab, "getinfo", Fault::LateAnswer(Duration::from_millis(400)));
+    let (began, before) = (Instant::now(), lab.call("getinfo", json!({})));
+    let mine = async {
+        while lab.with_mischief(|mischief| mischief.count("getinfo")) < 2 {
+            tokio::task::yield_now().await;
+        }
+        lab.with_node(|node| node.mine(5));
+    };
+    let (before, ()) = tokio::join!(before, mine);
+    assert!(began.elapsed() >= Duration::from_millis(400));
+    let after = lab.call("getinfo", json!({})).await.unwrap().unwrap();
+    assert_ne!(
+        before.unwrap().unwrap()["blockheight"],
+        after["blockheight"],
+        "as it was when it was asked for"
+    );
     next(&lab, "getinfo", Fault::Dead);
     let limit = Duration::from_millis(300);
     let dead = client::call_within(&lab.rpc_path(), "getinfo", json!({}), limit).await.unwrap_err();
