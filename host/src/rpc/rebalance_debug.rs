@@ -1,6 +1,8 @@
 //! `revenue-rebalance-debug`: the whole funnel, from every channel to what would be started, and
 //! all that stands in the way.
 
+mod why;
+
 use super::args::{Args, Kind, Param};
 use super::strategy::how_to_replay;
 use super::{Command, CommandResult, Run, rebalance};
@@ -17,6 +19,7 @@ use crate::store::{jobs, reservations};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
+use why::Why;
 
 pub(super) const COMMAND: Command = Command {
     name: "revenue-rebalance-debug",
@@ -95,8 +98,9 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "channels": channels(&plan, &stored, wanted),
         "candidates": plan.judged.iter().filter(|one| is(wanted, &one.to)).map(judged).collect::<Vec<_>>(),
         "passed_over": plan.passed.iter().filter(|one| is(wanted, &one.channel)).map(passed).collect::<Vec<_>>(),
-        "rejection_reasons": rejections(&plan),
-        "breakers": breakers(&plan, &stored.past),
+        "rejection_reasons": rejections(&plan, wanted).iter().map(|(name, why)| why.of(name)).collect::<Vec<_>>(),
+        "rejections": rejections(&plan, wanted).iter().map(rejection).collect::<Vec<_>>(),
+        "breakers": breakers(&plan, &stored.past, wanted),
         "jobs": stored.live.iter().map(rebalance::live_job).collect::<Vec<_>>(),
         "last_cycle": stored.last_cycle.as_ref().map(|(row, of)| last_cycle(row, of)),
     }))
@@ -160,7 +164,7 @@ fn channels(plan: &RebalancePlan, stored: &Stored, wanted: Option<ChannelName>) 
     for channel in plan.snapshot.open_channels().filter(|channel| is(wanted, channel)) {
         let share = channel.local_share();
         if share < config.low_liquidity_threshold {
-            depleted.push(row(channel, skip_reason(plan, channel)));
+            depleted.push(row(channel, skipped(plan, channel)));
         } else if share > config.high_liquidity_threshold {
             sources.push(row(channel, None));
         }
@@ -173,26 +177,27 @@ fn channels(plan: &RebalancePlan, stored: &Stored, wanted: Option<ChannelName>) 
     json!({ "depleted": depleted, "source": sources, "active_jobs": active })
 }
 
-fn row(channel: &Channel, skip_reason: Option<String>) -> Value {
+fn row(channel: &Channel, skipped: Option<Why>) -> Value {
     let mut row = json!({
         "scid": channel.name(),
+        "peer_id": channel.peer_id.to_string(),
         "peer": channel.peer_id.to_string().chars().take(16).collect::<String>(),
         "local_pct": (channel.local_share() * 1000.0).round() / 10.0,
         "fee_ppm": channel.fee_ppm.0,
     });
-    if let Some(why) = skip_reason {
-        row["skip_reason"] = json!(why);
+    if let Some(why) = skipped {
+        row["skip_reason"] = json!(why.text);
+        row["skip_code"] = json!(why.code);
     }
     row
 }
 
-fn skip_reason(plan: &RebalancePlan, channel: &Channel) -> Option<String> {
+fn skipped(plan: &RebalancePlan, channel: &Channel) -> Option<Why> {
     let id = channel.channel_id;
     if let Some(judged) = plan.judged.iter().find(|one| one.to.channel_id == id) {
-        return judged.verdict.result.as_ref().err().map(ToString::to_string);
+        return judged.verdict.result.as_ref().err().map(Why::refused);
     }
-    let passed = plan.passed.iter().find(|one| one.channel.channel_id == id)?;
-    Some(passed.refusal.as_ref().map_or_else(|| passed.reason.clone(), ToString::to_string))
+    plan.passed.iter().find(|one| one.channel.channel_id == id).map(Why::passed)
 }
 
 fn judged(judged: &Judged) -> Value {
@@ -224,7 +229,7 @@ fn passed(passed: &Passed) -> Value {
         "reason": passed.reason,
         "factors": factors(&passed.factors),
         "refusal": passed.refusal.as_ref().map(|refusal| refusal.code()),
-        "skip_reason": passed.refusal.as_ref().map(ToString::to_string),
+        "skip_reason": Why::passed(passed).text,
     })
 }
 
@@ -236,23 +241,31 @@ fn factors(factors: &[(String, f64)]) -> Value {
         .into()
 }
 
-/// Every different reason once, in words.
-fn rejections(plan: &RebalancePlan) -> Vec<String> {
-    let mut reasons: Vec<String> = plan.blocked.iter().map(ToString::to_string).collect();
-    let refused = plan.judged.iter().filter_map(|one| Some((&one.to, one.verdict.result.as_ref().err()?)));
-    reasons.extend(refused.map(|(to, why)| format!("{}: {why}", to.name())));
-    reasons.extend(plan.passed.iter().map(|one| {
-        let why = one.refusal.as_ref().map_or_else(|| one.reason.clone(), ToString::to_string);
-        format!("{}: {why}", one.channel.name())
-    }));
+/// Why what might be filled is not, with the channel's name; none where it concerns them all.
+fn rejections(plan: &RebalancePlan, wanted: Option<ChannelName>) -> Vec<(Option<String>, Why)> {
+    let mut reasons: Vec<_> = plan.blocked.iter().map(|why| (None, Why::refused(why))).collect();
+    for one in plan.judged.iter().filter(|one| is(wanted, &one.to)) {
+        reasons.extend(one.verdict.result.as_ref().err().map(|why| (Some(one.to.name()), Why::refused(why))));
+    }
+    let passed = plan.passed.iter().filter(|one| is(wanted, &one.channel) && !why::needs_nothing(one));
+    reasons.extend(passed.map(|one| (Some(one.channel.name()), Why::passed(one))));
     reasons
 }
 
+fn rejection((channel, why): &(Option<String>, Why)) -> Value {
+    json!({ "channel": channel, "code": why.code, "text": why.text })
+}
+
 /// Channels that rest after failures or a success.
-fn breakers(plan: &RebalancePlan, past: &HashMap<ChannelId, Past>) -> Vec<Value> {
+fn breakers(
+    plan: &RebalancePlan,
+    past: &HashMap<ChannelId, Past>,
+    wanted: Option<ChannelName>,
+) -> Vec<Value> {
     let mut resting: Vec<Value> = plan
         .snapshot
         .open_channels()
+        .filter(|channel| is(wanted, channel))
         .filter_map(|channel| {
             let past = past.get(&channel.channel_id)?;
             let refusal = wait(*past, &plan.config, plan.tick.now)?;

@@ -36,6 +36,15 @@ async fn a_channel_that_sells_nothing_is_never_filled_and_every_channel_has_its_
         (&json!(stage.scid(0)), &json!(5.0)),
         "{depleted}"
     );
+    assert_eq!(depleted[0]["skip_code"], "no-demand", "{depleted}");
+    assert_eq!(depleted[0]["skip_reason"], "nothing leaves that does not come back by itself");
+    assert_eq!(depleted[0]["peer_id"].as_str().map(str::len), Some(66), "{depleted}");
+    // The others hold enough, which is no rejection.
+    let reason = format!("channel {}: nothing leaves that does not come back by itself", stage.scid(0));
+    assert_eq!(debug["rejection_reasons"], json!([reason]));
+    assert_eq!(debug["rejections"][0]["code"], "no-demand");
+    let other = stage.success("revenue-rebalance-debug", json!({ "channel_id": stage.scid(1) })).await;
+    assert_eq!((&other["rejection_reasons"], &other["rejections"]), (&json!([]), &json!([])), "{other}");
     assert!(payments(&stage).is_empty());
     stage.end().await;
 }
