@@ -9,7 +9,7 @@ mod suggest;
 mod tests;
 
 pub use limiter::{MAX_CHANGES, RateLimiter, TooManyChanges, WINDOW_S};
-pub use suggest::{PeerFacts, Severity, Suggestion, WINDOW_DAYS, suggest};
+pub use suggest::{PeerFacts, Severity, Suggestion, TRIAL_DAYS, WINDOW_DAYS, suggest};
 
 use crate::model::policy::{MAX_EXPIRY_HOURS, MAX_FEE_TARGET_PPM, MAX_TAG_LEN, MAX_TAGS, MULTIPLIER_BOUNDS};
 use crate::model::{PeerId, Policy, Ppm, RebalanceMode, StrategyName, UnixTime};

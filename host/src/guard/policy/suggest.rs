@@ -7,6 +7,9 @@ use crate::model::{Msat, PeerId, Policy, RebalanceMode, StrategyName};
 /// The days that [`PeerFacts`] look back on.
 pub const WINDOW_DAYS: u32 = 30;
 
+/// Liquidity that was bought less than so many days ago may yet sell: what it cost says nothing.
+pub const TRIAL_DAYS: u32 = 7;
+
 /// One way carries most of the flow when (out - in) / (out + in) is above this, so more
 /// than 85 % of it.
 const STRONG_FLOW: f64 = 0.7;
@@ -20,11 +23,12 @@ pub struct PeerFacts {
     pub peer_id: PeerId,
     /// The policy in force.
     pub policy: Policy,
-    /// Settled forwards that left to the peer.
+    /// Settled forwards that left to the peer, and those that it brought in.
     pub exit_forwards: u64,
+    pub entry_forwards: u64,
     /// Fees of forwards that left to the peer, and of those that it brought in.
     pub earned: Msat,
-    /// What rebalancing for the peer cost.
+    /// What rebalancing for the peer cost, but for the last [`TRIAL_DAYS`].
     pub rebalance_cost: Msat,
     /// The flow class of the peer's largest channel.
     pub flow: FlowClass,
@@ -83,9 +87,9 @@ pub fn suggest(facts: &[PeerFacts]) -> Vec<Suggestion> {
 }
 
 impl PeerFacts {
-    /// What the peer's rebalancing cost beyond what the peer earned.
+    /// What the peer's rebalancing cost beyond what the peer earned, if it is a satoshi or more.
     fn loss(&self) -> Option<Msat> {
-        (self.rebalance_cost > self.earned).then(|| self.rebalance_cost - self.earned)
+        Some(self.rebalance_cost.saturating_sub(self.earned)).filter(|loss| loss.sats() > 0)
     }
 
     fn suggestion(
@@ -114,19 +118,21 @@ fn zombie(peer: &PeerFacts) -> Option<Suggestion> {
     let loss = peer.loss().filter(|_| dead && !is_ignored(&peer.policy))?;
     let reason = format!(
         "no forward left to the peer in {WINDOW_DAYS} days, and it cost {} sat more than it earned",
-        rounded_sats(loss)
+        loss.sats()
     );
     let suggestion = peer.suggestion(RebalanceMode::Disabled, Severity::High, "consider_close", reason);
     Some(Suggestion { suggested_strategy: Some("passive"), ..suggestion })
 }
 
-/// Rebalancing costs more than the peer brings.
+/// Rebalancing costs more than the peer brings. A peer without any forward has not shown what it brings.
 fn loss(peer: &PeerFacts) -> Option<Suggestion> {
-    let loss = peer.loss().filter(|_| peer.policy.rebalance_mode != RebalanceMode::Disabled)?;
+    let shown = peer.exit_forwards + peer.entry_forwards > 0;
+    let loss = peer.loss().filter(|_| shown && peer.policy.rebalance_mode != RebalanceMode::Disabled)?;
     let reason = format!(
-        "rebalancing cost {} sat in {WINDOW_DAYS} days, {} sat more than the peer earned",
-        rounded_sats(peer.rebalance_cost),
-        rounded_sats(loss)
+        "rebalancing from {WINDOW_DAYS} to {TRIAL_DAYS} days ago cost {} sat, {} sat more than the peer earned in \
+         {WINDOW_DAYS} days",
+        peer.rebalance_cost.sats(),
+        loss.sats()
     );
     Some(peer.suggestion(RebalanceMode::Disabled, Severity::Medium, "disable_rebalance", reason))
 }
@@ -145,11 +151,6 @@ fn source(peer: &PeerFacts) -> Option<Suggestion> {
     })
 }
 
-/// Whole satoshis, rounded up: a loss is never shown as none.
-fn rounded_sats(amount: Msat) -> u64 {
-    amount.0.div_ceil(1000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +162,7 @@ mod tests {
             peer_id,
             policy: Policy::default_for(peer_id),
             exit_forwards: 12,
+            entry_forwards: 0,
             earned: Msat(5_000),
             rebalance_cost: Msat(5_000),
             flow: FlowClass::Balanced,
@@ -174,7 +176,7 @@ mod tests {
         PeerFacts {
             exit_forwards: 0,
             earned: Msat(0),
-            rebalance_cost: Msat(1_001),
+            rebalance_cost: Msat(1_999),
             idle_days: 30,
             ..quiet(number)
         }
@@ -198,15 +200,8 @@ mod tests {
     fn each_finding_has_its_advice() {
         use RebalanceMode::{Disabled, SinkOnly};
         for (facts, strategy, mode, severity, action, part) in [
-            (zombie_facts(2), Some("passive"), Disabled, Severity::High, "consider_close", "2 sat more"),
-            (
-                losing(2),
-                None,
-                Disabled,
-                Severity::Medium,
-                "disable_rebalance",
-                "cost 8 sat in 30 days, 3 sat more",
-            ),
+            (zombie_facts(2), Some("passive"), Disabled, Severity::High, "consider_close", "cost 1 sat more"),
+            (losing(2), None, Disabled, Severity::Medium, "disable_rebalance", "cost 7 sat, 2 sat more"),
             (draining(2), None, SinkOnly, Severity::Low, "protect_source", "(90 % of it) and 20 %"),
         ] {
             let found = suggest(std::slice::from_ref(&facts));
@@ -225,7 +220,8 @@ mod tests {
         use RebalanceMode::{Disabled, SinkOnly};
         for facts in [
             quiet(2),
-            PeerFacts { rebalance_cost: Msat(0), ..zombie_facts(2) },
+            PeerFacts { rebalance_cost: Msat(999), ..zombie_facts(2) },
+            PeerFacts { exit_forwards: 0, ..losing(2) },
             PeerFacts { flow_ratio: 0.7, ..draining(2) },
             PeerFacts { local_share: 0.5, ..draining(2) },
             PeerFacts { flow: FlowClass::Sink, ..draining(2) },
@@ -241,7 +237,9 @@ mod tests {
     #[test]
     fn a_new_channel_is_no_zombie() {
         let young = PeerFacts { idle_days: 29, ..zombie_facts(2) };
-        assert_eq!(suggest(&[young])[0].action, "disable_rebalance");
+        assert_eq!(suggest(std::slice::from_ref(&young)), [], "it has not shown anything yet");
+        let brings = PeerFacts { entry_forwards: 1, ..young };
+        assert_eq!(suggest(&[brings])[0].action, "disable_rebalance");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::read;
 use crate::cycles::Services;
-use crate::guard::policy::{PeerFacts, Suggestion, WINDOW_DAYS, suggest};
+use crate::guard::policy::{PeerFacts, Suggestion, TRIAL_DAYS, WINDOW_DAYS, suggest};
 use crate::model::flow::{FlowClass, FlowHour};
 use crate::model::{Channel, ChannelId, Msat, PeerId, Policy, UnixTime};
 use crate::rpc::CommandResult;
@@ -20,7 +20,7 @@ pub(super) struct Record {
     /// When the last forward left through the channel; when the channel was first seen, if
     /// none ever did.
     pub quiet_since: HashMap<ChannelId, UnixTime>,
-    /// What filling the channel cost in the window.
+    /// What filling the channel cost in the window, long enough ago that it could have sold.
     pub rebalance_cost: HashMap<ChannelId, Msat>,
 }
 
@@ -51,7 +51,11 @@ async fn load(services: &Services, now: UnixTime) -> anyhow::Result<Record> {
             hours: flow::hours(conn, since)?,
             classes: states.into_iter().map(|(id, state)| (id, state.class)).collect(),
             quiet_since,
-            rebalance_cost: books::rebalance_costs(conn, since)?,
+            rebalance_cost: books::rebalance_costs(
+                conn,
+                since,
+                now.minus(u64::from(TRIAL_DAYS) * UnixTime::DAY),
+            )?,
         })
     });
     read.await
@@ -92,6 +96,7 @@ fn one_peer(policy: Policy, channels: &[&Channel], record: &Record, now: UnixTim
         peer_id: policy.peer_id,
         policy,
         exit_forwards: hours().map(|hour| u64::from(hour.out_count)).sum(),
+        entry_forwards: hours().map(|hour| u64::from(hour.in_count)).sum(),
         earned: hours().map(|hour| hour.earned + hour.sourced).sum(),
         rebalance_cost: costs.copied().sum(),
         flow: class.copied().unwrap_or_default(),

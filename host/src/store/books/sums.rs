@@ -211,11 +211,15 @@ pub fn costs_since(conn: &Connection, since: UnixTime) -> Result<Costs> {
     Ok(costs)
 }
 
-/// What filling each channel cost from `since` on.
-pub fn rebalance_costs(conn: &Connection, since: UnixTime) -> Result<HashMap<ChannelId, Msat>> {
+/// What filling each channel cost from `since` on, before `until`.
+pub fn rebalance_costs(
+    conn: &Connection,
+    since: UnixTime,
+    until: UnixTime,
+) -> Result<HashMap<ChannelId, Msat>> {
     let mut costs: HashMap<ChannelId, Msat> = HashMap::new();
     each_rebalance(conn, since, |filling| {
-        if let Some(channel) = filling.into {
+        if let Some(channel) = filling.into.filter(|_| filling.at < until) {
             *costs.entry(channel).or_default() += filling.fee;
         }
     })?;
