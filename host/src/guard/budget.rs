@@ -222,6 +222,7 @@ pub fn overall(config: &Config, ledger: &Ledger) -> Room {
         limit: budget(config, ledger.earned),
         spent: ledger.spent.iter().map(|spent| spent.fee).sum(),
         reserved: ledger.held.iter().map(|held| held.left).sum(),
+        planned: Msat::ZERO,
         needed: Msat::ZERO,
     }
 }
@@ -240,6 +241,7 @@ fn room(purse: &Purse, start: &StartRebalance, ledger: &Ledger, needed: Msat) ->
         limit: purse.limit,
         spent: spent.map(|one| one.fee).sum(),
         reserved: held.map(|one| one.left).sum(),
+        planned: start.planned_cost(),
         needed,
     }
 }

@@ -9,7 +9,7 @@ pub use ends::{drain_most, fill_most, may_drain, may_fill, wait};
 use super::Approved;
 use crate::config::Config;
 use crate::model::job::{JobEnd, JobOrigin, Past, RebalanceProposal, StartRebalance};
-use crate::model::refusal::{End, Holder, RebalanceRefusal as Refusal};
+use crate::model::refusal::{AmountLimit, End, Holder, RebalanceRefusal as Refusal};
 use crate::model::{Channel, ChannelId, Msat, NodeSnapshot, PeerId, Policy, Ppm, SignedMsat};
 use drain::{Payments, wanted};
 use ends::{gives, keeps};
@@ -121,7 +121,8 @@ fn judge(
         time_limit_s: config.sling_job_timeout_seconds,
         origin: proposal.origin.clone(),
         fleet,
-        value: proposal.value,
+        value: proposal.value.map(|value| value.part(cut.amount, proposal.amount)),
+        worth: proposal.worth().map(|worth| worth.part(cut.amount, proposal.amount)),
     }))
 }
 
@@ -215,22 +216,37 @@ struct Cut<'a> {
     most_payments: u64,
 }
 
+/// The most that a person may ask for, and what keeps it from being more.
+fn operators_most(want: Want<'_>, sources: &[Source<'_>]) -> (Msat, AmountLimit) {
+    let gives = sources.iter().fold(0u64, |sum, (_, gives)| sum.saturating_add(gives.0));
+    let limits = [
+        (Msat(gives), given_by(sources)),
+        (want.to.receivable, AmountLimit::Destination(want.to.name())),
+        (Msat::from_sats(want.case.config.rebalance_max_amount), AmountLimit::MaxAmount),
+    ];
+    limits.into_iter().min_by_key(|(most, _)| *most).expect("there are three")
+}
+
+fn given_by(sources: &[Source<'_>]) -> AmountLimit {
+    AmountLimit::Sources(sources.iter().map(|(channel, _)| channel.name()).collect())
+}
+
 /// A person's amount is taken as it is, in equal payments, or refused.
 fn operators_cut<'a>(want: Want<'a>, sources: Vec<Source<'a>>) -> Result<Cut<'a>, Refusal> {
     let (wanted, config) = (want.amount, want.case.config);
-    let gives = sources.iter().fold(0u64, |sum, (_, gives)| sum.saturating_add(gives.0));
-    let most = Msat(gives).min(fill_most(want.to, config));
+    let (most, by) = operators_most(want, &sources);
     if wanted > most {
-        return Err(Refusal::TooLarge { wanted, most });
+        return Err(Refusal::TooLarge { wanted, most, by });
     }
     let count = wanted.0.div_ceil(config.sling_chunk_size_sats.saturating_mul(1_000)).max(1);
     let payment = whole_sats(Msat(wanted.0 / count));
     if payment == Msat::ZERO {
         return Err(Refusal::TooSmall { fits: wanted, least: Msat::from_sats(1) });
     }
+    let by = given_by(&sources);
     let cut = want.cut(payment, count, sources.into_iter().map(|(channel, _)| channel).collect());
     if cut.amount.0 < payment.0 * count {
-        return Err(Refusal::TooLarge { wanted, most: cut.amount });
+        return Err(Refusal::TooLarge { wanted, most: cut.amount, by });
     }
     Ok(cut)
 }

@@ -21,6 +21,11 @@ impl Msat {
         self.0 / 1000
     }
 
+    /// Whole satoshis, rounded up: for limits that an amount must not seem to keep.
+    pub const fn sats_up(self) -> u64 {
+        self.0.div_ceil(1000)
+    }
+
     /// An amount given in whole satoshis; saturates at the largest amount.
     pub const fn from_sats(sats: u64) -> Msat {
         Msat(sats.saturating_mul(1000))
@@ -29,6 +34,12 @@ impl Msat {
     /// `self - other`, or zero when `other` is larger.
     pub const fn saturating_sub(self, other: Msat) -> Msat {
         Msat(self.0.saturating_sub(other.0))
+    }
+
+    /// What `part` of `whole` comes to, rounded down; nothing of nothing.
+    pub fn part(self, part: Msat, whole: Msat) -> Msat {
+        let sum = u128::from(self.0) * u128::from(part.0) / u128::from(whole.0.max(1));
+        Msat(u64::try_from(sum).unwrap_or(u64::MAX))
     }
 
     /// This amount as a share of `whole`; zero of nothing is zero.

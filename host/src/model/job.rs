@@ -63,6 +63,21 @@ pub struct RebalanceProposal {
     pub factors: Vec<(String, f64)>,
 }
 
+impl RebalanceProposal {
+    /// What the amount is expected to be worth once it has arrived, before what the way there costs: what a
+    /// success gains, and its cost. Absent where nobody told both.
+    pub fn worth(&self) -> Option<SignedMsat> {
+        let (value, cost) = (self.value?, i64::try_from(self.cost?.0).ok()?);
+        let gain = match self.success {
+            None => value.0,
+            // `as` saturates.
+            Some(success) if success > 0.0 => (value.0 as f64 / success.min(1.0)).round() as i64,
+            Some(_) => return None,
+        };
+        gain.checked_add(cost).map(SignedMsat)
+    }
+}
+
 /// A channel in a job, as the node and sling know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobEnd {
@@ -95,7 +110,10 @@ pub struct StartRebalance {
     pub origin: JobOrigin,
     /// Towards the fleet and at an expected loss: spends from the fleet's own budget too.
     pub fleet: bool,
+    /// What the amount is expected to gain; absent when nobody evaluated it.
     pub value: Option<SignedMsat>,
+    /// What it is expected to be worth once it has arrived, before what that costs.
+    pub worth: Option<SignedMsat>,
 }
 
 impl StartRebalance {
@@ -105,6 +123,12 @@ impl StartRebalance {
         let most = u128::from(self.payment.0) * u128::from(self.most_payments);
         let cost = most.saturating_mul(u128::from(self.max_fee.0)).div_ceil(1_000_000);
         Msat(u64::try_from(cost).unwrap_or(u64::MAX))
+    }
+
+    /// The most that it costs if every payment is counted: the highest rate on the amount, rounded up.
+    pub fn planned_cost(&self) -> Msat {
+        let cost = u128::from(self.amount.0) * u128::from(self.max_fee.0);
+        Msat(u64::try_from(cost.div_ceil(1_000_000)).unwrap_or(u64::MAX))
     }
 
     /// Every channel that the job touches.
@@ -205,6 +229,15 @@ impl Job {
         }
     }
 
+    /// What it gained, as far as that can be told: what arrived at the expected worth, less what was paid.
+    /// Absent while it is not settled, where nothing arrived, and where nobody expected anything.
+    pub fn gained(&self) -> Option<SignedMsat> {
+        let worth =
+            self.start.worth.filter(|_| self.state == JobState::Settled && self.moved > Msat::ZERO)?;
+        let (arrived, paid) = (worth.part(self.moved, self.start.amount), i64::try_from(self.fee.0).ok()?);
+        arrived.0.checked_sub(paid).map(SignedMsat)
+    }
+
     /// What a job that ended so came to.
     pub fn judge(&self) -> JobOutcome {
         match self.stop_reason {
@@ -224,4 +257,101 @@ pub struct Past {
     pub failures: u32,
     pub last_failure: Option<UnixTime>,
     pub last_success: Option<UnixTime>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proposal(value: i64, cost: Option<u64>, success: Option<f64>) -> RebalanceProposal {
+        RebalanceProposal {
+            to: ChannelId([1; 32]),
+            from: vec![ChannelId([2; 32])],
+            amount: Msat(1_000_000),
+            max_fee: Ppm(500),
+            origin: JobOrigin::Operator { force: false },
+            value: Some(SignedMsat(value)),
+            cost: cost.map(Msat),
+            success,
+            reason: String::new(),
+            factors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_arrives_is_worth_the_gain_and_the_cost_of_a_success() {
+        for (value, cost, success, worth) in [
+            (1_900, Some(600), None, Some(2_500)),
+            (950, Some(600), Some(0.5), Some(2_500)),
+            (-700, Some(600), None, Some(-100)),
+            (1_900, None, None, None),
+            (0, Some(600), Some(0.0), None),
+        ] {
+            let told = proposal(value, cost, success).worth();
+            assert_eq!(told, worth.map(SignedMsat), "{value} {cost:?} {success:?}");
+        }
+    }
+
+    fn job(state: JobState, worth: Option<i64>, moved: u64, fee: u64) -> Job {
+        let end = JobEnd {
+            channel_id: ChannelId([1; 32]),
+            scid: Scid { block: 1, transaction: 1, output: 0 },
+            peer_id: PeerId([2; 33]),
+        };
+        Job {
+            id: JobId(1),
+            state,
+            start: StartRebalance {
+                to: end,
+                from: vec![end],
+                amount: Msat(1_000_000),
+                payment: Msat(250_000),
+                most_payments: 11,
+                max_fee: Ppm(2_000),
+                max_hops: 5,
+                keep_share: 0.2,
+                keep_most: Msat::ZERO,
+                time_limit_s: 7_200,
+                origin: JobOrigin::Operator { force: false },
+                fleet: false,
+                value: worth.map(|worth| SignedMsat(worth - 600)),
+                worth: worth.map(SignedMsat),
+            },
+            reserved: Msat(5_500),
+            reserved_at: UnixTime(1),
+            after_index: None,
+            started_at: None,
+            deadline: UnixTime(7_201),
+            stopped_at: None,
+            stopped_steady: None,
+            settled_at: None,
+            stop_reason: None,
+            word: None,
+            outcome: None,
+            moved: Msat(moved),
+            fee: Msat(fee),
+        }
+    }
+
+    #[test]
+    fn a_job_gains_what_its_part_is_worth_less_what_was_paid() {
+        use JobState::{Running, Settled};
+        for (what, job, gained) in [
+            ("all of it", job(Settled, Some(2_500), 1_000_000, 1_201), Some(1_299)),
+            ("a quarter of it", job(Settled, Some(2_503), 250_000, 301), Some(324)),
+            ("dearer than it is worth", job(Settled, Some(700), 500_000, 600), Some(-250)),
+            ("more than was wanted", job(Settled, Some(1_000), 1_250_000, 250), Some(1_000)),
+            ("nothing arrived", job(Settled, Some(2_500), 0, 0), None),
+            ("nobody expected anything", job(Settled, None, 1_000_000, 100), None),
+            ("not settled", job(Running, Some(2_500), 250_000, 100), None),
+        ] {
+            assert_eq!(job.gained(), gained.map(SignedMsat), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_job_pays_its_rate_on_the_amount_and_at_worst_on_every_payment() {
+        let start = job(JobState::Reserved, None, 0, 0).start;
+        assert_eq!((start.planned_cost(), start.worst_cost()), (Msat(2_000), Msat(5_500)));
+    }
 }

@@ -19,6 +19,12 @@ impl SignedMsat {
     pub const fn sats(self) -> i64 {
         self.0 / 1000
     }
+
+    /// What `part` of `whole` comes to, rounded towards zero; nothing of nothing.
+    pub fn part(self, part: Msat, whole: Msat) -> SignedMsat {
+        let sum = i128::from(self.0) * i128::from(part.0) / i128::from(whole.0.max(1));
+        SignedMsat(i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX }))
+    }
 }
 
 impl From<Msat> for SignedMsat {

@@ -43,6 +43,30 @@ impl fmt::Display for Holder {
     }
 }
 
+/// What keeps an amount from being larger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AmountLimit {
+    /// What these channels can give.
+    Sources(Vec<String>),
+    /// What this channel can take.
+    Destination(String),
+    /// The setting.
+    MaxAmount,
+}
+
+impl fmt::Display for AmountLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AmountLimit::Sources(names) => match &names[..] {
+                [name] => write!(f, "channel {} can give", End::From(name.clone())),
+                _ => write!(f, "channels {} (to take from) together can give", names.join(", ")),
+            },
+            AmountLimit::Destination(name) => write!(f, "channel {} can take", End::To(name.clone())),
+            AmountLimit::MaxAmount => write!(f, "rebalance_max_amount allows"),
+        }
+    }
+}
+
 /// How much of a limit on cost is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -51,16 +75,25 @@ pub struct Room {
     pub spent: Msat,
     /// What jobs that are not settled may yet spend.
     pub reserved: Msat,
+    /// What this one costs at most if all goes well.
+    pub planned: Msat,
     /// What this one could cost at worst.
     pub needed: Msat,
 }
 
 impl fmt::Display for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (planned, needed) = (self.planned.sats_up(), self.needed.sats_up());
+        write!(f, "{planned} sat are needed if all goes well")?;
+        if needed > planned {
+            write!(f, "; {needed} sat would be reserved, since payments that settle late may cost as much")?;
+        }
         write!(
             f,
-            "{} needed at worst, but of {} in 24 hours {} are spent and {} reserved",
-            self.needed, self.limit, self.spent, self.reserved
+            "; but of {} sat in 24 hours {} sat are spent and {} sat reserved",
+            self.limit.sats(),
+            self.spent.sats_up(),
+            self.reserved.sats_up()
         )
     }
 }
@@ -104,6 +137,7 @@ pub enum RebalanceRefusal {
     TooLarge {
         wanted: Msat,
         most: Msat,
+        by: AmountLimit,
     },
     /// The source has not got it to give.
     SourceLacks {
@@ -237,8 +271,8 @@ impl fmt::Display for RebalanceRefusal {
             Self::TooSmall { fits, least } => {
                 write!(f, "only {} sat fit, and {} sat are the least", fits.sats(), least.sats())
             }
-            Self::TooLarge { wanted, most } => {
-                write!(f, "{} sat are wanted, and {} sat are the most", wanted.sats(), most.sats())
+            Self::TooLarge { wanted, most, by } => {
+                write!(f, "{by} {} sat, and {} sat are wanted", most.sats(), wanted.sats())
             }
             Self::SourceLacks { end, has, needed } => write!(
                 f,

@@ -174,6 +174,7 @@ mod tests {
             origin: JobOrigin::Operator { force: false },
             fleet: false,
             value: None,
+            worth: None,
         };
         assert_eq!(
             once(&start),

@@ -35,7 +35,8 @@ const PARAMS: &[Param] = &[
     Param::optional(
         "max_fee_sats",
         Kind::Int { min: 0, max: MOST_SATS },
-        "The most it may cost, sat; without it, what it is expected to gain, or 100.",
+        "The most to pay for the amount, sat: no payment pays a higher rate, but payments that settle late can make \
+         it cost up to what is reserved. Without it, what the amount is worth here beyond where it is, or 100.",
     )
     .or(&["max_fee"]),
     Param::optional(
@@ -116,8 +117,8 @@ fn refused(name: &str, refusal: &RebalanceRefusal) -> CommandError {
         false => " (force does not skip this limit)",
     };
     let why = refusal.to_string();
-    match why.starts_with("channel ") {
-        // It says itself which channel it is about.
+    match why.starts_with("channel") || why.starts_with("rebalance_max_amount") {
+        // It says itself which channel it is about, or that it is about none.
         true => unmoved(format!("{why}{hint}")),
         false => unmoved(format!("channel {name}: {why}{hint}")),
     }
@@ -150,8 +151,10 @@ fn answer_judged(tried: &Tried) -> CommandResult {
             answer["message"] = json!(message(start, "Dry run, so nothing is reserved or moved"));
         }
     }
-    if let Some(why) = &tried.unrecorded {
-        answer["warning"] = json!(why);
+    let mut warnings = answer::doubts(start, tried.figures);
+    warnings.extend(tried.unrecorded.clone());
+    if !warnings.is_empty() {
+        answer["warning"] = json!(warnings.join("; "));
     }
     Ok(answer)
 }

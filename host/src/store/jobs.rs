@@ -39,8 +39,9 @@ pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime)
             "INSERT INTO rebalance_jobs (state, evaluator, forced, to_channel, to_scid, to_peer, amount_msat,
                  payment_msat, most_payments, max_ppm, max_hops, keep_share, keep_most_msat, reserved_msat, fleet,
                  value_msat, reserved_at_s, deadline_s, evaluator_digest,
-                 after_entry, after_index)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+                 after_entry, after_index, worth_msat)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+                 ?22)",
         )?
         .insert(params![
             JobState::Reserved.name(),
@@ -64,6 +65,7 @@ pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime)
             digest,
             int(entry)?,
             opt_int(index)?,
+            start.worth.map(|worth| worth.0),
         ])?;
     let mut source = tx.prepare_cached(
         "INSERT INTO rebalance_sources (job_id, position, channel_id, scid, peer_id) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -191,6 +193,7 @@ fn read(row: &Row<'_>) -> Result<Job> {
             origin: origin(row)?,
             fleet: row.get("fleet")?,
             value: row.get::<_, Option<i64>>("value_msat")?.map(SignedMsat),
+            worth: row.get::<_, Option<i64>>("worth_msat")?.map(SignedMsat),
         },
         reserved: row.get("reserved_msat")?,
         reserved_at,

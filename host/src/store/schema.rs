@@ -32,6 +32,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/24_origins.sql")),
     M::up(include_str!("migrations/25_marks.sql")),
     M::up(include_str!("migrations/26_intents.sql")),
+    M::up(include_str!("migrations/27_worth.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.

@@ -46,8 +46,9 @@ async fn a_rebalance_is_pending_at_once_and_booked_to_the_msat() {
             "weighted_opp_cost_ppm",
         ]
     );
-    // 2,500 ppm here, less the peer's 100 and 500 assumed.
-    assert_eq!((&candidate["spread_ppm"], &candidate["max_fee_ppm"]), (&json!(1_900), &json!(1_900)));
+    // 2,500 ppm here, less the peer's 100 and 500 assumed; all that it is worth may be paid.
+    assert_eq!((&candidate["spread_ppm"], &candidate["max_fee_ppm"]), (&json!(1_900), &json!(2_500)));
+    assert_eq!((&candidate["max_budget_sats"], &answer["warning"]), (&json!(250), &json!(null)), "{answer}");
     let job = settled(&stage).await;
     assert_eq!((&job["status"], &job["id"]), (&json!("success"), &answer["job_id"]), "{job}");
     let paid = payments(&stage);
@@ -56,6 +57,13 @@ async fn a_rebalance_is_pending_at_once_and_booked_to_the_msat() {
         [(100_000_000, 120_015)]
     );
     assert_eq!((&job["fee_msat"], &job["moved_msat"]), (&json!(120_015), &json!(100_000_000)));
+    // It sells for 250 sat, and was expected to cost 60.
+    assert_eq!(
+        (&job["expected_profit_sats"], &job["actual_profit_sats"]),
+        (&json!(190), &json!(129)),
+        "{job}"
+    );
+    assert_eq!((&job["actual_profit_msat"], &job["max_fee_sats"]), (&json!(250_000 - 120_015), &json!(250)));
     let money = debug(&stage).await["capital_controls"].clone();
     assert_eq!(
         (&money["daily_spent_msat"], &money["daily_reserved_msat"]),
@@ -88,14 +96,17 @@ async fn what_cannot_be_is_one_sentence_and_moves_nothing() {
         (json!({"from_channel": full, "to_channel": full, "amount_sats": 1000}), "from itself"),
         (json!({"from_channel": full, "to_channel": empty}), "together"),
         (json!({"from_channel": full, "to_channel": empty, "amount_sats": 0}), "1 to"),
-        (json!({"from_channel": full, "to_channel": empty, "amount_sats": 5_000_000}), "are the most"),
+        (
+            json!({"from_channel": full, "to_channel": empty, "amount_sats": 5_000_000}),
+            "sat, and 5000000 sat are wanted",
+        ),
         (
             json!({"from_channel": full, "to_channel": empty, "amount_sats": 1000, "max_fee_sats": 900}),
             "rebalance-max-ppm",
         ),
         (
             json!({"from_channel": full, "to_channel": empty, "amount_sats": 4_000_000, "max_fee_sats": 6000}),
-            "budget",
+            "6000 sat are needed if all goes well; ",
         ),
         (json!({"force": true}), "force one of the first two"),
         (json!({"max_fee_sats": 5}), "together"),
@@ -128,7 +139,12 @@ async fn two_jobs_share_no_channel_and_the_budget_holds_them_all() {
     // 1,000 ppm of 11 x 50,000 sat are 550 sat at worst.
     let first = ask(&stage, 1, 0, 200_000, json!({"max_fee_sats": 200})).await;
     assert_eq!((&first["status"], &first["reserved_msat"]), (&json!("pending"), &json!(550_000)), "{first}");
-    assert_eq!(first["candidate"]["max_budget_msat"], first["reserved_msat"], "one figure for one thing");
+    let cap = &first["candidate"];
+    assert_eq!(
+        (&cap["max_budget_sats"], &cap["max_budget_msat"]),
+        (&json!(200), &json!(200_000)),
+        "as asked"
+    );
     for (from, to, amount, fee, expect) in [
         (2, 0, 1_000, 1, "is used by job"),
         (1, 3, 1_000, 1, "is used by job"),
@@ -144,6 +160,27 @@ async fn two_jobs_share_no_channel_and_the_budget_holds_them_all() {
     let kept = stage.success("revenue-clear-reservations", json!({})).await;
     assert_eq!((&kept["cleared_count"], &kept["kept_count"]), (&json!(0), &json!(2)), "{kept}");
     assert_eq!(kept["budget_available"], 50);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_expected_to_lose_says_so() {
+    let stage = start(node()).await;
+    for (from, to, end) in [(2, 3, "3 (to fill) can take"), (0, 3, "0 (to take from) can give")] {
+        let why = ask(&stage, from, to, 4_000_000, json!({"max_fee_sats": 40})).await["error"].to_string();
+        let (channel, rest) = end.split_once(' ').unwrap();
+        let expect = format!("\"channel {} {rest} ", stage.scid(channel.parse().unwrap()));
+        assert!(why.starts_with(&expect), "{expect}: {why}");
+    }
+    // 100 more than that of the peer's last hop, and it sells at 2,500.
+    configure(&stage, "inbound_fee_estimate_ppm", json!(3_000)).await;
+    let answer = ask(&stage, 1, 0, 100_000, json!({})).await;
+    assert_eq!(answer["candidate"]["max_fee_ppm"], 2_500, "{answer}");
+    let warning = answer["warning"].as_str().expect("it warns");
+    assert!(
+        warning.contains("a loss of 60 sat is expected") && warning.contains("may find none"),
+        "{warning}"
+    );
     stage.end().await;
 }
 

@@ -8,7 +8,7 @@ use crate::guard::budget::{self, Held, Ledger};
 use crate::guard::rebalance::{Case, Verdict, check, node_ready};
 use crate::model::job::{JobOrigin, RebalanceProposal};
 use crate::model::refusal::Holder;
-use crate::model::{Channel, ChannelId, Msat, NodeSnapshot, SignedMsat};
+use crate::model::{Channel, ChannelId, Msat, NodeSnapshot};
 use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -117,11 +117,11 @@ impl Ground {
     }
 }
 
-/// A part of what an evaluator wants, worth as much less.
+/// A part of what an evaluator wants, worth as much less, and as much cheaper.
 fn with_amount(proposal: &RebalanceProposal, amount: Msat) -> RebalanceProposal {
-    let share = amount.share_of(proposal.amount);
-    let scaled = |value: SignedMsat| SignedMsat((value.0 as f64 * share) as i64);
-    RebalanceProposal { amount, value: proposal.value.map(scaled), ..proposal.clone() }
+    let value = proposal.value.map(|value| value.part(amount, proposal.amount));
+    let cost = proposal.cost.map(|cost| cost.part(amount, proposal.amount));
+    RebalanceProposal { amount, value, cost, ..proposal.clone() }
 }
 
 impl Services {

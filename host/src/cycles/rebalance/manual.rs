@@ -11,7 +11,7 @@ use anyhow::Result;
 use std::collections::HashSet;
 use std::time::Instant;
 
-/// What a rebalance without an expected gain may cost when nobody says more.
+/// What a rebalance that gains nothing at any cost may cost when nobody says more.
 const MODEST: Msat = Msat::from_sats(100);
 
 /// What somebody asks for.
@@ -41,10 +41,18 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// The highest rate to pay when nobody says more: the one at which nothing is gained or lost, or a modest
+    /// sum where everything is a loss.
+    fn affordable(&self, amount: Msat) -> Ppm {
+        match self.outbound.0.checked_sub(self.forgone.0) {
+            Some(rate) if rate > 0 => Ppm(rate),
+            _ => rate(MODEST, amount),
+        }
+    }
+
     /// What a spread leaves of an amount.
     pub fn gain(&self, amount: Msat) -> SignedMsat {
-        let gain = i128::from(self.spread) * i128::from(amount.0) / 1_000_000;
-        SignedMsat(i64::try_from(gain).unwrap_or(if gain < 0 { i64::MIN } else { i64::MAX }))
+        SignedMsat(self.spread).part(amount, Msat(1_000_000))
     }
 }
 
@@ -127,7 +135,7 @@ fn by_hand(
     let gain = figures.gain(amount);
     let max_fee = match max_fee {
         Some(most) => rate(most, amount),
-        None => rate(affordable(gain), amount).min(Ppm(ground.config.rebalance_max_ppm)),
+        None => figures.affordable(amount).min(Ppm(ground.config.rebalance_max_ppm)),
     };
     RebalanceProposal {
         to: to.channel_id,
@@ -140,15 +148,6 @@ fn by_hand(
         success: None,
         reason: "manual".to_owned(),
         factors: Vec::new(),
-    }
-}
-
-/// The most that a rebalance may cost when nobody says more: all that it is expected to gain, or a modest
-/// sum.
-fn affordable(gain: SignedMsat) -> Msat {
-    match u64::try_from(gain.0) {
-        Ok(gain) if gain > 0 => Msat(gain),
-        _ => MODEST,
     }
 }
 
@@ -202,9 +201,22 @@ mod tests {
     }
 
     #[test]
-    fn without_a_gain_little_is_paid() {
-        for (gain, expect) in [(250_000, 250_000), (0, 100_000), (-9_000_000, 100_000)] {
-            assert_eq!(affordable(SignedMsat(gain)), Msat(expect));
+    fn without_a_word_the_rate_is_the_one_that_gains_nothing() {
+        let amount = Msat::from_sats(100_000);
+        for (outbound, inbound, forgone, expect) in
+            [(700, 600, 0, 700), (700, 900, 100, 600), (700, 600, 700, 1_000), (100, 600, 900, 1_000)]
+        {
+            let spread = i64::from(outbound) - i64::from(inbound) - i64::from(forgone);
+            let figures = Figures {
+                outbound: Ppm(outbound),
+                source: Ppm(forgone),
+                inbound: Ppm(inbound),
+                forgone: Ppm(forgone),
+                spread,
+                to_turnover: 0.1,
+                from_turnover: 0.1,
+            };
+            assert_eq!(figures.affordable(amount), Ppm(expect), "{outbound} {inbound} {forgone}");
         }
     }
 }

@@ -26,6 +26,7 @@ fn job(to: u8, from: u8, worst: u64) -> StartRebalance {
         origin: JobOrigin::Operator { force: true },
         fleet: false,
         value: None,
+        worth: None,
     }
 }
 

@@ -244,6 +244,31 @@ fn people_get_exactly_what_they_ask_for_or_nothing() {
 }
 
 #[test]
+fn an_amount_that_is_too_large_names_the_limit() {
+    type Change = fn(&mut World);
+    let cases: [(Change, &str); 3] = [
+        (
+            |world| world.snapshot.channels[1].to_us = Msat::from_sats(400_000),
+            "channel 700002x1x0 (to take from) can give 389999 sat, and 1000000 sat are wanted",
+        ),
+        (
+            |world| world.snapshot.channels[0].receivable = Msat::from_sats(300_000),
+            "channel 700001x1x0 (to fill) can take 300000 sat, and 1000000 sat are wanted",
+        ),
+        (
+            |world| world.config.rebalance_max_amount = 200_000,
+            "rebalance_max_amount allows 200000 sat, and 1000000 sat are wanted",
+        ),
+    ];
+    for (change, expect) in cases {
+        let mut world = world();
+        change(&mut world);
+        let refusal = world.judge(by_operator(true)).result.expect_err(expect);
+        assert_eq!((refusal.code(), refusal.to_string().as_str()), ("too_large", expect));
+    }
+}
+
+#[test]
 fn force_never_passes_reserve_policies_or_the_highest_rate() {
     for change in [
         (|world: &mut World| world.wallet = Ok(Msat::ZERO)) as fn(&mut World),

@@ -1,15 +1,15 @@
 //! Rebalances as callers of the original read them, and what they need to know besides.
 
 use crate::cycles::rebalance::{Desk, Figures, Judged};
-use crate::model::Msat;
 use crate::model::job::{Job, JobOrigin, JobState, StartRebalance};
+use crate::model::{Msat, SignedMsat};
 use serde_json::{Value, json};
 
 /// What is to be moved, and what speaks for it.
 pub(super) fn candidate(judged: &Judged, start: &StartRebalance, figures: Figures) -> Value {
     let from = start.from.first();
     let sources: Vec<String> = start.from.iter().map(|end| end.scid.to_string()).collect();
-    let gain = start.value.unwrap_or_else(|| figures.gain(start.amount));
+    let gain = expected_gain(start, figures);
     let state = match &start.origin {
         JobOrigin::Operator { .. } => "manual",
         JobOrigin::Evaluator { name, .. } => name.as_str(),
@@ -28,8 +28,8 @@ pub(super) fn candidate(judged: &Judged, start: &StartRebalance, figures: Figure
         "source_fee_ppm": figures.source.0,
         "weighted_opp_cost_ppm": figures.forgone.0,
         "spread_ppm": figures.spread,
-        "max_budget_sats": start.worst_cost().sats(),
-        "max_budget_msat": start.worst_cost().0,
+        "max_budget_sats": start.planned_cost().sats_up(),
+        "max_budget_msat": start.planned_cost().0,
         "max_fee_ppm": start.max_fee.0,
         "expected_profit_sats": gain.sats(),
         "liquidity_ratio": rounded(judged.to.local_share()),
@@ -38,6 +38,32 @@ pub(super) fn candidate(judged: &Judged, start: &StartRebalance, figures: Figure
         "source_turnover_rate": rounded(figures.from_turnover),
         "num_source_candidates": sources.len(),
     })
+}
+
+/// What speaks against a job that no limit forbids.
+pub(super) fn doubts(start: &StartRebalance, figures: Figures) -> Vec<String> {
+    let Figures { outbound, inbound, forgone, .. } = figures;
+    let mut doubts = Vec::new();
+    let gain = expected_gain(start, figures);
+    if gain < SignedMsat::ZERO {
+        let loss = Msat(gain.0.unsigned_abs()).sats_up();
+        doubts.push(match &start.origin {
+            JobOrigin::Operator { .. } => format!(
+                "a loss of {loss} sat is expected: it is worth {outbound} here and {forgone} where it is, and the way \
+                 is expected to cost {inbound}"
+            ),
+            JobOrigin::Evaluator { name, .. } => format!("evaluator '{name}' expects a loss of {loss} sat"),
+        });
+    }
+    if matches!(start.origin, JobOrigin::Operator { .. }) && start.max_fee < inbound {
+        let most = start.max_fee;
+        doubts.push(format!("the way is expected to cost {inbound}, so at {most} at most it may find none"));
+    }
+    doubts
+}
+
+fn expected_gain(start: &StartRebalance, figures: Figures) -> SignedMsat {
+    start.value.unwrap_or_else(|| figures.gain(start.amount))
 }
 
 fn rounded(value: f64) -> f64 {
@@ -51,11 +77,7 @@ pub(in crate::rpc) fn recent_job(job: &Job) -> Value {
         Some(outcome) => outcome.name(),
         None => "pending",
     };
-    let profit = job.start.value.filter(|_| settled).map(|value| {
-        // What was expected, less what was expected to be paid and more what was paid, cannot be
-        // told apart afterwards: only a job that moved something gained anything.
-        if job.moved == Msat::ZERO { 0 } else { value.sats() }
-    });
+    let gained = job.gained();
     json!({
         "id": job.id.0,
         "from_channel": job.start.from.first().map(|end| end.scid.to_string()),
@@ -63,10 +85,12 @@ pub(in crate::rpc) fn recent_job(job: &Job) -> Value {
         "to_channel": job.start.to.scid.to_string(),
         "to_peer_id": job.start.to.peer_id.to_string(),
         "amount_sats": job.start.amount.sats(),
-        "max_fee_sats": job.reserved.sats(),
+        "max_fee_sats": job.start.planned_cost().sats_up(),
         "actual_fee_sats": settled.then(|| job.fee.sats()),
         "expected_profit_sats": job.start.value.map(|value| value.sats()),
-        "actual_profit_sats": profit,
+        "expected_profit_msat": job.start.value.map(|value| value.0),
+        "actual_profit_sats": gained.map(|gained| gained.sats()),
+        "actual_profit_msat": gained.map(|gained| gained.0),
         "status": status,
         "rebalance_type": match job.start.origin {
             JobOrigin::Operator { .. } => "manual",
