@@ -71,6 +71,9 @@ async fn a_rebalance_is_pending_at_once_and_booked_to_the_msat() {
         "{money}"
     );
     sling_is_clean(&stage);
+    // What was bought a moment ago has had no time to sell.
+    let advice = stage.success("revenue-policy", json!(["suggest"])).await;
+    assert_eq!(advice["suggestions"], json!([]), "{advice}");
 
     let again = ask(&stage, 1, 0, 100_000, json!({})).await;
     let why = again["error"].as_str().expect("it rests after a success");
