@@ -25,12 +25,10 @@ pub struct Case<'a> {
     pub past: &'a HashMap<ChannelId, Past>,
     /// Channels that are in use, and by whom.
     pub busy: &'a HashMap<ChannelId, Holder>,
-    /// Why sling cannot be used now.
-    pub no_rebalancer: Option<&'a str>,
+    /// With more HTLCs than this sling leaves a channel alone; or why sling cannot be used now.
+    pub most_htlcs: Result<u64, &'a str>,
     /// Why it is not known what earlier jobs cost.
     pub payments_unread: Option<&'a str>,
-    /// sling leaves a channel alone that has more HTLCs than this.
-    pub most_htlcs: u64,
     /// Confirmed funds on the chain that nothing else holds, or why they are not known.
     pub wallet: &'a Result<Msat, String>,
 }
@@ -67,9 +65,7 @@ pub fn check(proposal: RebalanceProposal, case: Case<'_>) -> Verdict {
 /// # Errors
 /// Why nothing can be rebalanced now.
 pub fn node_ready(case: Case<'_>) -> Result<(), Refusal> {
-    if let Some(why) = case.no_rebalancer {
-        return Err(Refusal::NoRebalancer(why.to_owned()));
-    }
+    most_htlcs(case)?;
     if let Some(why) = case.payments_unread {
         return Err(Refusal::Unreadable(why.to_owned()));
     }
@@ -82,6 +78,10 @@ pub fn node_ready(case: Case<'_>) -> Result<(), Refusal> {
         Ok(confirmed) if *confirmed < least => Err(Refusal::WalletReserve { confirmed: *confirmed, least }),
         Ok(_) => Ok(()),
     }
+}
+
+fn most_htlcs(case: Case<'_>) -> Result<u64, Refusal> {
+    case.most_htlcs.map_err(|why| Refusal::NoRebalancer(why.to_owned()))
 }
 
 fn judge(
@@ -102,7 +102,8 @@ fn judge(
     let least = Msat::from_sats(if by_operator { 1 } else { config.rebalance_min_amount });
     let sources = sources(proposal, least.min(proposal.amount), keep_share, case, limits)?;
     let max_fee = rate(proposal, config, limits)?;
-    let want = Want { amount: proposal.amount, max_fee, keep_share, to, case };
+    let htlcs = most_htlcs(case)?;
+    let want = Want { amount: proposal.amount, max_fee, htlcs, keep_share, to, config };
     let cut = if by_operator { operators_cut(want, sources)? } else { evaluators_cut(want, sources)? };
     if cut.amount < proposal.amount {
         limits.push(format!("{} sat in payments of {} sat", cut.amount.sats(), cut.payment.sats()));
@@ -114,6 +115,7 @@ fn judge(
         amount: cut.amount,
         payment: cut.payment,
         most_payments: cut.most_payments,
+        most_htlcs: htlcs,
         max_fee,
         max_hops: u32::try_from(config.sling_max_hops).unwrap_or(u32::MAX),
         keep_share: drain::SHARE,
@@ -177,14 +179,15 @@ fn source<'a>(id: &ChannelId, least: Msat, keep_share: f64, case: Case<'a>) -> R
 struct Want<'a> {
     amount: Msat,
     max_fee: Ppm,
+    htlcs: u64,
     keep_share: f64,
     to: &'a Channel,
-    case: Case<'a>,
+    config: &'a Config,
 }
 
 impl<'a> Want<'a> {
     fn payments(self, size: Msat) -> Payments {
-        Payments { size, max_fee: self.max_fee, htlcs: self.case.most_htlcs }
+        Payments { size, max_fee: self.max_fee, htlcs: self.htlcs }
     }
 
     /// What all of these sources keep at least.
@@ -222,7 +225,7 @@ fn operators_most(want: Want<'_>, sources: &[Source<'_>]) -> (Msat, AmountLimit)
     let limits = [
         (Msat(gives), given_by(sources)),
         (want.to.receivable, AmountLimit::Destination(want.to.name())),
-        (Msat::from_sats(want.case.config.rebalance_max_amount), AmountLimit::MaxAmount),
+        (Msat::from_sats(want.config.rebalance_max_amount), AmountLimit::MaxAmount),
     ];
     limits.into_iter().min_by_key(|(most, _)| *most).expect("there are three")
 }
@@ -233,7 +236,7 @@ fn given_by(sources: &[Source<'_>]) -> AmountLimit {
 
 /// A person's amount is taken as it is, in equal payments, or refused.
 fn operators_cut<'a>(want: Want<'a>, sources: Vec<Source<'a>>) -> Result<Cut<'a>, Refusal> {
-    let (wanted, config) = (want.amount, want.case.config);
+    let (wanted, config) = (want.amount, want.config);
     let (most, by) = operators_most(want, &sources);
     if wanted > most {
         return Err(Refusal::TooLarge { wanted, most, by });
@@ -258,7 +261,7 @@ const PAYMENTS: u64 = 8;
 /// As much of an evaluator's amount as fits, in payments that the best source can give. Sources
 /// that cannot give one, or that are not needed, are dropped.
 fn evaluators_cut<'a>(want: Want<'a>, mut sources: Vec<Source<'a>>) -> Result<Cut<'a>, Refusal> {
-    let config = want.case.config;
+    let config = want.config;
     let best = sources.first().map_or(Msat::ZERO, |(_, gives)| *gives);
     let chunk = Msat::from_sats(config.sling_chunk_size_sats);
     let least = Msat::from_sats(config.rebalance_min_amount);

@@ -99,6 +99,8 @@ pub struct StartRebalance {
     /// Payments that can settle at most, sling alone: more than the amount takes, since sling
     /// does not count one that settles late, and sends another for it.
     pub most_payments: u64,
+    /// HTLCs with which sling still used a channel when those were counted.
+    pub most_htlcs: u64,
     /// The highest rate of each payment.
     pub max_fee: Ppm,
     pub max_hops: u32,
@@ -129,6 +131,12 @@ impl StartRebalance {
     pub fn planned_cost(&self) -> Msat {
         let cost = u128::from(self.amount.0) * u128::from(self.max_fee.0);
         Msat(u64::try_from(cost.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+    }
+
+    /// Whether more of its payments can settle than are counted, where sling uses channels with this many
+    /// HTLCs.
+    pub fn is_outgrown(&self, most_htlcs: u64) -> bool {
+        most_htlcs > self.most_htlcs
     }
 
     /// Every channel that the job touches.
@@ -181,7 +189,8 @@ words! {
         OptionChanged = "sling_option_changed",
         /// sling refused it.
         Refused = "refused",
-        /// sling never heard of it: it was away, or the operator uses the channel with sling.
+        /// sling never heard of it: it was away, the operator uses the channel with sling, or an option of
+    /// sling's lets more settle than was reserved for.
         NotOffered = "not_offered",
         /// What sling said of it could not be written down.
         NotRecorded = "not_recorded",
@@ -307,6 +316,7 @@ mod tests {
                 amount: Msat(1_000_000),
                 payment: Msat(250_000),
                 most_payments: 11,
+                most_htlcs: 5,
                 max_fee: Ppm(2_000),
                 max_hops: 5,
                 keep_share: 0.2,

@@ -106,7 +106,13 @@ impl Node {
         Ok(answer.into_iter().filter_map(task).collect())
     }
 
-    /// Ends the job of a channel and makes sling forget it. Answers when the payment under way
+    /// Ends the job of a channel, and forgets nothing: a stored job stays. Answers when [`Node::sling_forget`]
+    /// would.
+    pub async fn sling_stop(&self, scid: Scid) -> Result<(), CallError> {
+        self.call_sling::<Value>("sling-stop", json!([scid.to_string()])).await.map(|_| ())
+    }
+
+    /// Ends the job of a channel and makes sling forget it, the operator's own too. Answers when the payment under way
     /// has ended, or sling has lost patience with it; a channel without a job is no error.
     pub async fn sling_forget(&self, scid: Scid) -> Result<(), CallError> {
         self.call_sling::<Value>("sling-deletejob", json!([scid.to_string()])).await.map(|_| ())
@@ -166,6 +172,7 @@ mod tests {
             amount: Msat::from_sats(1_000_000),
             payment: Msat::from_sats(500_000),
             most_payments: 8,
+            most_htlcs: 5,
             max_fee: Ppm(700),
             max_hops: 5,
             keep_share: 0.999_999,

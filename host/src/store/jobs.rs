@@ -39,9 +39,9 @@ pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime)
             "INSERT INTO rebalance_jobs (state, evaluator, forced, to_channel, to_scid, to_peer, amount_msat,
                  payment_msat, most_payments, max_ppm, max_hops, keep_share, keep_most_msat, reserved_msat, fleet,
                  value_msat, reserved_at_s, deadline_s, evaluator_digest,
-                 after_entry, after_index, worth_msat)
+                 after_entry, after_index, worth_msat, most_htlcs)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-                 ?22)",
+                 ?22, ?23)",
         )?
         .insert(params![
             JobState::Reserved.name(),
@@ -66,6 +66,7 @@ pub(super) fn insert(tx: &Transaction<'_>, start: &StartRebalance, at: UnixTime)
             int(entry)?,
             opt_int(index)?,
             start.worth.map(|worth| worth.0),
+            int(start.most_htlcs)?,
         ])?;
     let mut source = tx.prepare_cached(
         "INSERT INTO rebalance_sources (job_id, position, channel_id, scid, peer_id) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -185,6 +186,7 @@ fn read(row: &Row<'_>) -> Result<Job> {
             amount: row.get("amount_msat")?,
             payment: row.get("payment_msat")?,
             most_payments: row.get::<_, Unsigned>("most_payments")?.0,
+            most_htlcs: row.get::<_, Unsigned>("most_htlcs")?.0,
             max_fee: row.get("max_ppm")?,
             max_hops: row.get("max_hops")?,
             keep_share: row.get("keep_share")?,

@@ -33,6 +33,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/25_marks.sql")),
     M::up(include_str!("migrations/26_intents.sql")),
     M::up(include_str!("migrations/27_worth.sql")),
+    M::up(include_str!("migrations/28_most_htlcs.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.

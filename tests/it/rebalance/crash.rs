@@ -2,10 +2,11 @@
 //! is left behind in sling.
 
 use super::place::{
-    ARRIVES, ask, configure, debug, next_fate, node, payments, settled, sling_is_clean, spent_msat, start,
-    until_job,
+    ARRIVES, ask, configure, debug, next_fate, node, payments, settled, sling_is_clean, sling_rests,
+    spent_msat, start, until_job,
 };
 use crate::support::{DEADLINE, Stage, wait_until};
+use lab::Fault;
 use lab::node::{Fate, PaymentEnd, RouteCost};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -186,15 +187,37 @@ async fn a_plugin_that_is_stopped_leaves_no_job_that_nobody_watches() {
     ask(&stage, 1, 0, 100_000, json!({})).await;
     until_job(&stage, |job| job["state"] == "running").await;
     assert!(stage.plugin.stop().await.unwrap().by_itself);
-    // What it told last may be heard after its end.
-    wait_until(DEADLINE, async || match stage.lab.with_node(|node| node.sling().tasks()) {
-        tasks if tasks.is_empty() => Ok(()),
-        tasks => Err(json!(format!("{tasks:?}"))),
-    })
-    .await;
-    sling_is_clean(&stage);
+    sling_rests(&stage).await;
     stage.start_again().await;
     let job = settled(&stage).await;
     assert_eq!((&job["status"], &job["fee_msat"]), (&json!("interrupted"), &json!(0)), "{job}");
+    sling_is_clean(&stage);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_deletes_no_job_that_the_operator_has_just_stored() {
+    let mut stage = start(node()).await;
+    super::place::routes(&stage, RouteCost::None);
+    ask(&stage, 1, 0, 100_000, json!({})).await;
+    until_job(&stage, |job| job["state"] == "running").await;
+    // The plugin sees nothing of what follows.
+    let blind = Fault::Error { code: -1, message: "not now".to_owned() };
+    for method in ["sling-jobsettings", "sling-stats"] {
+        stage.lab.with_mischief(|mischief| mischief.add(method, blind.clone(), None));
+    }
+    stage.until_status(|status| status["rebalancer"]["state"] == "silent").await;
+    stage.lab.with_node(|node| node.restart_sling());
+    let own = json!({"scid": stage.scid(0), "direction": "pull", "amount": 10_000, "maxppm": 100,
+        "candidates": [stage.scid(2)], "target": 0.5});
+    stage.lab.call("sling-job", own).await.unwrap().unwrap();
+    assert!(stage.plugin.stop().await.unwrap().by_itself);
+    let told = || stage.count("sling-stop") + stage.count("sling-deletejob");
+    wait_until(DEADLINE, async || if told() > 0 { Ok(()) } else { Err(json!("sling heard nothing")) }).await;
+    stage.lab.with_mischief(|mischief| mischief.clear("*"));
+    stage.start_again().await;
+    assert_eq!(settled(&stage).await["status"], "interrupted");
+    assert_eq!(stage.lab.with_node(|node| node.sling().jobs()).len(), 1, "the operator's own");
+    assert_eq!(stage.count("sling-deletejob"), 0);
     stage.end().await;
 }

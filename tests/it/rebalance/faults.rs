@@ -109,6 +109,7 @@ async fn a_restarted_sling_has_forgotten_its_jobs() {
     let job = settled(&stage).await;
     assert_eq!(job["status"], "interrupted", "{job}");
     assert_eq!(job["error_message"], "sling_restarted");
+    assert_eq!(stage.count("sling-deletejob"), 0, "whatever it had would not be ours");
     books_agree(&stage).await;
     // It was nobody's failure: there is no pause.
     routes(&stage, RouteCost::Fixed { base_msat: 0, ppm: 100 });

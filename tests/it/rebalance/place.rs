@@ -105,6 +105,15 @@ pub fn sling_is_clean(stage: &Stage) {
     assert!(tasks.is_empty() && jobs.is_empty(), "{tasks:?} {jobs:?}");
 }
 
+/// Waits until sling works on nothing: what a plugin told it last may be heard after its end.
+pub async fn sling_rests(stage: &Stage) {
+    wait_until(DEADLINE, async || match stage.lab.with_node(|node| node.sling().tasks()) {
+        tasks if tasks.iter().all(|task| !task.active) => Ok(()),
+        tasks => Err(json!(format!("{tasks:?}"))),
+    })
+    .await;
+}
+
 /// The whole funnel.
 pub async fn debug(stage: &Stage) -> Value {
     stage.success("revenue-rebalance-debug", json!({})).await

@@ -12,6 +12,24 @@ use crate::node::{CallError, Companion};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// What a look at a sling that works found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Look {
+    version: String,
+    operators_jobs: Vec<StoredJob>,
+    /// HTLCs with which sling still uses a channel.
+    pub most_htlcs: u64,
+    at: UnixTime,
+}
+
+impl Look {
+    /// Short channel ids that the operator's own sling jobs fill or drain.
+    pub(super) fn operators_channels(&self) -> HashSet<Scid> {
+        let ends = |job: &StoredJob| std::iter::once(job.scid).chain(job.candidates.clone());
+        self.operators_jobs.iter().flat_map(ends).collect()
+    }
+}
+
 /// How sling is, by the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SlingState {
@@ -21,26 +39,31 @@ pub enum SlingState {
     Absent,
     /// It is too old: its version.
     Unsupported(String),
-    /// It works: its version.
-    Usable(String),
+    /// It works, and all that a worst case depends on is known.
+    Usable(Arc<Look>),
     /// It did not answer: why.
     Silent(String),
 }
 
 impl SlingState {
-    /// Why it cannot be used now, if so.
-    pub fn problem(&self) -> Option<String> {
-        match self {
-            SlingState::Unknown => Some("sling has not been looked at yet; try again in a moment".to_owned()),
-            SlingState::Absent => Some("sling is not there".to_owned()),
-            SlingState::Unsupported(version) => Some(format!(
+    /// What is known of it, or why it cannot be used now.
+    pub fn usable(&self) -> Result<&Look, String> {
+        Err(match self {
+            SlingState::Usable(look) => return Ok(look),
+            SlingState::Unknown => "sling has not been looked at yet; try again in a moment".to_owned(),
+            SlingState::Absent => "sling is not there".to_owned(),
+            SlingState::Unsupported(version) => format!(
                 "sling {version} is too old, and v{}.0 or later is needed: without sling-once a job has no total amount, \
                  so its worst case cannot be reserved",
                 sling::OLDEST_MAJOR
-            )),
-            SlingState::Silent(why) => Some(format!("sling does not answer: {why}")),
-            SlingState::Usable(_) => None,
-        }
+            ),
+            SlingState::Silent(why) => format!("sling does not answer: {why}"),
+        })
+    }
+
+    /// Why it cannot be used now, if so.
+    pub fn problem(&self) -> Option<String> {
+        self.usable().err()
     }
 
     /// The word used in answers.
@@ -57,7 +80,8 @@ impl SlingState {
     /// The version, as far as known.
     pub fn version(&self) -> Option<&str> {
         match self {
-            SlingState::Unsupported(version) | SlingState::Usable(version) => Some(version),
+            SlingState::Unsupported(version) => Some(version),
+            SlingState::Usable(look) => Some(&look.version),
             SlingState::Unknown | SlingState::Absent | SlingState::Silent(_) => None,
         }
     }
@@ -75,11 +99,8 @@ pub struct Desk {
 struct Inner {
     handed_over: HashSet<JobId>,
     sling: SlingState,
-    operators_jobs: Vec<StoredJob>,
-    most_htlcs: u64,
-    /// sling may pay more for running jobs than was reserved for them.
-    loosened: bool,
-    looked_at: Option<UnixTime>,
+    /// What was last known of a sling that worked.
+    look: Option<Arc<Look>>,
     /// When the sums per pair of channels were read, and they.
     pairs: Option<(UnixTime, Arc<Pairs>)>,
 }
@@ -94,42 +115,24 @@ impl Desk {
         self.inner().sling.clone()
     }
 
+    /// What was last known of a sling that worked.
+    pub(super) fn last_look(&self) -> Option<Arc<Look>> {
+        self.inner().look.clone()
+    }
+
     /// When sling was last looked at.
     pub fn looked_at(&self) -> Option<UnixTime> {
-        self.inner().looked_at
+        self.last_look().map(|look| look.at)
     }
 
     /// Short channel ids that the operator's own sling jobs fill or drain, by the last look.
     pub fn operators_channels(&self) -> HashSet<Scid> {
-        let inner = self.inner();
-        let ends = |job: &StoredJob| std::iter::once(job.scid).chain(job.candidates.clone());
-        inner.operators_jobs.iter().flat_map(ends).collect()
+        self.last_look().map(|look| look.operators_channels()).unwrap_or_default()
     }
 
     /// Whether the operator gave sling a job for this channel, by the last look.
     pub(super) fn is_operators(&self, channel: Scid) -> bool {
-        self.inner().operators_jobs.iter().any(|job| job.scid == channel)
-    }
-
-    /// HTLCs with which sling still uses a channel, by the last look.
-    pub(super) fn most_htlcs(&self) -> u64 {
-        self.inner().most_htlcs
-    }
-
-    /// Whether sling's options have since let more payments settle than was reserved for.
-    pub(super) fn is_loosened(&self) -> bool {
-        self.inner().loosened
-    }
-
-    /// Every job that was reserved for before is being ended.
-    pub(super) fn note_tightened(&self) {
-        self.inner().loosened = false;
-    }
-
-    fn note_look(&self, operators_jobs: Vec<StoredJob>, most_htlcs: u64, at: UnixTime) {
-        let mut inner = self.inner();
-        inner.loosened |= inner.looked_at.is_some() && most_htlcs > inner.most_htlcs;
-        (inner.operators_jobs, inner.most_htlcs, inner.looked_at) = (operators_jobs, most_htlcs, Some(at));
+        self.last_look().is_some_and(|look| look.operators_jobs.iter().any(|job| job.scid == channel))
     }
 
     pub(super) fn hand_over(&self, job: JobId) {
@@ -155,7 +158,11 @@ impl Desk {
     }
 
     pub(super) fn note_sling(&self, state: SlingState) {
-        self.inner().sling = state;
+        let mut inner = self.inner();
+        if let SlingState::Usable(look) = &state {
+            inner.look = Some(look.clone());
+        }
+        inner.sling = state;
     }
 }
 
@@ -163,36 +170,32 @@ impl Services {
     /// Looks whether sling is there, which version it is (once, and again after it was away), which
     /// jobs the operator gave it, and how many HTLCs it puts up with. Waits as long as sling takes.
     pub(super) async fn look_at_sling(&self) {
-        if !self.has_companion(Companion::Sling) {
-            let looked = self.health().companions.is_some();
-            self.desk.note_sling(if looked { SlingState::Absent } else { SlingState::Unknown });
-            return;
-        }
-        let state = match self.desk.sling() {
-            state @ SlingState::Usable(_) => state,
-            _ => sling_state(self.node.sling_version().await),
+        let state = if self.has_companion(Companion::Sling) {
+            self.sling_state().await.unwrap_or_else(silence)
+        } else if self.health().companions.is_some() {
+            SlingState::Absent
+        } else {
+            SlingState::Unknown
         };
-        let usable = matches!(state, SlingState::Usable(_));
         self.desk.note_sling(state);
-        if usable {
-            match self.node.sling_stored_jobs().await {
-                Err(error) => self.desk.note_sling(silence(error)),
-                Ok(jobs) => match self.node.sling_most_htlcs().await {
-                    Ok(most_htlcs) => self.desk.note_look(jobs, most_htlcs, self.now()),
-                    Err(error) => self.desk.note_sling(SlingState::Silent(error.to_string())),
-                },
-            }
-        }
     }
-}
 
-fn sling_state(version: Result<String, CallError>) -> SlingState {
-    match version {
-        Ok(version) if sling::major(&version).is_some_and(|major| major >= sling::OLDEST_MAJOR) => {
-            SlingState::Usable(version)
+    async fn sling_state(&self) -> Result<SlingState, CallError> {
+        let version = match self.desk.sling() {
+            SlingState::Usable(look) => look.version.clone(),
+            _ => self.node.sling_version().await?,
+        };
+        if sling::major(&version).is_none_or(|major| major < sling::OLDEST_MAJOR) {
+            return Ok(SlingState::Unsupported(version));
         }
-        Ok(version) => SlingState::Unsupported(version),
-        Err(error) => silence(error),
+        let operators_jobs = self.node.sling_stored_jobs().await?;
+        let most_htlcs = match self.node.sling_most_htlcs().await {
+            Ok(most_htlcs) => most_htlcs,
+            // Not sling's own word: it is there.
+            Err(error) => return Ok(SlingState::Silent(error.to_string())),
+        };
+        let look = Look { version, operators_jobs, most_htlcs, at: self.now() };
+        Ok(SlingState::Usable(Arc::new(look)))
     }
 }
 

@@ -24,10 +24,10 @@ pub(super) struct Ground {
     pub config: Arc<Config>,
     pub facts: Arc<Facts>,
     pub busy: HashMap<ChannelId, Holder>,
-    pub no_rebalancer: Option<String>,
+    /// With more HTLCs than this sling leaves a channel alone; or why sling cannot be used now.
+    pub most_htlcs: Result<u64, String>,
     /// Why it is not known what earlier jobs cost.
     pub payments_unread: Option<String>,
-    pub most_htlcs: u64,
     pub wallet: Result<Msat, String>,
 }
 
@@ -39,9 +39,8 @@ impl Ground {
             policies: &self.facts.policies,
             past: &self.facts.past,
             busy: &self.busy,
-            no_rebalancer: self.no_rebalancer.as_deref(),
+            most_htlcs: self.most_htlcs.as_ref().map_err(String::as_str).copied(),
             payments_unread: self.payments_unread.as_deref(),
-            most_htlcs: self.most_htlcs,
             wallet: &self.wallet,
         }
     }
@@ -130,6 +129,7 @@ impl Services {
         let snapshot = Arc::new(snapshot);
         let facts = Arc::new(self.rebalance_facts(snapshot.now()).await?);
         let mut busy: HashMap<ChannelId, Holder> = HashMap::new();
+        let most_htlcs = self.desk.sling().usable().map(|look| look.most_htlcs);
         let operators = self.desk.operators_channels();
         for channel in snapshot.channels.iter().filter(|one| one.scid.is_some_and(|s| operators.contains(&s)))
         {
@@ -143,9 +143,8 @@ impl Services {
             config: self.config(),
             facts,
             busy,
-            no_rebalancer: self.desk.sling().problem(),
+            most_htlcs,
             payments_unread: self.payments_unread().await,
-            most_htlcs: self.desk.most_htlcs(),
             wallet: wallet.map_err(|error| format!("listfunds: {error}")),
             snapshot,
         })

@@ -94,10 +94,16 @@ impl Services {
 
     /// Why sling is not even asked, if so.
     fn why_not_offered(&self, start: &StartRebalance) -> Option<String> {
-        if let Some(problem) = self.desk.sling().problem() {
-            return Some(problem);
+        let sling = self.desk.sling();
+        let look = match sling.usable() {
+            Ok(look) => look,
+            Err(problem) => return Some(problem),
+        };
+        if start.is_outgrown(look.most_htlcs) {
+            let (now, then) = (look.most_htlcs, start.most_htlcs);
+            return Some(format!("sling-max-htlc-count is {now}, and {then} were reserved for"));
         }
-        let operators = self.desk.operators_channels();
+        let operators = look.operators_channels();
         let taken =
             std::iter::once(&start.to).chain(&start.from).find(|end| operators.contains(&end.scid))?;
         Some(format!("{} is used by the operator's own sling job", taken.scid))
@@ -129,13 +135,12 @@ impl Services {
 
     /// Ends jobs that are done, late, or forgotten by sling.
     async fn watch_jobs(&self) -> Result<()> {
-        let loosened = self.desk.is_loosened();
         let running: Vec<Job> =
             self.live_jobs().await?.into_iter().filter(|job| job.state == JobState::Running).collect();
         if running.is_empty() {
-            self.desk.note_tightened();
             return Ok(());
         }
+        let look = self.desk.last_look();
         // Before the look, so that no payment grows late while the answers come.
         let looked_at = self.now();
         let pending = match self.node.pending_to(&self.node_id).await {
@@ -156,7 +161,7 @@ impl Services {
                 Some(StopReason::SlingRestarted)
             } else if self.has_arrived(&job).await? {
                 Some(StopReason::Done)
-            } else if loosened {
+            } else if look.as_ref().is_some_and(|look| job.start.is_outgrown(look.most_htlcs)) {
                 Some(StopReason::OptionChanged)
             } else if is_late(&pending, &job, looked_at) {
                 Some(StopReason::LatePayment)
@@ -167,7 +172,6 @@ impl Services {
                 self.end_job(job.id, why, word.cloned()).await?;
             }
         }
-        self.desk.note_tightened();
         if let Err(error) = tasks {
             self.desk.note_sling(silence(error));
         }
@@ -205,12 +209,18 @@ impl Services {
 
     /// A job that the operator has since stored for the channel took the place of ours, and is not
     /// touched. Where sling is not there, neither is the job.
+    ///
+    /// sling deletes what a channel has, whoever stored it, and knows no condition; so that is asked for
+    /// only where it has a task, and right after the look.
     async fn forget_job(&self, job: &Job) -> Result<(), CallError> {
         if self.desk.sling() == SlingState::Absent {
             return Ok(());
         }
         let scid = job.start.to.scid;
         let forget = async {
+            if !self.node.sling_tasks().await?.contains_key(&scid) {
+                return self.node.sling_stop(scid).await;
+            }
             let stored = self.node.sling_stored_jobs().await?;
             match stored.iter().any(|stored| stored.scid == scid) {
                 true => Ok(()),
@@ -223,8 +233,9 @@ impl Services {
         }
     }
 
-    /// Tells sling to forget the jobs that it works on, without waiting for it: nobody will watch
-    /// them. The next start settles them.
+    /// Tells sling to stop the jobs that it works on, without waiting for it: nobody will watch
+    /// them. Nothing is deleted, for there is no time to look whose it is; the next start has sling
+    /// forget them, and settles them.
     pub async fn leave_sling(&self) -> Result<()> {
         let is_at_work = |job: &Job| match job.state {
             JobState::Reserved => self.desk.handed_over(job.id),
@@ -232,15 +243,15 @@ impl Services {
             JobState::Stopped | JobState::Settled => false,
         };
         let ours = |job: &Job| is_at_work(job) && !self.desk.is_operators(job.start.to.scid);
-        let forget: Vec<_> =
-            self.live_jobs().await?.into_iter().filter(ours).map(|job| self.forget_running(job)).collect();
-        futures_util::future::join_all(forget).await;
+        let stop: Vec<_> =
+            self.live_jobs().await?.into_iter().filter(ours).map(|job| self.stop_running(job)).collect();
+        futures_util::future::join_all(stop).await;
         Ok(())
     }
 
-    async fn forget_running(&self, job: Job) {
-        if let Err(error) = self.node.sling_forget(job.start.to.scid).await {
-            tracing::debug!("job {}: sling was told to forget it: {error}", job.id);
+    async fn stop_running(&self, job: Job) {
+        if let Err(error) = self.node.sling_stop(job.start.to.scid).await {
+            tracing::debug!("job {}: sling was told to stop it: {error}", job.id);
         }
     }
 

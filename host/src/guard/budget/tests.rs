@@ -18,6 +18,7 @@ fn job(to: u8, from: u8, worst: u64) -> StartRebalance {
         amount: Msat::from_sats(worst * 500),
         payment: Msat::from_sats(worst * 500),
         most_payments: 2,
+        most_htlcs: 5,
         max_fee: Ppm(1_000),
         max_hops: 5,
         keep_share: 0.2,

@@ -44,7 +44,7 @@ struct World {
     policies: HashMap<PeerId, Policy>,
     past: HashMap<ChannelId, Past>,
     busy: HashMap<ChannelId, Holder>,
-    no_rebalancer: Option<String>,
+    most_htlcs: Result<u64, String>,
     payments_unread: Option<String>,
     wallet: Result<Msat, String>,
 }
@@ -64,7 +64,7 @@ fn world() -> World {
         policies: HashMap::new(),
         past: HashMap::new(),
         busy: HashMap::new(),
-        no_rebalancer: None,
+        most_htlcs: Ok(5),
         payments_unread: None,
         wallet: Ok(Msat::from_sats(2_000_000)),
     }
@@ -78,9 +78,8 @@ impl World {
             policies: &self.policies,
             past: &self.past,
             busy: &self.busy,
-            no_rebalancer: self.no_rebalancer.as_deref(),
+            most_htlcs: self.most_htlcs.as_ref().map_err(String::as_str).copied(),
             payments_unread: self.payments_unread.as_deref(),
-            most_htlcs: 5,
             wallet: &self.wallet,
         }
     }
@@ -144,7 +143,7 @@ fn each_limit_has_its_word() {
     type Change = fn(&mut World);
     let cases: [(Change, &str); 15] = [
         (|_| {}, "approved"),
-        (|world| world.no_rebalancer = Some("sling is not there".to_owned()), "no_rebalancer"),
+        (|world| world.most_htlcs = Err("sling is not there".to_owned()), "no_rebalancer"),
         (|world| world.payments_unread = Some("it began anew".to_owned()), "unreadable"),
         (|world| world.snapshot.not_synced = Some("syncing".to_owned()), "node_syncing"),
         (|world| world.wallet = Err("listfunds".to_owned()), "unreadable"),

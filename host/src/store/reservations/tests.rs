@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 const NOW: UnixTime = UnixTime(1_800_000_000);
 const CHANNELS: u8 = 8;
-/// With more HTLCs than this sling leaves a channel alone.
+/// With more HTLCs than this sling leaves a channel alone, unless somebody changes that.
 const HTLCS: u64 = 3;
 
 fn config() -> Config {
@@ -36,10 +36,16 @@ struct Wish<'a> {
 /// What an operator asks for, as far as the guard lets it.
 fn approved(to: u8, from: u8, payments: u64, ppm: u32, now: UnixTime) -> Approved<StartRebalance> {
     let channels = (1..=CHANNELS).map(channel).collect();
-    judged(channels, &Wish { to, from: &[from], payments, ppm }, now).expect("within the guard's limits")
+    let wish = Wish { to, from: &[from], payments, ppm };
+    judged(channels, &wish, HTLCS, now).expect("within the guard's limits")
 }
 
-fn judged(channels: Vec<Channel>, wish: &Wish<'_>, now: UnixTime) -> Option<Approved<StartRebalance>> {
+fn judged(
+    channels: Vec<Channel>,
+    wish: &Wish<'_>,
+    htlcs: u64,
+    now: UnixTime,
+) -> Option<Approved<StartRebalance>> {
     let snapshot = NodeSnapshot {
         tick: Tick { now, seed: 1 },
         node_id: PeerId([3; 33]),
@@ -57,9 +63,8 @@ fn judged(channels: Vec<Channel>, wish: &Wish<'_>, now: UnixTime) -> Option<Appr
         policies: &policies,
         past: &past,
         busy: &busy,
-        no_rebalancer: None,
+        most_htlcs: Ok(htlcs),
         payments_unread: None,
-        most_htlcs: HTLCS,
         wallet: &wallet,
     };
     let proposal = RebalanceProposal {

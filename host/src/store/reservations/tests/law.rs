@@ -1,7 +1,7 @@
 //! The law of the budget, over random schedules and over the worst one: cycles and operators at
 //! once, payments that take long, time out and settle late, several of one job, channels learned
-//! late, kills and restarts, a plugin that is dead while sling goes on, clocks that are set, and a node
-//! that numbers its payments anew.
+//! late, kills and restarts, a plugin that is dead while sling goes on, clocks that are set, an option of
+//! sling's that is changed, and a node that numbers its payments anew.
 //!
 //! The world plays sling as it is: it sends one payment of a job after another, as long as fewer
 //! than all have settled before its eyes, the source holds more than it is to keep, and few
@@ -13,7 +13,10 @@ use crate::model::job::JobEnd;
 use std::collections::BTreeMap;
 
 mod numbers;
+mod options;
 mod random;
+
+use options::Handing;
 
 /// What the node's clock showed, and the seconds that had truly passed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,6 +77,8 @@ struct World {
     counter: u64,
     /// The plugin runs.
     up: bool,
+    /// With more HTLCs than this sling leaves a channel alone.
+    htlcs: u64,
     jobs: BTreeMap<JobId, SlingJob>,
     sent: Vec<Sent>,
     /// Our side of each channel, msat, without payments under way.
@@ -91,7 +96,20 @@ impl World {
         let mut conn = memory();
         let start = (in_tx(&mut conn, |tx| clock::resume(tx, NOW)), 0);
         let (jobs, sent) = (BTreeMap::new(), Vec::new());
-        World { conn, passed: 0, set_by: 0, start, numbers, counter: 0, up: true, jobs, sent, balances }
+        let htlcs = HTLCS;
+        World {
+            conn,
+            passed: 0,
+            set_by: 0,
+            start,
+            numbers,
+            counter: 0,
+            up: true,
+            htlcs,
+            jobs,
+            sent,
+            balances,
+        }
     }
 
     fn now(&self) -> UnixTime {
@@ -126,10 +144,10 @@ impl World {
         self.balances.iter().map(one).collect()
     }
 
-    /// Reserves, and unless the plugin dies over it hands the job to sling.
-    fn wish(&mut self, wish: &Wish<'_>, killed: bool) -> Option<JobId> {
+    /// Reserves, and hands the job to sling unless something comes in between.
+    fn wish(&mut self, wish: &Wish<'_>, handing: Handing) -> Option<JobId> {
         let at = self.moment();
-        let approved = judged(self.channels(), wish, at.now).filter(|_| self.up)?;
+        let approved = judged(self.channels(), wish, self.htlcs, at.now).filter(|_| self.up)?;
         self.look_at_list();
         let id = reserve_for(&mut self.conn, approved, at)?;
         let start = jobs::get(&self.conn, id).expect("books").expect("there").start;
@@ -141,11 +159,11 @@ impl World {
             ppm: wish.ppm,
             level: start.keep_most.0,
             counted: 0,
-            alive: !killed,
+            alive: self.is_taken(&start, handing),
             just_settled: None,
         };
         self.jobs.insert(id, job);
-        self.up = !killed;
+        self.after(id, handing);
         Some(id)
     }
 
@@ -173,7 +191,7 @@ impl World {
             && job.counted < job.payments
             && !self.flying(id)
             && balance + unseen > kept
-            && pending <= HTLCS
+            && pending <= self.htlcs
             && spendable >= PAYMENT + fee
             && room >= PAYMENT
             && self.sent.len() < 250;
@@ -357,7 +375,7 @@ impl World {
         while self.balances[&from] > level + cost && late(self, false) {
             self.end(self.sent.len() - 1, true);
         }
-        while self.under_way(from).count() < HTLCS as usize && late(self, false) {}
+        while self.under_way(from).count() < self.htlcs as usize && late(self, false) {}
         if self.send(id, from, 100, true, false) {
             self.end(self.sent.len() - 1, true);
         }
@@ -371,14 +389,17 @@ impl World {
 /// A dead plugin and a sling that does the worst it can spend all that is reserved, and no more.
 #[test]
 fn the_worst_that_sling_can_do_is_what_is_reserved() {
-    for (payments, from) in
+    for (n, (payments, from)) in
         [(2, &[2][..]), (5, &[2]), (8, &[2]), (3, &[2, 3]), (4, &[2, 3]), (6, &[2, 3]), (4, &[2, 3, 4])]
+            .into_iter()
+            .enumerate()
     {
         let mut world = World::new(true);
+        world.htlcs = [3, 0, 1][n % 3];
         for n in 1..=CHANNELS {
             world.balances.insert(n, if n == 1 { 0 } else { 1_950_000_000 });
         }
-        let id = world.wish(&Wish { to: 1, from, payments, ppm: 300 }, false).expect("room");
+        let id = world.wish(&Wish { to: 1, from, payments, ppm: 300 }, Handing::Taken).expect("room");
         let reserved = jobs::get(&world.conn, id).expect("books").expect("there").reserved;
         world.up = false;
         for source in world.jobs[&id].from.clone() {

@@ -9,7 +9,7 @@ enum Step {
         from: Vec<u8>,
         payments: u64,
         ppm: u32,
-        killed: bool,
+        handing: Handing,
     },
     Send {
         job: usize,
@@ -50,6 +50,9 @@ enum Step {
         by_s: i64,
     },
     BeginAnew,
+    SetOption {
+        htlcs: u64,
+    },
     /// Others' payments through a channel that no job takes from.
     Traffic {
         channel: u8,
@@ -60,10 +63,15 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let often = proptest::bool::weighted(0.8);
     let from = proptest::collection::vec(1..=CHANNELS, 1..4);
+    let handing = prop_oneof![
+        7 => Just(Handing::Taken),
+        1 => Just(Handing::Killed),
+        2 => (0..HTLCS * 2).prop_map(Handing::Changed),
+    ];
     let round = (0usize..4, proptest::bool::weighted(0.7), proptest::bool::ANY);
     prop_oneof![
-        4 => (1..=CHANNELS, from, 1u64..8, 1u32..1_500, proptest::bool::weighted(0.1))
-            .prop_map(|(to, from, payments, ppm, killed)| Step::Wish { to, from, payments, ppm, killed }),
+        4 => (1..=CHANNELS, from, 1u64..8, 1u32..1_500, handing)
+            .prop_map(|(to, from, payments, ppm, handing)| Step::Wish { to, from, payments, ppm, handing }),
         8 => (0usize..8, 0usize..4, 0u64..=100, often, proptest::bool::ANY)
             .prop_map(|(job, source, share, known, stale)| Step::Send { job, source, share, known, stale }),
         8 => (0usize..16, proptest::bool::weighted(0.7)).prop_map(|(payment, settles)| Step::End { payment, settles }),
@@ -79,6 +87,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1u64..20_000).prop_map(|seconds| Step::Wait { seconds }),
         2 => prop_oneof![-200_000i64..200_000, -5i64..=5].prop_map(|by_s| Step::SetClock { by_s }),
         1 => Just(Step::BeginAnew),
+        1 => (0..HTLCS * 2).prop_map(|htlcs| Step::SetOption { htlcs }),
         2 => (1..=CHANNELS, 0.1f64..0.9).prop_map(|(channel, share)| Step::Traffic { channel, share }),
     ]
 }
@@ -96,10 +105,10 @@ impl World {
 
     fn apply(&mut self, step: Step) {
         match step {
-            Step::Wish { to, mut from, payments, ppm, killed } => {
+            Step::Wish { to, mut from, payments, ppm, handing } => {
                 from.sort_unstable();
                 from.dedup();
-                self.wish(&Wish { to, from: &from, payments, ppm }, killed);
+                self.wish(&Wish { to, from: &from, payments, ppm }, handing);
             }
             Step::Send { job, source, share, known, stale } => {
                 if let Some(id) = self.alive(job) {
@@ -135,6 +144,7 @@ impl World {
             Step::Wait { seconds } => self.passed += seconds,
             Step::SetClock { by_s } => self.set_clock(by_s),
             Step::BeginAnew => self.begin_anew(),
+            Step::SetOption { htlcs } => self.set_option(htlcs),
             Step::Traffic { channel, share } => self.traffic(channel, share),
         }
     }
