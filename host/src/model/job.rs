@@ -190,7 +190,7 @@ words! {
         /// sling refused it.
         Refused = "refused",
         /// sling never heard of it: it was away, the operator uses the channel with sling, or an option of
-    /// sling's lets more settle than was reserved for.
+        /// sling's lets more settle than was reserved for.
         NotOffered = "not_offered",
         /// What sling said of it could not be written down.
         NotRecorded = "not_recorded",
