@@ -9,6 +9,32 @@ use lab::node::{RouteCost, SlingVersion};
 use lab::{Extra, Fault, Flavour};
 use serde_json::json;
 
+/// The fields of what is to be moved.
+const CANDIDATE: [&str; 22] = [
+    "amount_msat",
+    "amount_sats",
+    "dest_flow_state",
+    "dest_turnover_rate",
+    "expected_profit_sats",
+    "from_channel",
+    "from_peer_id",
+    "inbound_fee_ppm",
+    "liquidity_ratio",
+    "max_budget_msat",
+    "max_budget_sats",
+    "max_fee_ppm",
+    "num_source_candidates",
+    "outbound_fee_ppm",
+    "payment_sats",
+    "source_candidates",
+    "source_fee_ppm",
+    "source_turnover_rate",
+    "spread_ppm",
+    "to_channel",
+    "to_peer_id",
+    "weighted_opp_cost_ppm",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebalance_is_pending_at_once_and_booked_to_the_msat() {
     let stage = start(node()).await;
@@ -19,33 +45,7 @@ async fn a_rebalance_is_pending_at_once_and_booked_to_the_msat() {
     stage.lab.with_node(|node| node.stall_sling(0.0));
     assert_eq!((&answer["status"], &answer["success"]), (&json!("pending"), &json!(true)), "{answer}");
     let candidate = &answer["candidate"];
-    assert_eq!(
-        fields(candidate),
-        [
-            "amount_msat",
-            "amount_sats",
-            "dest_flow_state",
-            "dest_turnover_rate",
-            "expected_profit_sats",
-            "from_channel",
-            "from_peer_id",
-            "inbound_fee_ppm",
-            "liquidity_ratio",
-            "max_budget_msat",
-            "max_budget_sats",
-            "max_fee_ppm",
-            "num_source_candidates",
-            "outbound_fee_ppm",
-            "payment_sats",
-            "source_candidates",
-            "source_fee_ppm",
-            "source_turnover_rate",
-            "spread_ppm",
-            "to_channel",
-            "to_peer_id",
-            "weighted_opp_cost_ppm",
-        ]
-    );
+    assert_eq!(fields(candidate), CANDIDATE);
     // 2,500 ppm here, less the peer's 100 and 500 assumed; all that it is worth may be paid.
     assert_eq!((&candidate["spread_ppm"], &candidate["max_fee_ppm"]), (&json!(1_900), &json!(2_500)));
     assert_eq!((&candidate["max_budget_sats"], &answer["warning"]), (&json!(250), &json!(null)), "{answer}");
