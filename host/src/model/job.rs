@@ -122,15 +122,18 @@ impl StartRebalance {
     /// The most that the whole job can cost: the highest rate on every payment that can settle,
     /// rounded up.
     pub fn worst_cost(&self) -> Msat {
-        let most = u128::from(self.payment.0) * u128::from(self.most_payments);
-        let cost = most.saturating_mul(u128::from(self.max_fee.0)).div_ceil(1_000_000);
-        Msat(u64::try_from(cost).unwrap_or(u64::MAX))
+        self.most_fee(u128::from(self.payment.0) * u128::from(self.most_payments))
     }
 
     /// The most that it costs if every payment is counted: the highest rate on the amount, rounded up.
     pub fn planned_cost(&self) -> Msat {
-        let cost = u128::from(self.amount.0) * u128::from(self.max_fee.0);
-        Msat(u64::try_from(cost.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+        self.most_fee(u128::from(self.amount.0))
+    }
+
+    /// The highest rate on so many msat, rounded up.
+    fn most_fee(&self, msat: u128) -> Msat {
+        let fee = msat.saturating_mul(u128::from(self.max_fee.0)).div_ceil(1_000_000);
+        Msat(u64::try_from(fee).unwrap_or(u64::MAX))
     }
 
     /// Whether more of its payments can settle than are counted, where sling uses channels with this many

@@ -54,13 +54,15 @@ fn known(name: &str) -> Result<&'static Setting, CommandError> {
 
 async fn get(services: &Services, args: &Args) -> CommandResult {
     let (mut config, version) = ((*services.config()).clone(), services.settings.version());
+    let setting = args.opt_text("key").map(known).transpose()?;
     // The file that is open: another than is configured where that is the Python plugin's. A store in
     // trouble hides no setting.
-    if let Ok(Some(path)) = services.store.read(|conn| Ok(conn.path().map(str::to_owned))).await {
+    if setting.is_none_or(|setting| setting.key == "db_path")
+        && let Ok(Some(path)) = services.store.read(|conn| Ok(conn.path().map(str::to_owned))).await
+    {
         config.db_path = path;
     }
-    if let Some(name) = args.opt_text("key") {
-        let setting = known(name)?;
+    if let Some(setting) = setting {
         return Ok(
             json!({ "key": setting.key, "value": to_json(&(setting.get)(&config)), "version": version }),
         );

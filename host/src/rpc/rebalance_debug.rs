@@ -81,6 +81,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let plan = services.plan_rebalances(snapshot, true).await?;
     let stored = stored(&services).await?;
     let config = &plan.config;
+    let rejected = rejections(&plan, wanted);
     Ok(json!({
         "sling_available": services.desk.sling().problem().is_none(),
         "rebalancer": rebalance::rebalancer(&services.desk),
@@ -98,8 +99,8 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "channels": channels(&plan, &stored, wanted),
         "candidates": plan.judged.iter().filter(|one| is(wanted, &one.to)).map(judged).collect::<Vec<_>>(),
         "passed_over": plan.passed.iter().filter(|one| is(wanted, &one.channel)).map(passed).collect::<Vec<_>>(),
-        "rejection_reasons": rejections(&plan, wanted).iter().map(|(name, why)| why.of(name)).collect::<Vec<_>>(),
-        "rejections": rejections(&plan, wanted).iter().map(rejection).collect::<Vec<_>>(),
+        "rejection_reasons": rejected.iter().map(|(name, why)| why.of(name)).collect::<Vec<_>>(),
+        "rejections": rejected.iter().map(rejection).collect::<Vec<_>>(),
         "breakers": breakers(&plan, &stored.past, wanted),
         "jobs": stored.live.iter().map(rebalance::live_job).collect::<Vec<_>>(),
         "last_cycle": stored.last_cycle.as_ref().map(|(row, of)| last_cycle(row, of)),
