@@ -27,7 +27,7 @@ use crate::guard::policy::RateLimiter;
 use crate::model::{PeerId, SteadyTime, StrategyName, UnixTime};
 use crate::node::clboss::ClbossStatus;
 use crate::node::write::Writer;
-use crate::node::{Companions, Node};
+use crate::node::{Companion, Companions, Node};
 use crate::store::Store;
 use schedule::{JobName, Jobs, NextVisit};
 use settings::Settings;
@@ -88,6 +88,18 @@ pub struct Health {
     pub evaluator: Option<(StrategyName, String)>,
     /// What CLBoss said when it was last asked.
     pub clboss: Option<ClbossSeen>,
+}
+
+impl Health {
+    /// Whether a companion is there, as far as known.
+    pub fn has(&self, companion: Companion) -> bool {
+        self.companions.as_ref().is_some_and(|companions| companions.has(companion))
+    }
+
+    /// Whether a companion is known not to be there.
+    pub fn lacks(&self, companion: Companion) -> bool {
+        self.companions.as_ref().is_some_and(|companions| !companions.has(companion))
+    }
 }
 
 /// What CLBoss said, and when.

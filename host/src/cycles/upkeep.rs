@@ -78,8 +78,7 @@ impl Services {
     pub async fn look_for_companions(&self) {
         match self.node.companions().await {
             Ok(companions) => {
-                let was_absent =
-                    self.health().companions.is_some_and(|seen| !seen.has(Companion::Bookkeeper));
+                let was_absent = self.health().lacks(Companion::Bookkeeper);
                 let has_come = was_absent && companions.has(Companion::Bookkeeper);
                 self.note_health(|health| {
                     health.companions = Some(companions);
@@ -113,6 +112,6 @@ impl Services {
 
     /// Whether a companion is there, as far as known.
     pub fn has_companion(&self, companion: Companion) -> bool {
-        self.health().companions.is_some_and(|companions| companions.has(companion))
+        self.health().has(companion)
     }
 }

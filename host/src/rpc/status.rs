@@ -20,7 +20,7 @@ use crate::model::flow::FlowState;
 use crate::model::job::Job;
 use crate::model::list::List;
 use crate::model::{ChannelId, Policy, StrategyName};
-use crate::node::Companion;
+use crate::node::{Companion, Companions};
 use crate::store::adopt::{self, Imported};
 use crate::store::books_state::{self, BooksState};
 use crate::store::changes::{self, FeeChange};
@@ -123,7 +123,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
     let (degraded, stored) = match stored(services).await {
         Ok(mut stored) => {
             stored.clock.last_jump = services.clock_jump().or(stored.clock.last_jump);
-            let mut degraded = degraded::parts(services, &stored.modules);
+            let mut degraded = degraded::parts(services, &health, &stored.modules);
             degraded.extend(clock::degraded(&stored.clock, now));
             degraded.extend(stored.anew.iter().filter_map(|anew| lists::degraded(anew, now)));
             degraded.extend(stored.not_asked.iter().map(|(strategy, why)| {
@@ -132,7 +132,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
             (degraded, stored)
         }
         Err(error) => {
-            let mut degraded = degraded::parts(services, &[]);
+            let mut degraded = degraded::parts(services, &health, &[]);
             if services.store.trouble().is_none() {
                 degraded.push(json!({ "part": "store", "why": format!("{error:#}") }));
             }
@@ -160,7 +160,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
         "degraded": degraded,
         "db_path": stored.path,
         "clock": clock::answer(&stored.clock, now),
-        "companions": companions(services),
+        "companions": companions(health.companions.as_ref()),
         "jobs": jobs,
         "last_fee_cycle": stored.last_cycle.map(last_cycle),
         "ledger": stored.books.as_ref().map(ledger::answer),
@@ -186,9 +186,8 @@ fn summary(config: &Config) -> Value {
     })
 }
 
-fn companions(services: &Services) -> Value {
-    let present = services.health().companions;
-    let word = |companion: &Companion| match &present {
+fn companions(present: Option<&Companions>) -> Value {
+    let word = |companion: &Companion| match present {
         None => "unknown",
         Some(present) if present.has(*companion) => "present",
         Some(_) => "absent",

@@ -5,7 +5,7 @@ use crate::cycles::Services;
 use crate::econ::chain;
 use crate::model::life::{Account, BookEvent};
 use crate::model::{ChannelId, Msat};
-use crate::node::CallError;
+use crate::node::{CallError, Companion};
 use crate::store::accounts::{self, Unsettled};
 use crate::store::{costs, forwards};
 use anyhow::Result;
@@ -29,6 +29,7 @@ impl Services {
     /// Reads accounts whose books are not closed, and books their costs. Without bookkeeper what can be
     /// known is estimated.
     pub(super) async fn read_accounts(&self) -> Result<Read> {
+        let was_absent = self.health().lacks(Companion::Bookkeeper);
         let (read, failure) = match self.account_round().await? {
             Ok(read) => (read, None),
             Err(error) => (Read { accounts: 0, are_all: true }, Some(error.to_string())),
@@ -36,7 +37,11 @@ impl Services {
         let (alone, now) = (failure.is_some(), self.now());
         let opening = Msat::from_sats(self.config().estimated_open_cost_sats);
         self.store.write(move |tx| Ok(costs::stand_in(tx, opening, alone, now)?)).await?;
-        self.note_health(|health| health.books_error = failure);
+        self.note_health(|health| {
+            // What failed before it came says nothing of it.
+            let has_come = was_absent && health.has(Companion::Bookkeeper);
+            health.books_error = failure.filter(|_| !has_come);
+        });
         Ok(read)
     }
 

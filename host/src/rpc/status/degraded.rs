@@ -2,16 +2,16 @@
 
 use super::{ledger, place};
 use crate::config::Config;
-use crate::cycles::Services;
 use crate::cycles::rebalance::default_evaluator;
 use crate::cycles::schedule::JobName;
+use crate::cycles::{Health, Services};
 use crate::node::Companion;
 use crate::store::modules::ModuleFaults;
 use serde_json::{Value, json};
 
 /// One entry per part that does less than it should.
-pub(super) fn parts(services: &Services, modules: &[ModuleFaults]) -> Vec<Value> {
-    let (config, health) = (services.config(), services.health());
+pub(super) fn parts(services: &Services, health: &Health, modules: &[ModuleFaults]) -> Vec<Value> {
+    let config = services.config();
     let part = |part: &str, why: String| json!({ "part": part, "why": why });
     let mut degraded = Vec::new();
     degraded.extend(services.store.trouble().map(|trouble| part("store", trouble.to_string())));
@@ -27,21 +27,20 @@ pub(super) fn parts(services: &Services, modules: &[ModuleFaults]) -> Vec<Value>
             .into_iter()
             .map(|left_out| part("settings", format!("stored settings are left out: {}", left_out.why))),
     );
-    if let Some(present) = &health.companions {
-        let missing = |companion: &&Companion| !present.has(**companion) && is_wanted(**companion, &config);
-        degraded.extend(
-            Companion::ALL
-                .iter()
-                .filter(missing)
-                .map(|companion| part(companion.name(), format!("not there: {}", companion.without_it()))),
-        );
-    }
-    degraded.extend(ledger::degraded(&health));
+    degraded.extend(
+        Companion::ALL
+            .iter()
+            .filter(|companion| health.lacks(**companion) && is_wanted(**companion, &config))
+            .map(|companion| part(companion.name(), format!("not there: {}", companion.without_it()))),
+    );
+    degraded.extend(ledger::degraded(health));
     degraded.extend(place::degraded(&services.engine));
-    if let Some(why) = services.desk.sling().problem().filter(|_| services.has_companion(Companion::Sling)) {
+    if let Some(why) = services.desk.sling().problem().filter(|_| health.has(Companion::Sling)) {
         degraded.push(part("rebalancing", why));
     }
-    if let Some((name, why)) = health.evaluator.filter(|(name, _)| *name == default_evaluator(&config)) {
+    if let Some((name, why)) =
+        health.evaluator.as_ref().filter(|(name, _)| *name == default_evaluator(&config))
+    {
         degraded.push(part("evaluator", format!("{why}; rebalance-ev answers instead of '{name}'")));
     }
     for (group, state) in services.node.breakers() {

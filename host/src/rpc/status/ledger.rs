@@ -29,8 +29,7 @@ pub(super) fn answer(books: &BooksState) -> Value {
 
 /// Why on-chain costs are not from records, unless the absence of bookkeeper says it already.
 pub(super) fn degraded(health: &Health) -> Option<Value> {
-    let is_absent = health.companions.as_ref().is_some_and(|present| !present.has(Companion::Bookkeeper));
-    let why = health.books_error.as_ref().filter(|_| !is_absent)?;
+    let why = health.books_error.as_ref().filter(|_| !health.lacks(Companion::Bookkeeper))?;
     Some(
         json!({ "part": "bookkeeper", "why": format!("{why}: on-chain costs without a record are estimates") }),
     )
