@@ -83,7 +83,10 @@ impl Config {
     /// that the caller used, for the error's sentence.
     pub fn with(&self, setting: &Setting, raw: &Value, shown_as: &str) -> Result<Config, ConfigError> {
         let value = setting.kind.accept(raw).map_err(|allowed| {
-            ConfigError(format!("{shown_as}: '{raw}' is not allowed: use {allowed}; nothing was changed"))
+            ConfigError(format!(
+                "{shown_as}: '{}' is not allowed: use {allowed}; nothing was changed",
+                raw.shown()
+            ))
         })?;
         let mut changed = self.clone();
         (setting.set)(&mut changed, value);
@@ -105,10 +108,9 @@ impl Config {
         for (name, raw) in options {
             let setting =
                 find(name).ok_or_else(|| ConfigError(format!("{name}: there is no such option")))?;
-            let value = setting
-                .kind
-                .accept(&raw)
-                .map_err(|allowed| ConfigError(format!("{name}: '{raw}' is not allowed: use {allowed}")))?;
+            let value = setting.kind.accept(&raw).map_err(|allowed| {
+                ConfigError(format!("{name}: '{}' is not allowed: use {allowed}", raw.shown()))
+            })?;
             (setting.set)(&mut config, value);
         }
         match config.contradictions().first() {
@@ -131,9 +133,10 @@ impl Config {
         for (key, raw) in values {
             match find(key).map(|setting| (setting, setting.kind.accept(&raw))) {
                 Some((setting, Ok(value))) if setting.mutable => (setting.set)(&mut config, value),
-                Some((_, Err(allowed))) => {
-                    left_out.push(LeftOut::one(key, format!("{key}: '{raw}' is not allowed: use {allowed}")))
-                }
+                Some((_, Err(allowed))) => left_out.push(LeftOut::one(
+                    key,
+                    format!("{key}: '{}' is not allowed: use {allowed}", raw.shown()),
+                )),
                 Some((_, Ok(_))) | None => {
                     left_out.push(LeftOut::one(key, format!("{key}: there is no such setting to change")))
                 }
@@ -232,6 +235,9 @@ mod tests {
         assert!(set(&config, "vegas-reflex", "1").expect("a bool").enable_vegas_reflex);
         assert_eq!(set(&config, "min-fee-ppm", " 25 ").expect("an integer").min_fee_ppm, 25);
         assert_eq!(set(&config, "scarcity-threshold", ".5").expect("a number").scarcity_threshold, 0.5);
+        for (typed, read) in [("", ""), (" py-fees ,js_fees,", "py-fees, js_fees"), ("A", "A")] {
+            assert_eq!(set(&config, "interpreted-modules", typed).expect("names").interpreted_modules, read);
+        }
     }
 
     #[test]
@@ -246,6 +252,8 @@ mod tests {
             ("rebalancer", "circular", "sling"),
             ("rebalance-strategy", "a/b c", "letters, digits"),
             ("rebalance-strategy", "", "letters, digits"),
+            ("interpreted-modules", "py-fees, ../x", "names with commas between"),
+            ("interpreted-modules", "py-fees js-fees", "names with commas between"),
             ("min_fee_ppm", "90000", "must not be above max_fee_ppm (5000)"),
         ] {
             let error = set(&config, name, value).expect_err(name).to_string();

@@ -8,17 +8,17 @@ use std::path::Path;
 /// Layers from the bottom up; those with the same height do not know each other.
 const LAYERS: [(&str, u8); 12] = [
     ("model", 0),
-    ("config", 0),
-    ("guard", 1),
-    ("econ", 1),
-    ("node", 2),
-    ("store", 2),
-    ("engine", 2),
-    ("clock", 2),
-    ("cycles", 3),
-    ("rpc", 4),
-    ("app", 5),
-    ("cli", 5),
+    ("config", 1),
+    ("guard", 2),
+    ("econ", 2),
+    ("node", 3),
+    ("store", 3),
+    ("engine", 3),
+    ("clock", 3),
+    ("cycles", 4),
+    ("rpc", 5),
+    ("app", 6),
+    ("cli", 6),
 ];
 
 /// Words, and the places that may contain them: a layer's name, or a file.

@@ -128,7 +128,7 @@ settings! {
         "Node ids, separated by commas, whose signatures let strategy modules in; no command can take them away.";
     strategy_signatures: u64 = 1, Kind::Int { min: 1, max: 9 }, Some("strategy-signatures"), false,
         "How many trusted signers must have signed a strategy module that is pushed.";
-    interpreted_modules: String = String::new(), Kind::Text, Some("interpreted-modules"), true,
+    interpreted_modules: String = String::new(), Kind::Names, Some("interpreted-modules"), true,
         "Strategy modules, separated by commas, that get the larger limits which Python and JavaScript guests need.";
     strategy_worker: String = "auto".to_owned(), Kind::Word(&["auto", "required", "off"]), Some("strategy-worker"), false,
         "Run strategies in processes of their own that can open nothing: `auto` runs them in the plugin where that cannot be, `required` asks none then, `off` runs them in the plugin.";

@@ -1,5 +1,6 @@
 //! Values of settings, and the types and bounds that accept them.
 
+use crate::model::{StrategyName, quote};
 use std::fmt;
 
 /// A setting's value, or what someone typed for one.
@@ -23,6 +24,11 @@ impl fmt::Display for Value {
 }
 
 impl Value {
+    /// As a sentence shows it.
+    pub fn shown(&self) -> String {
+        quote(&self.to_string())
+    }
+
     /// What it is as a number; none for what is no number.
     pub(super) fn number(&self) -> Option<f64> {
         read_float(self)
@@ -43,8 +49,10 @@ pub enum Kind {
     },
     /// Any text.
     Text,
-    /// The name of a strategy or an evaluator, as `model::StrategyName` reads it.
+    /// The name of a strategy or an evaluator.
     Name,
+    /// Any number of such names, with commas between.
+    Names,
     /// One of these words.
     Word(&'static [&'static str]),
 }
@@ -56,7 +64,16 @@ impl fmt::Display for Kind {
             Kind::Int { min, max } => write!(f, "a whole number from {min} to {max}"),
             Kind::Float { min, max } => write!(f, "a number from {min} to {max}"),
             Kind::Text => write!(f, "any text"),
-            Kind::Name => write!(f, "a name of letters, digits, '-' and '_', at most {LONGEST_NAME}"),
+            Kind::Name => {
+                write!(f, "a name of letters, digits, '-' and '_', at most {}", StrategyName::LONGEST)
+            }
+            Kind::Names => {
+                write!(
+                    f,
+                    "names with commas between, each of letters, digits, '-' and '_', at most {}",
+                    StrategyName::LONGEST
+                )
+            }
             Kind::Word([only]) => write!(f, "{only}"),
             Kind::Word(words) => write!(f, "one of {}", words.join(", ")),
         }
@@ -73,8 +90,10 @@ impl Kind {
             Kind::Float { min, max } => read_float(raw).filter(|n| (min..=max).contains(n)).map(Value::Float),
             Kind::Text => Some(Value::Text(raw.to_string().trim().to_owned())),
             Kind::Name => {
-                Some(raw.to_string().trim().to_owned()).filter(|name| is_name(name)).map(Value::Text)
+                let name: Option<StrategyName> = raw.to_string().trim().parse().ok();
+                name.map(|name| Value::Text(name.as_str().to_owned()))
             }
+            Kind::Names => read_names(&raw.to_string()).map(Value::Text),
             Kind::Word(words) => {
                 let word = raw.to_string().trim().to_ascii_lowercase();
                 words.contains(&word.as_str()).then_some(Value::Text(word))
@@ -89,17 +108,16 @@ impl Kind {
             Kind::Bool => "bool",
             Kind::Int { .. } => "integer",
             Kind::Float { .. } => "number",
-            Kind::Text | Kind::Name | Kind::Word(_) => "text",
+            Kind::Text | Kind::Name | Kind::Names | Kind::Word(_) => "text",
         }
     }
 }
 
-/// Most letters of a name.
-const LONGEST_NAME: usize = 64;
-
-fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(plain)
+/// Names with commas between, one blank after each comma.
+fn read_names(text: &str) -> Option<String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let read: Result<Vec<StrategyName>, String> = names.map(str::parse).collect();
+    Some(read.ok()?.iter().map(StrategyName::as_str).collect::<Vec<_>>().join(", "))
 }
 
 fn read_bool(raw: &Value) -> Option<bool> {

@@ -12,7 +12,7 @@ pub use limiter::{MAX_CHANGES, RateLimiter, TooManyChanges, WINDOW_S};
 pub use suggest::{PeerFacts, Severity, Suggestion, TRIAL_DAYS, WINDOW_DAYS, suggest};
 
 use crate::model::policy::{MAX_EXPIRY_HOURS, MAX_FEE_TARGET_PPM, MAX_TAG_LEN, MAX_TAGS, MULTIPLIER_BOUNDS};
-use crate::model::{PeerId, Policy, Ppm, RebalanceMode, StrategyName, UnixTime};
+use crate::model::{PeerId, Policy, Ppm, RebalanceMode, StrategyName, UnixTime, quote};
 
 /// The most policies that one batch may change.
 pub const MAX_BATCH: usize = 100;
@@ -188,9 +188,9 @@ pub fn checked_word(what: &str, tag: &str) -> Result<String, String> {
     let tag = tag.trim();
     let odd = |letter: char| letter.is_control() || matches!(letter, '=' | ',');
     if tag.is_empty() || tag.len() > MAX_TAG_LEN || tag.contains(odd) {
-        let shown: String = tag.chars().take(80).collect();
         return Err(format!(
-            "{what} '{shown}' is not allowed: use 1 to {MAX_TAG_LEN} bytes without '=', ',' and control characters"
+            "{what} '{}' is not allowed: use 1 to {MAX_TAG_LEN} bytes without '=', ',' and control characters",
+            quote(tag)
         ));
     }
     Ok(tag.to_owned())

@@ -1,5 +1,6 @@
 //! Identities on the Lightning Network, checked when they are made.
 
+use super::quote;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -92,7 +93,7 @@ macro_rules! parse_any {
             type Err = ParseIdError;
             fn from_str(text: &str) -> Result<Self, ParseIdError> {
                 parse_hex(text).map($name).ok_or_else(|| {
-                    ParseIdError(format!("{} '{}' is not 64 hexadecimal digits", $word, shown(text)))
+                    ParseIdError(format!("{} '{}' is not 64 hexadecimal digits", $word, quote(text)))
                 })
             }
         })*
@@ -115,18 +116,9 @@ impl FromStr for PeerId {
             Some(bytes) if matches!(bytes[0], 2 | 3) => Ok(PeerId(bytes)),
             _ => Err(ParseIdError(format!(
                 "peer_id '{}' is not a node's public key: 66 hexadecimal digits that begin with 02 or 03",
-                shown(text)
+                quote(text)
             ))),
         }
-    }
-}
-
-/// What a caller typed, cut to a length fit for one sentence.
-fn shown(text: &str) -> String {
-    const MOST: usize = 80;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
     }
 }
 
@@ -186,7 +178,7 @@ impl FromStr for Scid {
             }
             _ => Err(ParseIdError(format!(
                 "short channel id '{}' is not of the form BLOCKxTRANSACTIONxOUTPUT, e.g. 700000x12x0",
-                shown(text)
+                quote(text)
             ))),
         }
     }

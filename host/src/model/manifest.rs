@@ -10,7 +10,7 @@
 //! (without the break). It has no character that JSON escapes, since lightningd's `signmessage` signs a
 //! message as it is spelt in the request: a line break could be signed in several ways.
 
-use super::{Digest, PeerId, StrategyName, UnixTime};
+use super::{Digest, PeerId, StrategyName, UnixTime, quote};
 use std::fmt;
 use std::str::FromStr;
 
@@ -42,7 +42,7 @@ impl FromStr for Version {
             [Some(major), Some(minor), Some(patch)] => Ok(Version([major, minor, patch])),
             _ => Err(format!(
                 "version '{}' is not three numbers such as 1.2.3, each at most {} and without leading zeros",
-                shown(text),
+                quote(text),
                 u32::MAX
             )),
         }
@@ -123,15 +123,15 @@ fn read(text: &str) -> Result<Manifest, String> {
     for (name, value) in FIELDS.iter().zip(&mut values) {
         let part = parts.next().ok_or_else(|| format!("has no field '{name}'"))?;
         let rest = part.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
-        *value = rest.ok_or_else(|| format!("has '{}' where '{name} ...' must stand", shown(part)))?;
+        *value = rest.ok_or_else(|| format!("has '{}' where '{name} ...' must stand", quote(part)))?;
     }
     if let Some(more) = parts.next() {
-        return Err(format!("goes on after its last field with '{}'", shown(more)));
+        return Err(format!("goes on after its last field with '{}'", quote(more)));
     }
     let [network, name, version, abi, digest, bytes, not_after] = values;
     let whole = |field: &str, text: &str| {
         number(text).filter(|number| *number <= i64::MAX as u64).ok_or_else(|| {
-            format!("has the {field} '{}', which is not a whole number without leading zeros", shown(text))
+            format!("has the {field} '{}', which is not a whole number without leading zeros", quote(text))
         })
     };
     let wrong = |why: String| format!("has an unusable value: {why}");
@@ -152,20 +152,10 @@ fn word(field: &str, text: &str, marks: &str, most: usize) -> Result<String, Str
     if text.is_empty() || text.len() > most || !text.chars().all(plain) {
         return Err(format!(
             "has the {field} '{}': use 1 to {most} lower-case letters, digits and any of '{marks}'",
-            shown(text)
+            quote(text)
         ));
     }
     Ok(text.to_owned())
-}
-
-/// What a caller wrote, cut to a length fit for one sentence.
-fn shown(text: &str) -> String {
-    const MOST: usize = 80;
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
 }
 
 /// A signature as an author hands it over.

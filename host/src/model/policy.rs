@@ -1,6 +1,6 @@
 //! What the operator, or the fleet, wants for one peer.
 
-use super::{CycleKind, PeerId, Ppm, UnixTime};
+use super::{CycleKind, PeerId, Ppm, UnixTime, quote};
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,6 +21,9 @@ pub const MAX_TAG_LEN: usize = 64;
 pub struct StrategyName(String);
 
 impl StrategyName {
+    /// Most letters of a module's name.
+    pub const LONGEST: usize = 64;
+
     /// The names of strategies for fees that are always there.
     pub const BUILT_IN: [&'static str; 4] = ["dynamic", "static", "passive", "hive"];
     /// The names of rebalance evaluators that are always there.
@@ -84,11 +87,12 @@ impl FromStr for StrategyName {
             return Ok(lower);
         }
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if text.is_empty() || text.len() > 64 || !text.bytes().all(plain) {
+        if text.is_empty() || text.len() > Self::LONGEST || !text.bytes().all(plain) {
             return Err(format!(
                 "strategy '{}' is not a strategy's name: use dynamic, static, passive, hive, or the name of a module \
-                 (letters, digits, '-' and '_', at most 64)",
-                text.chars().take(80).collect::<String>()
+                 (letters, digits, '-' and '_', at most {})",
+                quote(text),
+                Self::LONGEST
             ));
         }
         Ok(StrategyName(text.to_owned()))

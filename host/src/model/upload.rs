@@ -1,7 +1,7 @@
 //! A module on its way in, piece by piece.
 
 use super::manifest::{Manifest, Signature};
-use super::{PeerId, UnixTime};
+use super::{PeerId, UnixTime, quote};
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,8 +22,7 @@ impl FromStr for UploadId {
         let digits = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
         let number = digits.then(|| u128::from_str_radix(text, 16).ok()).flatten();
         number.map(|number| UploadId(number.to_be_bytes())).ok_or_else(|| {
-            let shown: String = text.chars().take(80).collect();
-            format!("upload '{shown}' is not the 32 hexadecimal digits that `push begin` answered")
+            format!("upload '{}' is not the 32 hexadecimal digits that `push begin` answered", quote(text))
         })
     }
 }

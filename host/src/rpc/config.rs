@@ -4,6 +4,7 @@ use super::args::{Args, Form, Kind, Menu, Param};
 use super::{Command, CommandError, CommandResult, Run};
 use crate::config::{self, SETTINGS, Setting};
 use crate::cycles::Services;
+use crate::model::quote;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
 
 fn known(name: &str) -> Result<&'static Setting, CommandError> {
     config::find(name).ok_or_else(|| {
-        format!("Unknown config key: {name}; `revenue-config list-mutable` names the keys").into()
+        format!("Unknown config key: {}; `revenue-config list-mutable` names the keys", quote(name)).into()
     })
 }
 

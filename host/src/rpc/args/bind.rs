@@ -2,6 +2,7 @@
 
 use super::read::shown;
 use super::{Arg, ArgError, Args, Form, Kind, Menu, Param};
+use crate::model::quote;
 use serde_json::Value;
 
 /// A call's values, told apart but not read.
@@ -161,8 +162,7 @@ fn names(spec: &[Param]) -> String {
 }
 
 fn unknown(name: &str, spec: &[Param]) -> ArgError {
-    let name = shown(&Value::String(name.to_owned()));
-    ArgError(format!("there is no parameter '{name}': {}", names(spec)))
+    ArgError(format!("there is no parameter '{}': {}", quote(name), names(spec)))
 }
 
 fn given_twice(name: &str) -> ArgError {

@@ -1,6 +1,7 @@
 //! One value, read as its parameter's kind.
 
 use super::{Arg, Kind};
+use crate::model::quote;
 use serde_json::{Number, Value};
 use std::fmt;
 
@@ -55,16 +56,11 @@ impl Kind {
     }
 }
 
-/// What a caller wrote, cut to a length fit for one sentence.
+/// What a caller wrote, as a sentence shows it.
 pub(super) fn shown(value: &Value) -> String {
-    const MOST: usize = 80;
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
+    match value {
+        Value::String(text) => quote(text),
+        other => quote(&other.to_string()),
     }
 }
 
