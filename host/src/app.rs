@@ -70,8 +70,8 @@ pub async fn run() -> Result<()> {
         Ok(clock) => clock,
         Err(error) => return refuse(configured, &format!("{error:#}")).await,
     };
-    let (phase, lifecycle) = Lifecycle::starting();
     let settings = Arc::new(Settings::new(config));
+    let (phase, lifecycle) = Lifecycle::starting(settings.clone());
     let app = App { lifecycle: lifecycle.clone(), settings: settings.clone(), stop };
     let plugin = configured.start(app.clone()).await?;
     let tasks = TaskTracker::new();

@@ -24,6 +24,14 @@ async fn answers_have_the_recorded_shapes() {
     let all = stage.success(CONFIG, json!({"action": "get"})).await;
     assert_eq!(fields(&all), ["config", "version"]);
     assert_eq!((&all["version"], &all["config"]["version"]), (&json!(0), &json!(0)));
+    // What nothing can change is told all the same, and is no setting.
+    let fact = stage.success(CONFIG, json!(["get", "enable_peer_sync"])).await;
+    assert_eq!(fact, json!({"key": "enable_peer_sync", "value": false, "version": 0}));
+    let refused = stage.refusal(CONFIG, json!(["set", "sling_available", false])).await;
+    assert!(
+        refused.contains("sling_available can only be read") && refused.contains("nothing was changed"),
+        "{refused}"
+    );
     for (key, wanted) in
         [("min_fee_ppm", json!(10)), ("vegas_decay_rate", json!(0.85)), ("dry_run", json!(false))]
     {

@@ -102,6 +102,8 @@ async fn before_it_is_ready_status_answers_and_commands_say_why_they_cannot() {
         let status = stage.status().await;
         assert_eq!((&status["status"], &status["ready"]), (&json!("starting"), &json!(false)));
         assert!(!status["version"].is_null() && why_degraded(&status, "start").is_some(), "{status}");
+        // cl-hive reads the limits of fees here, whenever it asks.
+        assert_eq!(status["config"]["fee_range_ppm"], json!([10, 5000]));
         let why = stage.refusal("revenue-config", json!(["get"])).await;
         assert!(why.contains("still starting"), "{why}");
         stage.lab.with_mischief(|mischief| mischief.clear("*"));

@@ -2,6 +2,8 @@
 //! nothing that lightningd waits for waits for this.
 
 use super::Services;
+use super::settings::Settings;
+use crate::config::Config;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -21,18 +23,24 @@ pub enum Phase {
 #[derive(Clone)]
 pub struct Lifecycle {
     phase: watch::Receiver<Phase>,
+    settings: Arc<Settings>,
 }
 
 impl Lifecycle {
     /// A plugin that has just been started, and the means to move it on.
-    pub fn starting() -> (watch::Sender<Phase>, Lifecycle) {
+    pub fn starting(settings: Arc<Settings>) -> (watch::Sender<Phase>, Lifecycle) {
         let (sender, phase) = watch::channel(Phase::Starting("the plugin has just been started".to_owned()));
-        (sender, Lifecycle { phase })
+        (sender, Lifecycle { phase, settings })
     }
 
     /// How far the plugin is now.
     pub fn phase(&self) -> Phase {
         self.phase.borrow().clone()
+    }
+
+    /// The settings as far as they are read: until the plugin is ready, what lightningd's options say.
+    pub fn config(&self) -> Arc<Config> {
+        self.settings.current()
     }
 
     /// The services, if they are ready now.

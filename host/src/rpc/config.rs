@@ -47,7 +47,20 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     }
 }
 
+/// Fields of the Python plugin's answer that no setting stands behind.
+const FACTS: [&str; 4] =
+    ["clboss_unmanage_duration_hours", "enable_flow_asymmetry", "enable_peer_sync", "sling_available"];
+
+/// What is so here.
+fn facts(services: &Services) -> impl Iterator<Item = (&'static str, Value)> {
+    let is_available = services.desk.sling().problem().is_none();
+    FACTS.into_iter().zip([json!(24), json!(false), json!(false), json!(is_available)])
+}
+
 fn known(name: &str) -> Result<&'static Setting, CommandError> {
+    if FACTS.contains(&name) {
+        return Err(format!("{name} can only be read; nothing was changed").into());
+    }
     config::find(name).ok_or_else(|| {
         format!("Unknown config key: {}; `revenue-config list-mutable` names the keys", quote(name)).into()
     })
@@ -55,6 +68,11 @@ fn known(name: &str) -> Result<&'static Setting, CommandError> {
 
 async fn get(services: &Services, args: &Args) -> CommandResult {
     let (mut config, version) = ((*services.config()).clone(), services.settings.version());
+    if let Some(name) = args.opt_text("key")
+        && let Some((key, value)) = facts(services).find(|(key, _)| *key == name)
+    {
+        return Ok(json!({ "key": key, "value": value, "version": version }));
+    }
     let setting = args.opt_text("key").map(known).transpose()?;
     // The file that is open: another than is configured where that is the Python plugin's. A store in
     // trouble hides no setting.
@@ -70,6 +88,7 @@ async fn get(services: &Services, args: &Args) -> CommandResult {
     }
     let mut all: Map<String, Value> =
         SETTINGS.iter().map(|setting| (setting.key.to_owned(), to_json(&(setting.get)(&config)))).collect();
+    all.extend(facts(services).map(|(key, value)| (key.to_owned(), value)));
     all.insert("version".to_owned(), json!(version));
     Ok(json!({ "config": all, "version": version }))
 }

@@ -143,6 +143,8 @@ pub async fn answer(command: &'static Command, lifecycle: Lifecycle, params: Val
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::cycles::settings::Settings;
 
     fn panics(_: Lifecycle, _: Value) -> BoxFuture<'static, CommandResult> {
         Box::pin(async { panic!("on purpose") })
@@ -153,7 +155,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_answer() {
-        let (_phase, lifecycle) = Lifecycle::starting();
+        let settings = Arc::new(Settings::new(Config::default()));
+        let (_phase, lifecycle) = Lifecycle::starting(settings);
         let answer = answer(&PANICS, lifecycle, json!({})).await;
         assert_eq!(answer["status"], "error");
         assert!(answer["error"].as_str().expect("text").contains("on purpose"));

@@ -84,7 +84,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let rejected = rejections(&plan, wanted);
     Ok(json!({
         "sling_available": services.desk.sling().problem().is_none(),
-        "rebalancer": rebalance::rebalancer(&services.desk),
+        "rebalancer": rebalance::rebalancer(&services.desk.seen()),
         "dry_run": config.dry_run,
         "blocked": plan.blocked.as_ref().map(|why| json!({ "code": why.code(), "text": why.to_string() })),
         "capital_controls": capital_controls(&plan, &stored),

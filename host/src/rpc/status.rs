@@ -8,19 +8,20 @@ mod ledger;
 mod limits;
 mod lists;
 mod place;
+mod seen;
 
 use super::args::Args;
 use super::{Command, CommandResult, Run, rebalance};
 use crate::config::Config;
 use crate::cycles::Services;
 use crate::cycles::lifecycle::{Lifecycle, Phase};
-use crate::cycles::schedule::{JobName, JobStatus};
+use crate::cycles::schedule::JobStatus;
 use crate::econ::flow::flow_multiplier;
 use crate::model::flow::FlowState;
 use crate::model::job::Job;
 use crate::model::list::List;
 use crate::model::{ChannelId, Policy, StrategyName};
-use crate::node::{Companion, Companions};
+use crate::node::{BreakerState, Companion, Companions, Group};
 use crate::store::adopt::{self, Imported};
 use crate::store::books_state::{self, BooksState};
 use crate::store::changes::{self, FeeChange};
@@ -29,6 +30,7 @@ use crate::store::lists::{BegunAnew, begun_anew};
 use crate::store::modules::{self, ModuleFaults};
 use crate::store::names::KnownChannel;
 use crate::store::{cycles, flow, jobs, names, policies, usage};
+use seen::Seen;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,19 +49,25 @@ async fn run(lifecycle: Lifecycle, params: Value) -> CommandResult {
     Args::parse(&params, &[])?;
     match lifecycle.phase() {
         Phase::Ready(services) => ready(&services).await,
-        Phase::Starting(step) => Ok(json!({
-            "status": "starting",
-            "version": env!("CARGO_PKG_VERSION"),
-            "ready": false,
-            "degraded": [{ "part": "start", "why": step }],
-            "config": {},
-            "channel_states": [],
-            "recent_fee_changes": [],
-            "rebalance_jobs": [],
-            "recent_rebalances": [],
-            "jobs": {},
-        })),
+        Phase::Starting(step) => Ok(starting(&lifecycle.config(), &step)),
     }
+}
+
+/// With the settings as lightningd's options have them: those that were changed since are not read yet.
+fn starting(config: &Config, step: &str) -> Value {
+    json!({
+        "status": "starting",
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": false,
+        "dry_run": config.dry_run,
+        "degraded": [{ "part": "start", "why": step }],
+        "config": summary(config),
+        "channel_states": [],
+        "recent_fee_changes": [],
+        "rebalance_jobs": [],
+        "recent_rebalances": [],
+        "jobs": {},
+    })
 }
 
 /// What the status shows from the store.
@@ -119,20 +127,20 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
 }
 
 async fn ready(services: &Arc<Services>) -> CommandResult {
-    let (config, health, now) = (services.config(), services.health(), services.now());
+    let seen = Seen::now(services);
     let (degraded, stored) = match stored(services).await {
         Ok(mut stored) => {
             stored.clock.last_jump = services.clock_jump().or(stored.clock.last_jump);
-            let mut degraded = degraded::parts(services, &health, &stored.modules);
-            degraded.extend(clock::degraded(&stored.clock, now));
-            degraded.extend(stored.anew.iter().filter_map(|anew| lists::degraded(anew, now)));
+            let mut degraded = degraded::parts(services, &seen, &stored.modules);
+            degraded.extend(clock::degraded(&stored.clock, seen.now));
+            degraded.extend(stored.anew.iter().filter_map(|anew| lists::degraded(anew, seen.now)));
             degraded.extend(stored.not_asked.iter().map(|(strategy, why)| {
                 json!({ "part": format!("strategy_{strategy}"), "why": format!("could not be asked: {why}") })
             }));
             (degraded, stored)
         }
         Err(error) => {
-            let mut degraded = degraded::parts(services, &health, &[]);
+            let mut degraded = degraded::parts(services, &seen, &[]);
             if services.store.trouble().is_none() {
                 degraded.push(json!({ "part": "store", "why": format!("{error:#}") }));
             }
@@ -141,37 +149,35 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
     };
     let states: Vec<Value> =
         stored.flow.iter().map(|state| flow_state(state, stored.channels.get(&state.channel_id))).collect();
-    let jobs: Map<String, Value> = JobName::ALL
-        .iter()
-        .map(|job| (job.name().to_owned(), job_answer(&services.jobs.status(*job))))
-        .collect();
+    let jobs: Map<String, Value> =
+        seen.jobs.iter().map(|(job, status)| (job.name().to_owned(), job_answer(status))).collect();
     Ok(json!({
         "status": "running",
         "version": env!("CARGO_PKG_VERSION"),
         "ready": true,
-        "dry_run": config.dry_run,
-        "config": summary(&config),
+        "dry_run": seen.config.dry_run,
+        "config": summary(&seen.config),
         "node": {
             "id": services.node_id.to_string(),
             "network": services.network,
             "version": services.node_version,
-            "synced": health.not_synced.is_none(),
+            "synced": seen.health.not_synced.is_none(),
         },
         "degraded": degraded,
         "db_path": stored.path,
-        "clock": clock::answer(&stored.clock, now),
-        "companions": companions(health.companions.as_ref()),
+        "clock": clock::answer(&stored.clock, seen.now),
+        "companions": companions(seen.health.companions.as_ref()),
         "jobs": jobs,
         "last_fee_cycle": stored.last_cycle.map(last_cycle),
         "ledger": stored.books.as_ref().map(ledger::answer),
-        "journal": stored.journal.as_ref().map(|kept| journal::answer(kept, &config)),
-        "strategies": strategies(services, &stored.modules),
-        "rpc": rpc(services),
-        "limits": limits::answer(&config, &stored.policies),
+        "journal": stored.journal.as_ref().map(|kept| journal::answer(kept, &seen.config)),
+        "strategies": strategies(services, &seen, &stored.modules),
+        "rpc": rpc(services, &seen),
+        "limits": limits::answer(&seen.config, &stored.policies),
         "channel_states": states,
         "recent_fee_changes": stored.changes.iter().map(fee_change).collect::<Vec<_>>(),
         "imported": super::imported::answer(stored.imported.as_ref()),
-        "rebalancer": rebalance::rebalancer(&services.desk),
+        "rebalancer": rebalance::rebalancer(&seen.sling),
         "rebalance_jobs": stored.live.iter().map(rebalance::live_job).collect::<Vec<_>>(),
         "recent_rebalances": stored.jobs.iter().map(rebalance::recent_job).collect::<Vec<_>>(),
     }))
@@ -232,7 +238,7 @@ fn last_cycle(cycle: cycles::CycleRow) -> Value {
     })
 }
 
-fn strategies(services: &Services, faults: &[ModuleFaults]) -> Value {
+fn strategies(services: &Services, seen: &Seen, faults: &[ModuleFaults]) -> Value {
     let (files, problem) = match services.engine.available() {
         Ok(files) => (files, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
@@ -240,14 +246,14 @@ fn strategies(services: &Services, faults: &[ModuleFaults]) -> Value {
     json!({
         "modules": files.iter().map(|file| json!({ "name": file.name, "bytes": file.bytes })).collect::<Vec<_>>(),
         "problem": problem,
-        "place": place::answer(&services.engine),
+        "place": place::answer(&seen.place),
         "faults_total": faults.iter().map(|module| u64::from(module.faults_total)).sum::<u64>(),
         "faults": faults.iter().map(super::strategy::fault).collect::<Vec<_>>(),
     })
 }
 
-fn rpc(services: &Services) -> Value {
-    let breaker = |(group, state): (crate::node::Group, crate::node::BreakerState)| {
+fn rpc(services: &Services, seen: &Seen) -> Value {
+    let breaker = |(group, state): &(Group, BreakerState)| {
         let answer = json!({
             "state": state.state,
             "lost": state.lost,
@@ -256,7 +262,7 @@ fn rpc(services: &Services) -> Value {
         });
         (group.name().to_owned(), answer)
     };
-    let groups: Map<String, Value> = services.node.breakers().into_iter().map(breaker).collect();
+    let groups: Map<String, Value> = seen.breakers.iter().map(breaker).collect();
     json!({ "calls_sent": services.node.calls_sent(), "groups": groups })
 }
 

@@ -87,6 +87,27 @@ impl SlingState {
     }
 }
 
+/// What is known of sling.
+#[derive(Clone, Debug)]
+pub struct SlingSeen {
+    /// How it is.
+    pub state: SlingState,
+    /// What was last known of one that worked.
+    look: Option<Arc<Look>>,
+}
+
+impl SlingSeen {
+    /// When one that worked was last looked at.
+    pub fn looked_at(&self) -> Option<UnixTime> {
+        self.look.as_ref().map(|look| look.at)
+    }
+
+    /// Short channel ids that the operator's own sling jobs fill or drain.
+    pub fn operators_channels(&self) -> HashSet<Scid> {
+        self.look.as_ref().map(|look| look.operators_channels()).unwrap_or_default()
+    }
+}
+
 /// See the module's text.
 #[derive(Default)]
 pub struct Desk {
@@ -120,14 +141,10 @@ impl Desk {
         self.inner().look.clone()
     }
 
-    /// When sling was last looked at.
-    pub fn looked_at(&self) -> Option<UnixTime> {
-        self.last_look().map(|look| look.at)
-    }
-
-    /// Short channel ids that the operator's own sling jobs fill or drain, by the last look.
-    pub fn operators_channels(&self) -> HashSet<Scid> {
-        self.last_look().map(|look| look.operators_channels()).unwrap_or_default()
+    /// What is known of sling, by the last look.
+    pub fn seen(&self) -> SlingSeen {
+        let inner = self.inner();
+        SlingSeen { state: inner.sling.clone(), look: inner.look.clone() }
     }
 
     /// Whether the operator gave sling a job for this channel, by the last look.

@@ -130,7 +130,7 @@ impl Services {
         let facts = Arc::new(self.rebalance_facts(snapshot.now()).await?);
         let mut busy: HashMap<ChannelId, Holder> = HashMap::new();
         let most_htlcs = self.desk.sling().usable().map(|look| look.most_htlcs);
-        let operators = self.desk.operators_channels();
+        let operators = self.desk.seen().operators_channels();
         for channel in snapshot.channels.iter().filter(|one| one.scid.is_some_and(|s| operators.contains(&s)))
         {
             busy.insert(channel.channel_id, Holder::OperatorsSlingJob);

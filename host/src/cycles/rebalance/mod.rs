@@ -22,7 +22,7 @@ mod rehearse;
 mod settle;
 mod trial;
 
-pub use desk::{Desk, Look, SlingState};
+pub use desk::{Desk, Look, SlingSeen, SlingState};
 pub use manual::{Figures, ManualRebalance, Tried, Wish};
 pub use plan::{Done, Judged, Passed, RebalancePlan, default_evaluator};
 pub use settle::Cleared;

@@ -1,6 +1,6 @@
 //! Rebalances as callers of the original read them, and what they need to know besides.
 
-use crate::cycles::rebalance::{Desk, Figures, Judged};
+use crate::cycles::rebalance::{Figures, Judged, SlingSeen};
 use crate::model::job::{Job, JobOrigin, JobState, StartRebalance};
 use crate::model::{Msat, SignedMsat};
 use serde_json::{Value, json};
@@ -116,16 +116,15 @@ fn error_message(job: &Job) -> Option<String> {
 }
 
 /// How sling is, by the last look.
-pub(in crate::rpc) fn rebalancer(desk: &Desk) -> Value {
-    let sling = desk.sling();
-    let mut operators: Vec<String> = desk.operators_channels().iter().map(ToString::to_string).collect();
+pub(in crate::rpc) fn rebalancer(sling: &SlingSeen) -> Value {
+    let mut operators: Vec<String> = sling.operators_channels().iter().map(ToString::to_string).collect();
     operators.sort_unstable();
     json!({
         "plugin": "sling",
-        "state": sling.name(),
-        "version": sling.version(),
-        "problem": sling.problem(),
-        "looked_at": desk.looked_at().map(|at| at.0),
+        "state": sling.state.name(),
+        "version": sling.state.version(),
+        "problem": sling.state.problem(),
+        "looked_at": sling.looked_at().map(|at| at.0),
         "operators_channels": operators,
     })
 }

@@ -1,17 +1,17 @@
 //! What the plugin cannot do now, and why.
 
+use super::seen::Seen;
 use super::{ledger, place};
 use crate::config::Config;
+use crate::cycles::Services;
 use crate::cycles::rebalance::default_evaluator;
-use crate::cycles::schedule::JobName;
-use crate::cycles::{Health, Services};
 use crate::node::Companion;
 use crate::store::modules::ModuleFaults;
 use serde_json::{Value, json};
 
 /// One entry per part that does less than it should.
-pub(super) fn parts(services: &Services, health: &Health, modules: &[ModuleFaults]) -> Vec<Value> {
-    let config = services.config();
+pub(super) fn parts(services: &Services, seen: &Seen, modules: &[ModuleFaults]) -> Vec<Value> {
+    let (config, health) = (&seen.config, &seen.health);
     let part = |part: &str, why: String| json!({ "part": part, "why": why });
     let mut degraded = Vec::new();
     degraded.extend(services.store.trouble().map(|trouble| part("store", trouble.to_string())));
@@ -30,22 +30,22 @@ pub(super) fn parts(services: &Services, health: &Health, modules: &[ModuleFault
     degraded.extend(
         Companion::ALL
             .iter()
-            .filter(|companion| health.lacks(**companion) && is_wanted(**companion, &config))
+            .filter(|companion| health.lacks(**companion) && is_wanted(**companion, config))
             .map(|companion| part(companion.name(), format!("not there: {}", companion.without_it()))),
     );
     degraded.extend(ledger::degraded(health));
-    degraded.extend(place::degraded(&services.engine));
-    if let Some(why) = services.desk.sling().problem().filter(|_| health.has(Companion::Sling)) {
+    degraded.extend(place::degraded(&seen.place));
+    if let Some(why) = seen.sling.state.problem().filter(|_| health.has(Companion::Sling)) {
         degraded.push(part("rebalancing", why));
     }
     if let Some((name, why)) =
-        health.evaluator.as_ref().filter(|(name, _)| *name == default_evaluator(&config))
+        health.evaluator.as_ref().filter(|(name, _)| *name == default_evaluator(config))
     {
         degraded.push(part("evaluator", format!("{why}; rebalance-ev answers instead of '{name}'")));
     }
-    for (group, state) in services.node.breakers() {
+    for (group, state) in &seen.breakers {
         if state.state != "closed" {
-            let why = state.last_error.unwrap_or_default();
+            let why = state.last_error.as_deref().unwrap_or_default();
             degraded.push(part(&format!("rpc_{group}"), format!("{} after a lost call: {why}", state.state)));
         }
     }
@@ -55,9 +55,9 @@ pub(super) fn parts(services: &Services, health: &Health, modules: &[ModuleFault
             format!("in quarantine: {}: {}", module.last_code, module.last_text),
         )
     }));
-    for job in JobName::ALL {
-        if let Some(Err(why)) = services.jobs.status(job).last_outcome {
-            degraded.push(part(&format!("job_{}", job.name()), why));
+    for (job, status) in &seen.jobs {
+        if let Some(Err(why)) = &status.last_outcome {
+            degraded.push(part(&format!("job_{}", job.name()), why.clone()));
         }
     }
     degraded

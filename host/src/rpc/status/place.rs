@@ -1,11 +1,10 @@
 //! The part of the status about where strategies run.
 
-use crate::engine::{Engine, PlaceStatus, WorkerStatus};
+use crate::engine::{PlaceStatus, WorkerStatus};
 use serde_json::{Value, json};
 
 /// Where strategies run, and how the workers fare.
-pub(super) fn answer(engine: &Engine) -> Value {
-    let PlaceStatus { workers, problem } = engine.place();
+pub(super) fn answer(PlaceStatus { workers, problem }: &PlaceStatus) -> Value {
     let Some(crew) = workers else {
         return json!({ "runs_in": "plugin", "problem": problem });
     };
@@ -17,7 +16,7 @@ pub(super) fn answer(engine: &Engine) -> Value {
         "workers": crew.workers.iter().map(worker).collect::<Vec<_>>(),
         "started": crew.started,
         "deaths": crew.deaths,
-        "last_death": crew.last_death.map(|death| json!({
+        "last_death": crew.last_death.as_ref().map(|death| json!({
             "module": death.module,
             "why": format!("the worker process {}", death.why),
             "seconds_ago": death.ago.as_secs(),
@@ -26,9 +25,8 @@ pub(super) fn answer(engine: &Engine) -> Value {
 }
 
 /// Why strategies do not run where they should.
-pub(super) fn degraded(engine: &Engine) -> Option<Value> {
-    let PlaceStatus { workers, problem } = engine.place();
-    let (why, instead) = match (problem?, workers) {
+pub(super) fn degraded(PlaceStatus { workers, problem }: &PlaceStatus) -> Option<Value> {
+    let (why, instead) = match (problem.as_ref()?, workers) {
         (why, None) => (why, "strategies run in the plugin's own process, which holds lightningd's socket"),
         (why, Some(_)) => (why, "a strategy that needs a new one is not asked"),
     };
