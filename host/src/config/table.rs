@@ -80,7 +80,7 @@ settings! {
         "Most that rebalances towards fleet members, made at a loss, may cost in 24 hours within the budget, sat.";
     daily_budget_sats: u64 = 5_000, Kind::Int { min: 0, max: 10_000_000 }, Some("daily-budget-sats"), true,
         "Most that rebalances may cost in 24 hours, sat.";
-    min_wallet_reserve: u64 = 1_000_000, Kind::Int { min: 0, max: 100_000_000 }, Some("min-wallet-reserve"), true,
+    min_wallet_reserve: u64 = 1_000_000, Kind::Int { min: 0, max: 2_100_000_000_000_000 }, Some("min-wallet-reserve"), true,
         "Confirmed on-chain funds below which nothing is rebalanced, sat.";
     enable_proportional_budget: bool = true, Kind::Bool, Some("proportional-budget"), true,
         "Let the rebalance budget grow with the fees earned in the last 24 hours.";
