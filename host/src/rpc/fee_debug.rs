@@ -8,8 +8,11 @@ use crate::cycles::fee::{Held, Plan, Planned, Tenure};
 use crate::cycles::schedule::Scope;
 use crate::guard::fee::GOSSIP_GATE;
 use crate::model::fee::{Limit, Origin, Refusal, SetFee};
+use crate::model::flow::FlowState;
 use crate::model::{Channel, ChannelId, CycleKind, Ppm, UnixTime};
+use crate::store::changes::{self, FeeChange};
 use crate::store::decisions::{self, DecisionRow};
+use crate::store::{Connection, flow};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -36,10 +39,8 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         }
     };
     let plan = services.explain_fees(snapshot, &scope).await?;
-    let latest = services.store.read(|conn| Ok(decisions::latest(conn)?)).await?;
-    let latest: HashMap<ChannelId, DecisionRow> =
-        latest.into_iter().map(|row| (row.channel_id, row)).collect();
-    let past = Past { now: plan.tick.now, latest, tenures: &plan.tenures };
+    let stored = services.store.read(stored).await?;
+    let past = Past { now: plan.tick.now, stored, tenures: &plan.tenures };
     let wanted = |channel: &Channel| args.opt_channel("channel_id").is_none_or(|name| name.names(channel));
     let decided =
         plan.decided.iter().filter(|planned| wanted(&planned.channel)).map(|planned| decided(planned, &past));
@@ -80,16 +81,33 @@ fn calls(plan: &Plan) -> Vec<Value> {
         .collect()
 }
 
+/// What the store tells, by channel.
+struct Stored {
+    decisions: HashMap<ChannelId, DecisionRow>,
+    /// The latest that this plugin made.
+    changes: HashMap<ChannelId, FeeChange>,
+    flow: HashMap<ChannelId, FlowState>,
+}
+
+fn stored(conn: &Connection) -> anyhow::Result<Stored> {
+    Ok(Stored {
+        decisions: decisions::latest(conn)?.into_iter().map(|row| (row.channel_id, row)).collect(),
+        changes: changes::last_own_per_channel(conn)?,
+        flow: flow::load_states(conn)?,
+    })
+}
+
 /// What was before.
 struct Past<'a> {
     now: UnixTime,
-    latest: HashMap<ChannelId, DecisionRow>,
+    stored: Stored,
     tenures: &'a HashMap<ChannelId, Tenure>,
 }
 
 /// What every row has.
 fn common(channel: &Channel, strategy: &str, past: &Past<'_>) -> Map<String, Value> {
-    let tenure = past.tenures.get(&channel.channel_id);
+    let (id, stored) = (&channel.channel_id, &past.stored);
+    let tenure = past.tenures.get(id);
     let hours = |tenure: &Tenure| (past.now.since(tenure.since) as f64 / 360.0).round() / 10.0;
     let row = json!({
         "channel_id": channel.name(),
@@ -102,7 +120,9 @@ fn common(channel: &Channel, strategy: &str, past: &Past<'_>) -> Map<String, Val
         "local_share": super::analyze::rounded(channel.local_share()),
         "hours_since_update": tenure.map(hours),
         "forwards_since_update": tenure.map(|tenure| tenure.forwards),
-        "last_decision": past.latest.get(&channel.channel_id).map(last_decision),
+        "last_broadcast_fee_ppm": stored.changes.get(id).map(|change| change.new.0),
+        "flow_state": super::status::flow_word(stored.flow.get(id)),
+        "last_decision": stored.decisions.get(id).map(last_decision),
     });
     match row {
         Value::Object(row) => row,

@@ -75,7 +75,7 @@ fn starting(config: &Config, step: &str) -> Value {
 struct Stored {
     channels: HashMap<ChannelId, KnownChannel>,
     flow: Vec<FlowState>,
-    changes: Vec<FeeChange>,
+    changes: Vec<(i64, FeeChange)>,
     modules: Vec<ModuleFaults>,
     /// Strategies whose modules could not be asked, and why.
     not_asked: Vec<(StrategyName, String)>,
@@ -287,8 +287,14 @@ pub(super) fn flow_state(state: &FlowState, channel: Option<&KnownChannel>) -> V
     })
 }
 
-fn fee_change(change: &FeeChange) -> Value {
+/// A channel's class by flow, `unknown` before its first analysis.
+pub(super) fn flow_word(state: Option<&FlowState>) -> &'static str {
+    state.map_or("unknown", |state| state.class.name())
+}
+
+fn fee_change((id, change): &(i64, FeeChange)) -> Value {
     json!({
+        "id": id,
         "channel_id": change.scid.map_or_else(|| change.channel_id.to_string(), |scid| scid.to_string()),
         "full_channel_id": change.channel_id.to_string(),
         "peer_id": change.peer_id.to_string(),

@@ -105,10 +105,11 @@ pub fn record(tx: &Transaction<'_>, change: &FeeChange) -> Result<()> {
     intervals::start(tx, &change.channel_id, change.at, change.new, change.base)
 }
 
-/// The latest changes, newest first.
-pub fn recent(conn: &Connection, limit: u32) -> Result<Vec<FeeChange>> {
-    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM fee_changes ORDER BY id DESC LIMIT ?1"))?
-        .query_map([limit], read)?
+/// The latest changes with their numbers, newest first. No number is given twice, since the latest change
+/// of a channel is never forgotten.
+pub fn recent(conn: &Connection, limit: u32) -> Result<Vec<(i64, FeeChange)>> {
+    conn.prepare_cached(&format!("SELECT id, {COLUMNS} FROM fee_changes ORDER BY id DESC LIMIT ?1"))?
+        .query_map([limit], |row| Ok((row.get("id")?, read(row)?)))?
         .collect()
 }
 
@@ -122,9 +123,18 @@ pub fn updates_in(conn: &Connection, since: UnixTime, now: UnixTime) -> Result<H
     .collect()
 }
 
-/// The latest change of each channel. Seeks from channel to channel in the
-/// index, so that it costs the same however long the history is.
+/// The latest change of each channel, whoever made it.
 pub fn last_per_channel(conn: &Connection) -> Result<HashMap<ChannelId, FeeChange>> {
+    last_where(conn, "TRUE")
+}
+
+/// The latest change of each channel that this plugin made.
+pub fn last_own_per_channel(conn: &Connection) -> Result<HashMap<ChannelId, FeeChange>> {
+    last_where(conn, "origin <> 'external'")
+}
+
+/// Seeks from channel to channel in the index, so that it costs the same however long the history is.
+fn last_where(conn: &Connection, wanted: &str) -> Result<HashMap<ChannelId, FeeChange>> {
     conn.prepare_cached(&format!(
         "WITH RECURSIVE changed (channel) AS (
              SELECT min(channel_id) FROM fee_changes
@@ -133,7 +143,8 @@ pub fn last_per_channel(conn: &Connection) -> Result<HashMap<ChannelId, FeeChang
              WHERE channel IS NOT NULL
          )
          SELECT {COLUMNS} FROM changed JOIN fee_changes
-         ON id = (SELECT max(id) FROM fee_changes WHERE channel_id = channel) WHERE channel IS NOT NULL"
+         ON id = (SELECT id FROM fee_changes WHERE channel_id = channel AND {wanted} ORDER BY id DESC LIMIT 1)
+         WHERE channel IS NOT NULL"
     ))?
     .query_map([], |row| read(row).map(|change| (change.channel_id, change)))?
     .collect()
@@ -201,9 +212,11 @@ mod tests {
         }
         assert_eq!(updates_in(&tx, UnixTime(200), UnixTime(220)), Ok(HashMap::from([(channel_id(1), 2)])));
         assert_eq!(updates_in(&tx, UnixTime(200), UnixTime(210)), Ok(HashMap::from([(channel_id(1), 1)])));
-        assert_eq!(recent(&tx, 2), Ok(vec![all[4].clone(), all[3].clone()]));
+        assert_eq!(recent(&tx, 2), Ok(vec![(5, all[4].clone()), (4, all[3].clone())]));
         let last = HashMap::from([(channel_id(1), all[4].clone()), (channel_id(2), all[3].clone())]);
         assert_eq!(last_per_channel(&tx), Ok(last.clone()));
+        let own = HashMap::from([(channel_id(1), all[4].clone())]);
+        assert_eq!(last_own_per_channel(&tx), Ok(own), "what others did is not ours");
 
         assert_eq!(prune(&tx, UnixTime(1_000)), Ok(3));
         assert_eq!(last_per_channel(&tx), Ok(last));

@@ -85,6 +85,9 @@ async fn fee_debug_explains_without_acting() {
     assert!(why.contains(&word), "{at_rest}");
     assert_eq!(at_rest["forwards_since_update"], 0, "{at_rest}");
     assert!(at_rest["hours_since_update"].is_number(), "{at_rest}");
+    let known = ["source", "sink", "balanced", "unknown"];
+    assert!(known.contains(&at_rest["flow_state"].as_str().unwrap()), "{at_rest}");
+    assert_eq!(exact["last_broadcast_fee_ppm"], 321, "999 is somebody else's: {exact}");
     let hands_off = of(3);
     assert_eq!((&hands_off["status"], &hands_off["strategy"]), (&json!("hold"), &json!("passive")));
     assert!(hands_off["skip_reason"].as_str().is_some_and(|why| !why.is_empty()), "{hands_off}");

@@ -160,9 +160,9 @@ fn only_fees_in_force_are_changes() {
     let tx = conn.transaction().expect("a transaction");
     record(&tx, &full_cycle()).expect("stored");
     let made = changes::recent(&tx, 9).expect("changes");
-    let told: Vec<_> = made.iter().map(|one| (one.channel_id, one.old.0, one.new.0)).collect();
+    let told: Vec<_> = made.iter().map(|(_, one)| (one.channel_id, one.old.0, one.new.0)).collect();
     assert_eq!(told, [(channel_id(2), 100, 300), (channel_id(1), 100, 150)]);
-    assert!(made.iter().all(|one| one.at == UnixTime(1_000) && one.origin == ChangeOrigin::Strategy));
+    assert!(made.iter().all(|(_, one)| one.at == UnixTime(1_000) && one.origin == ChangeOrigin::Strategy));
 }
 
 #[test]

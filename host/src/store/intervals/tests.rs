@@ -60,7 +60,7 @@ fn a_foreign_change_starts_an_interval_and_is_recorded() {
     assert_eq!(made[0].live_s, 1_800);
     let recorded = changes::recent(&tx, 9).expect("changes");
     assert_eq!(recorded.len(), 1);
-    let change = &recorded[0];
+    let (_, change) = &recorded[0];
     assert_eq!((change.old, change.new, change.reason.as_str()), (Ppm(100), Ppm(250), "external"));
     assert_eq!((change.origin, change.at), (ChangeOrigin::External, UnixTime(T + 5_400)));
 }
@@ -93,7 +93,7 @@ fn our_own_change_starts_an_interval_at_once() {
         spans(&tx, 10_800).iter().map(|one| (one.fee.0, one.start.0 - T, one.live_s)).collect();
     assert_eq!(bounds, [(100, 0, 1_860), (180, 5_460, 10_800 - 5_460 - 3_600)]);
     let recorded = changes::recent(&tx, 9).expect("changes");
-    assert_eq!(recorded.iter().map(|one| one.origin).collect::<Vec<_>>(), [ChangeOrigin::Strategy]);
+    assert_eq!(recorded.iter().map(|(_, one)| one.origin).collect::<Vec<_>>(), [ChangeOrigin::Strategy]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_change_whose_answer_was_lost_is_ours_when_the_node_shows_it() {
         assert_eq!(changes::recent(&tx, 9), Ok(vec![]));
         look(&tx, 1_800, &[with_rate(shown)]);
         let recorded = changes::recent(&tx, 9).expect("changes");
-        assert_eq!((recorded.len(), recorded[0].origin, recorded[0].new), (1, origin, Ppm(shown)));
+        assert_eq!((recorded.len(), recorded[0].1.origin, recorded[0].1.new), (1, origin, Ppm(shown)));
         let decision = crate::store::decisions::latest_for(&tx, &channel_id(1)).expect("decisions");
         assert_eq!(decision.and_then(|one| one.outcome).as_deref(), Some(outcome));
     }
