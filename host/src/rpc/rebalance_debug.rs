@@ -1,6 +1,7 @@
 //! `revenue-rebalance-debug`: the whole funnel, from every channel to what would be started, and
 //! all that stands in the way.
 
+mod rows;
 mod why;
 
 use super::args::{Args, Kind, Param};
@@ -11,11 +12,13 @@ use crate::cycles::rebalance::{Judged, Passed, RebalancePlan};
 use crate::cycles::strategies::Call;
 use crate::engine::Rebalances;
 use crate::guard::rebalance::wait;
+use crate::model::flow::FlowState;
 use crate::model::job::{Job, JobOutcome, Past};
 use crate::model::{Channel, ChannelId, ChannelName, CycleKind, UnixTime};
 use crate::store::attempts::{self, AttemptedRow, Candidate};
 use crate::store::cycles::ModuleRun;
-use crate::store::{jobs, reservations};
+use crate::store::{flow, jobs, reservations};
+use rows::Rows;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,6 +46,7 @@ struct Stored {
     live: Vec<Job>,
     ended: Vec<Job>,
     past: HashMap<ChannelId, Past>,
+    flow: HashMap<ChannelId, FlowState>,
     last_cycle: Option<(AttemptedRow, LastCycle)>,
 }
 
@@ -63,6 +67,7 @@ async fn stored(services: &Services) -> anyhow::Result<Stored> {
                 live: jobs::live(conn)?,
                 ended: jobs::settled_since(conn, since)?,
                 past: reservations::past(conn)?,
+                flow: flow::load_states(conn)?,
                 last_cycle: last.zip(of_last),
             })
         })
@@ -81,7 +86,8 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let plan = services.plan_rebalances(snapshot, true).await?;
     let stored = stored(&services).await?;
     let config = &plan.config;
-    let rejected = rejections(&plan, wanted);
+    let rows = Rows::of(&plan, &stored, wanted);
+    let rejected = rejections(&plan, wanted, &rows);
     Ok(json!({
         "sling_available": services.desk.sling().problem().is_none(),
         "rebalancer": rebalance::rebalancer(&services.desk.seen()),
@@ -96,7 +102,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
             "max_concurrent_jobs": config.max_concurrent_jobs,
         },
         "evaluators": plan.calls.iter().map(call).collect::<Vec<_>>(),
-        "channels": channels(&plan, &stored, wanted),
+        "channels": rows.answer(),
         "candidates": plan.judged.iter().filter(|one| is(wanted, &one.to)).map(judged).collect::<Vec<_>>(),
         "passed_over": plan.passed.iter().filter(|one| is(wanted, &one.channel)).map(passed).collect::<Vec<_>>(),
         "rejection_reasons": rejected.iter().map(|(name, why)| why.of(name)).collect::<Vec<_>>(),
@@ -158,49 +164,6 @@ fn call(call: &Call<Rebalances>) -> Value {
     })
 }
 
-/// Channels below and above the thresholds, and those that jobs use, as the original shows them.
-fn channels(plan: &RebalancePlan, stored: &Stored, wanted: Option<ChannelName>) -> Value {
-    let config = &plan.config;
-    let (mut depleted, mut sources) = (Vec::new(), Vec::new());
-    for channel in plan.snapshot.open_channels().filter(|channel| is(wanted, channel)) {
-        let share = channel.local_share();
-        if share < config.low_liquidity_threshold {
-            depleted.push(row(channel, skipped(plan, channel)));
-        } else if share > config.high_liquidity_threshold {
-            sources.push(row(channel, None));
-        }
-    }
-    let at_work = |channel: &&Channel| {
-        stored.live.iter().any(|job| job.start.channels().any(|used| *used == channel.channel_id))
-    };
-    let active: Vec<Value> =
-        plan.snapshot.channels.iter().filter(at_work).map(|channel| row(channel, None)).collect();
-    json!({ "depleted": depleted, "source": sources, "active_jobs": active })
-}
-
-fn row(channel: &Channel, skipped: Option<Why>) -> Value {
-    let mut row = json!({
-        "scid": channel.name(),
-        "peer_id": channel.peer_id.to_string(),
-        "peer": channel.peer_id.to_string().chars().take(16).collect::<String>(),
-        "local_pct": (channel.local_share() * 1000.0).round() / 10.0,
-        "fee_ppm": channel.fee_ppm.0,
-    });
-    if let Some(why) = skipped {
-        row["skip_reason"] = json!(why.text);
-        row["skip_code"] = json!(why.code);
-    }
-    row
-}
-
-fn skipped(plan: &RebalancePlan, channel: &Channel) -> Option<Why> {
-    let id = channel.channel_id;
-    if let Some(judged) = plan.judged.iter().find(|one| one.to.channel_id == id) {
-        return judged.verdict.result.as_ref().err().map(Why::refused);
-    }
-    plan.passed.iter().find(|one| one.channel.channel_id == id).map(Why::passed)
-}
-
 fn judged(judged: &Judged) -> Value {
     let (proposal, verdict) = (&judged.verdict.proposal, &judged.verdict);
     let start = verdict.result.as_ref().ok().map(|approved| approved.get());
@@ -243,8 +206,11 @@ fn factors(factors: &[(String, f64)]) -> Value {
 }
 
 /// Why what might be filled is not, with the channel's name; none where it concerns them all.
-fn rejections(plan: &RebalancePlan, wanted: Option<ChannelName>) -> Vec<(Option<String>, Why)> {
+fn rejections(plan: &RebalancePlan, wanted: Option<ChannelName>, rows: &Rows) -> Vec<(Option<String>, Why)> {
     let mut reasons: Vec<_> = plan.blocked.iter().map(|why| (None, Why::refused(why))).collect();
+    if wanted.is_none() {
+        reasons.extend(rows.lacking(&plan.config).into_iter().map(|why| (None, why)));
+    }
     for one in plan.judged.iter().filter(|one| is(wanted, &one.to)) {
         reasons.extend(one.verdict.result.as_ref().err().map(|why| (Some(one.to.name()), Why::refused(why))));
     }

@@ -158,7 +158,19 @@ async fn two_jobs_share_no_channel_and_the_budget_holds_them_all() {
         let why = answer["error"].as_str().unwrap_or_default();
         assert!(why.contains(expect) && why.is_empty() == expect.is_empty(), "{from} -> {to}: {answer}");
     }
-    let money = debug(&stage).await["capital_controls"].clone();
+    let debug = debug(&stage).await;
+    let rows = &debug["channels"];
+    assert_eq!((&rows["depleted"], &rows["source"]), (&json!([]), &json!([])), "all are at work: {rows}");
+    assert_eq!(rows["active_jobs"].as_array().map(Vec::len), Some(4), "{rows}");
+    assert_eq!(
+        (&debug["rejections"][0]["code"], &debug["rejections"][1]["code"]),
+        (&json!("none_depleted"), &json!("no_sources"))
+    );
+    assert_eq!(
+        debug["rejection_reasons"][0],
+        "no depleted channels: none without a job is below low_liquidity_threshold, 20 % on our side"
+    );
+    let money = &debug["capital_controls"];
     assert_eq!((&money["daily_reserved_sats"], &money["budget_remaining_sats"]), (&json!(950), &json!(50)));
     let kept = stage.success("revenue-clear-reservations", json!({})).await;
     assert_eq!((&kept["cleared_count"], &kept["kept_count"]), (&json!(0), &json!(2)), "{kept}");

@@ -39,6 +39,13 @@ async fn a_channel_that_sells_nothing_is_never_filled_and_every_channel_has_its_
     assert_eq!(depleted[0]["skip_code"], "no-demand", "{depleted}");
     assert_eq!(depleted[0]["skip_reason"], "nothing leaves that does not come back by itself");
     assert_eq!(depleted[0]["peer_id"].as_str().map(str::len), Some(66), "{depleted}");
+    let state = |status: &Value| status["channel_states"][0]["state"].clone();
+    let flow = state(&stage.until_status(|status| state(status).is_string()).await);
+    for (list, count, reason) in [("depleted", 1, "low local balance"), ("source", 2, "high local balance")] {
+        let rows = self::debug(&stage).await["channels"][list].clone();
+        assert_eq!(rows.as_array().map(Vec::len), Some(count), "{rows}");
+        assert_eq!((&rows[0]["reason"], &rows[0]["flow_state"]), (&json!(reason), &flow), "{rows}");
+    }
     // The others hold enough, which is no rejection.
     let reason = format!("channel {}: nothing leaves that does not come back by itself", stage.scid(0));
     assert_eq!(debug["rejection_reasons"], json!([reason]));

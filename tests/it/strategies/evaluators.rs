@@ -55,6 +55,10 @@ async fn an_evaluator_that_a_policy_names_and_is_not_there_leaves_the_one_in_for
     put_file(&stage, "guest", &guest("honest"));
     strategy(&stage, &["install", "guest.wasm", "name=guest", "unsigned=true", "world=rebalance"]).await;
     strategy(&stage, &["activate", "guest", "for=rebalance-ev", "force=true"]).await;
+    let debug = stage.success("revenue-rebalance-debug", json!({})).await;
+    let passed = &debug["passed_over"][0];
+    let says = "evaluator 'rebalance-ev' says 'hold'";
+    assert_eq!((&passed["reason"], &passed["skip_reason"]), (&json!("hold"), &json!(says)), "its own word");
     for name in ["abc", "zzz"] {
         put_file(&stage, name, &guest("honest"));
         set_policy(&stage, 0, &[&format!("rebalance_strategy={name}")]).await;

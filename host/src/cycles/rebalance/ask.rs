@@ -2,7 +2,7 @@
 
 use super::ground::Ground;
 use super::inputs;
-use super::plan::{Passed, RebalancePlan};
+use super::plan::{Passed, RebalancePlan, Voice};
 use crate::cycles::Services;
 use crate::cycles::strategies::{Call, Decider};
 use crate::engine::{Evaluator, Rebalances};
@@ -15,6 +15,9 @@ use anyhow::Result;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// The host's word for a channel of which the evaluator said nothing, though it might be filled.
+const NOT_LOOKED_AT: &str = "not_looked_at";
+
 /// Which evaluator is asked about which channels.
 pub(super) struct Asked {
     pub module: Arc<Evaluator>,
@@ -25,6 +28,8 @@ pub(super) struct Asked {
 pub(super) struct Answer {
     pub call: Call<Rebalances>,
     pub rows: Vec<Channel>,
+    /// Whose words its reasons are.
+    voice: Voice,
 }
 
 impl Services {
@@ -51,7 +56,8 @@ impl Services {
         let rows: Vec<Channel> = inputs::channels(ground.case()).into_iter().cloned().collect();
         let channels = rows.iter().map(|channel| channel.channel_id).collect();
         let call = self.call(evaluator.clone(), decider, &group.module, channels, input).await?;
-        Ok(Answer { call, rows })
+        let voice = if group.module.built_in { Voice::BuiltIn } else { Voice::Author };
+        Ok(Answer { call, rows, voice })
     }
 }
 
@@ -76,28 +82,29 @@ impl Answer {
             let channel = &self.rows[not.row];
             if about.contains(&channel.channel_id) && told.insert(channel.channel_id) {
                 let refusal = may_fill(channel, force, ground.case()).err();
-                plan.passed.push(self.passed(channel, (&not.reason, &not.factors), refusal));
+                plan.passed.push(self.passed(channel, (self.voice, &not.reason, &not.factors), refusal));
             }
         }
         let is_silent =
             |channel: &&Channel| about.contains(&channel.channel_id) && !told.contains(&channel.channel_id);
         for channel in self.rows.iter().filter(is_silent) {
             let refusal = may_fill(channel, force, ground.case()).err();
-            let reason = refusal.as_ref().map_or("not_looked_at", |refusal| refusal.code());
-            plan.passed.push(self.passed(channel, (reason, &[]), refusal.clone()));
+            let reason = refusal.as_ref().map_or(NOT_LOOKED_AT, |refusal| refusal.code());
+            plan.passed.push(self.passed(channel, (Voice::Host, reason, &[]), refusal.clone()));
         }
     }
 
     fn passed(
         &self,
         channel: &Channel,
-        (reason, factors): (&str, &[(String, f64)]),
+        (voice, reason, factors): (Voice, &str, &[(String, f64)]),
         refusal: Option<crate::model::refusal::RebalanceRefusal>,
     ) -> Passed {
         Passed {
             channel: channel.clone(),
             evaluator: self.call.strategy.clone(),
             reason: reason.to_owned(),
+            voice,
             factors: factors.to_vec(),
             refusal,
         }

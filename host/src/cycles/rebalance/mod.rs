@@ -24,7 +24,7 @@ mod trial;
 
 pub use desk::{Desk, Look, SlingSeen, SlingState};
 pub use manual::{Figures, ManualRebalance, Tried, Wish};
-pub use plan::{Done, Judged, Passed, RebalancePlan, default_evaluator};
+pub use plan::{Done, Judged, Passed, RebalancePlan, Voice, default_evaluator};
 pub use settle::Cleared;
 
 use super::Services;

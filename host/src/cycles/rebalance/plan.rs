@@ -38,6 +38,16 @@ pub struct Judged {
     pub done: Option<Done>,
 }
 
+/// Whose word a reason is, and so what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    Host,
+    /// The module that comes with the binary.
+    BuiltIn,
+    /// An author's module, whatever it stands for.
+    Author,
+}
+
 /// A channel to which nothing is to come.
 #[derive(Clone)]
 pub struct Passed {
@@ -45,6 +55,7 @@ pub struct Passed {
     /// Who decided that: an evaluator, or the guard before it was asked.
     pub evaluator: StrategyName,
     pub reason: String,
+    pub voice: Voice,
     pub factors: Vec<(String, f64)>,
     /// The guard's refusal, when it is that.
     pub refusal: Option<Refusal>,

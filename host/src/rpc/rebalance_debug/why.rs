@@ -1,6 +1,7 @@
 //! Why a channel is not filled: a code for programs, a sentence for people.
 
-use crate::cycles::rebalance::Passed;
+use crate::config::Config;
+use crate::cycles::rebalance::{Passed, Voice};
 use crate::model::StrategyName;
 use crate::model::refusal::RebalanceRefusal;
 
@@ -41,7 +42,32 @@ impl Why {
     pub(super) fn passed(passed: &Passed) -> Why {
         match &passed.refusal {
             Some(refusal) => Why::refused(refusal),
-            None => Why { code: passed.reason.clone(), text: meaning(&passed.evaluator, &passed.reason) },
+            None => Why {
+                code: passed.reason.clone(),
+                text: meaning(passed.voice, &passed.evaluator, &passed.reason),
+            },
+        }
+    }
+
+    /// Nothing can be filled since no channel that is free for it is low.
+    pub(super) fn none_depleted(config: &Config) -> Why {
+        let low = percent(config.low_liquidity_threshold);
+        Why {
+            code: "none_depleted".to_owned(),
+            text: format!(
+                "no depleted channels: none without a job is below low_liquidity_threshold, {low} % on our side"
+            ),
+        }
+    }
+
+    /// Nothing can be filled since no channel that is free for it is high.
+    pub(super) fn no_sources(config: &Config) -> Why {
+        let high = percent(config.high_liquidity_threshold);
+        Why {
+            code: "no_sources".to_owned(),
+            text: format!(
+                "no source channels: none without a job is above high_liquidity_threshold, {high} % on our side"
+            ),
         }
     }
 
@@ -56,19 +82,24 @@ impl Why {
     }
 }
 
-/// Whether a channel was passed over because it is well as it is.
-pub(super) fn needs_nothing(passed: &Passed) -> bool {
-    passed.refusal.is_none() && passed.evaluator == StrategyName::rebalance_ev() && passed.reason == STOCKED
+/// A share as percent, without the dust of binary fractions.
+fn percent(share: f64) -> f64 {
+    (share * 1e6).round() / 1e4
 }
 
-/// Other evaluators' words are their own.
-fn meaning(evaluator: &StrategyName, word: &str) -> String {
-    let known =
-        MEANINGS.iter().find(|(known, _)| *known == word && *evaluator == StrategyName::rebalance_ev());
-    known.map_or_else(
-        || format!("evaluator '{evaluator}' says '{word}'"),
-        |(_, meaning)| (*meaning).to_owned(),
-    )
+/// Whether a channel was passed over because it is well as it is.
+pub(super) fn needs_nothing(passed: &Passed) -> bool {
+    passed.refusal.is_none() && passed.voice == Voice::BuiltIn && passed.reason == STOCKED
+}
+
+/// What a word means. Authors' words are their own, also where their module stands for `rebalance-ev`.
+fn meaning(voice: Voice, evaluator: &StrategyName, word: &str) -> String {
+    let known = MEANINGS.iter().find(|(known, _)| *known == word);
+    match (voice, known) {
+        (Voice::Host, _) => format!("evaluator '{evaluator}' said nothing of it"),
+        (Voice::BuiltIn, Some((_, meaning))) => (*meaning).to_owned(),
+        (Voice::BuiltIn, None) | (Voice::Author, _) => format!("evaluator '{evaluator}' says '{word}'"),
+    }
 }
 
 #[cfg(test)]
@@ -90,12 +121,26 @@ mod tests {
     }
 
     #[test]
-    fn only_rebalance_evs_words_have_a_known_meaning() {
-        let mine: StrategyName = "mine".parse().expect("a name");
-        assert_eq!(
-            meaning(&StrategyName::rebalance_ev(), "no-gain"),
-            "it would earn no more here than where it is"
-        );
-        assert_eq!(meaning(&mine, "no-gain"), "evaluator 'mine' says 'no-gain'");
+    fn only_the_built_in_evaluators_words_have_a_known_meaning() {
+        let ev = StrategyName::rebalance_ev();
+        for (voice, word, expect) in [
+            (Voice::BuiltIn, "no-gain", "it would earn no more here than where it is"),
+            (Voice::BuiltIn, "whim", "evaluator 'rebalance-ev' says 'whim'"),
+            (Voice::Author, "no-gain", "evaluator 'rebalance-ev' says 'no-gain'"),
+            (Voice::Author, "not_looked_at", "evaluator 'rebalance-ev' says 'not_looked_at'"),
+            (Voice::Host, "not_looked_at", "evaluator 'rebalance-ev' said nothing of it"),
+        ] {
+            assert_eq!(meaning(voice, &ev, word), expect);
+        }
+    }
+
+    #[test]
+    fn a_threshold_is_told_in_percent() {
+        for (low, expect) in
+            [(0.2, ", 20 % on our side"), (0.29, ", 29 % on our side"), (0.125, ", 12.5 % on our side")]
+        {
+            let why = Why::none_depleted(&Config { low_liquidity_threshold: low, ..Config::default() });
+            assert!(why.text.ends_with(expect), "{}", why.text);
+        }
     }
 }
