@@ -93,14 +93,14 @@ pub fn is_noop(old: &Policy, new: &Policy) -> bool {
     Policy { updated_at: old.updated_at, ..new.clone() } == *old
 }
 
-/// A fact about a valid policy that its author may not expect.
-pub fn warning(policy: &Policy) -> Option<&'static str> {
+/// A fact about a valid policy that its author may not expect; `is_authors`: an author's module decides for
+/// its strategy, and is told of the policy's `fee_ppm`.
+pub fn warning(policy: &Policy, is_authors: bool) -> Option<&'static str> {
     match policy.fee_ppm_target {
         None if policy.strategy.is_static() => Some(
             "strategy static has no fee_ppm, so the peer's channels keep the fees they have: set fee_ppm",
         ),
-        // An author's module is told of it.
-        Some(_) if policy.strategy.is_built_in() && !policy.strategy.is_static() => {
+        Some(_) if !policy.strategy.is_static() && !is_authors => {
             Some("fee_ppm is kept, but has no effect with this strategy: set strategy=static")
         }
         _ => None,

@@ -49,6 +49,11 @@ impl Services {
         all.is_ok_and(|all| all.iter().any(|module| module.is_in_force_for(strategy, decides)))
     }
 
+    /// Whether an author's module decides for a strategy's peers: installed, or a file of that name.
+    pub async fn is_authors(&self, strategy: &StrategyName, decides: CycleKind) -> bool {
+        !strategy.is_built_in() || self.is_in_force(strategy, decides).await
+    }
+
     /// What an installed module says of itself.
     pub async fn describe_installed(&self, module: &InstalledModule) -> Result<Description, String> {
         let described = match module.decides {
@@ -84,7 +89,7 @@ impl Services {
     }
 }
 
-fn pick(
+pub(super) fn pick(
     of_name: Vec<InstalledModule>,
     name: &StrategyName,
     which: Option<&str>,
@@ -155,10 +160,10 @@ fn short(digest: &Digest) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    pub(super) fn module(digest: u8, version: &str, stage: Stage) -> InstalledModule {
+    pub(in crate::cycles) fn module(digest: u8, version: &str, stage: Stage) -> InstalledModule {
         InstalledModule {
             name: "mine".parse().expect("a name"),
             digest: Digest([digest; 32]),

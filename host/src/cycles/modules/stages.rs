@@ -6,6 +6,7 @@ use crate::engine::{Fees, Rebalances};
 use crate::model::module::{InstalledModule, Stage};
 use crate::model::{CycleKind, Digest, StrategyName, UnixTime};
 use crate::store::states::{self, Holder};
+use crate::store::trials::TrialSums;
 use crate::store::{Transaction, installed, policies, trials};
 use anyhow::Result;
 
@@ -113,9 +114,7 @@ impl Services {
         if force || matches!(module.stage, Stage::Active | Stage::Superseded) {
             return Ok(Ok(()));
         }
-        let (tried, since) = (module.clone(), module.installed_at);
-        let seen = self.store.read(move |conn| Ok(trials::sums(conn, &tried, since)?)).await?;
-        let name = &module.name;
+        let (seen, name) = (self.seen_on_trial(module).await?, &module.name);
         Ok(if seen.runs == 0 {
             Err(format!("'{name}' never decided on trial: shadow it first, or say force=true"))
         } else if seen.faults > 0 {
@@ -126,6 +125,12 @@ impl Services {
         } else {
             Ok(())
         })
+    }
+
+    /// What a module did on trial since it was installed.
+    pub(in crate::cycles) async fn seen_on_trial(&self, module: &InstalledModule) -> Result<TrialSums> {
+        let (tried, since) = (module.clone(), module.installed_at);
+        self.store.read(move |conn| Ok(trials::sums(conn, &tried, since)?)).await
     }
 
     /// The digest of the module that the name alone means: built in, or a file.

@@ -2,9 +2,11 @@
 
 use crate::config::Setting;
 use crate::cycles::Services;
+use crate::cycles::modules::pick;
 use crate::engine::{Fees, LoadFault, Rebalances, World};
-use crate::model::module::Stage;
+use crate::model::module::{InstalledModule, Stage};
 use crate::model::{CycleKind, StrategyName};
+use crate::store::trials::TrialSums;
 
 impl Services {
     /// Whether the strategy can be used; if not, one sentence why.
@@ -35,12 +37,9 @@ impl Services {
             Err(error) => return format!("{what} '{name}' cannot be looked up: {error:#}"),
         };
         let own: Vec<_> = installed.iter().filter(|module| module.decides == W::CYCLE).collect();
-        if let Some(module) = own.iter().find(|module| module.name == *name) {
-            let stage = module.stage.name();
-            return format!(
-                "{what} '{name}' is installed ({stage}) but not in force under its name: put it in force with \
-                 revenue-strategy activate {name} for={name}"
-            );
+        let of_name = own.iter().filter(|module| module.name == *name).map(|module| (*module).clone());
+        if let Ok(module) = pick(of_name.collect(), name, None) {
+            return self.not_in_force(what, &module).await;
         }
         let built_in = match W::CYCLE {
             CycleKind::Fee => &StrategyName::BUILT_IN[..],
@@ -56,12 +55,68 @@ impl Services {
         )
     }
 
+    /// Why an installed module cannot be named yet, and which steps change that.
+    async fn not_in_force(&self, what: &str, module: &InstalledModule) -> String {
+        match self.seen_on_trial(module).await {
+            Ok(seen) => format!(
+                "{what} '{}' is installed ({}) but not in force under its name: {}",
+                module.name,
+                module.stage,
+                next_step(module, &seen)
+            ),
+            Err(error) => format!("{what} '{}' cannot be looked up: {error:#}", module.name),
+        }
+    }
+
     /// Whether what a setting is to name is there; if not, one sentence why. What is no name at all is for
     /// the table of settings to refuse.
     pub async fn check_named(&self, setting: &Setting, value: &str) -> Result<(), String> {
         match value.trim().parse() {
             Ok(name) if setting.key == "rebalance_strategy" => self.check_evaluator(&name).await,
             Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// The commands that `activate` and `shadow` take from a module that stands where this one does.
+fn next_step(module: &InstalledModule, seen: &TrialSums) -> String {
+    let InstalledModule { name, stands_for, stage, .. } = module;
+    let activate = format!("revenue-strategy activate {name} for={name}");
+    match stage {
+        Stage::Active => format!("it is in force for '{stands_for}': name that, or roll it back first"),
+        Stage::Superseded => format!("put it in force with {activate}"),
+        _ if seen.faults > 0 => format!(
+            "it failed in {} of {} decisions on trial; {activate} force=true puts it in force all the same",
+            seen.faults, seen.runs
+        ),
+        _ if seen.runs > 0 => format!("put it in force with {activate}"),
+        Stage::Shadow | Stage::Canary => {
+            format!("it has not decided on trial yet; after the next cycle put it in force with {activate}")
+        }
+        Stage::Verified => format!(
+            "try it with revenue-strategy shadow {name} for={name}, and after a cycle put it in force with {activate}"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_step_is_one_that_is_taken() {
+        let of = |stage| crate::cycles::modules::tests::module(1, "1.0.0", stage);
+        for (stage, runs, faults, expect) in [
+            (Stage::Active, 9, 9, "in force for 'dynamic': name that, or roll it back first"),
+            (Stage::Superseded, 0, 0, "put it in force with revenue-strategy activate mine for=mine"),
+            (Stage::Verified, 0, 0, "try it with revenue-strategy shadow mine for=mine"),
+            (Stage::Verified, 3, 0, "put it in force with revenue-strategy activate mine for=mine"),
+            (Stage::Shadow, 0, 0, "after the next cycle put it in force"),
+            (Stage::Shadow, 3, 0, "put it in force with revenue-strategy activate mine for=mine"),
+            (Stage::Canary, 3, 1, "failed in 1 of 3 decisions on trial"),
+        ] {
+            let step = next_step(&of(stage), &TrialSums { runs, faults, ..TrialSums::default() });
+            assert!(step.contains(expect), "{stage} {runs} {faults}: {step}");
         }
     }
 }

@@ -155,11 +155,26 @@ fn tags_come_and_go_one_by_one() {
 }
 
 #[test]
-fn only_a_static_policy_without_a_rate_earns_a_warning() {
-    let aimless = Policy { fee_ppm_target: None, ..full() };
-    assert!(warning(&aimless).unwrap().contains("keep the fees"));
-    assert_eq!(warning(&full()), None);
-    assert_eq!(warning(&Policy::default_for(PEER)), None);
+fn a_policy_whose_rate_is_missing_or_does_nothing_earns_a_warning() {
+    let of = |strategy: &str, fee_ppm_target: Option<Ppm>| Policy {
+        strategy: strategy.parse().expect("a name"),
+        fee_ppm_target,
+        ..full()
+    };
+    for (strategy, target, is_authors, expect) in [
+        ("static", None, false, Some("keep the fees")),
+        ("static", Some(Ppm(1)), false, None),
+        ("dynamic", None, false, None),
+        ("dynamic", Some(Ppm(1)), false, Some("no effect")),
+        ("dynamic", Some(Ppm(1)), true, None),
+        ("passive", Some(Ppm(1)), false, Some("no effect")),
+        ("mine", Some(Ppm(1)), true, None),
+    ] {
+        let told = warning(&of(strategy, target), is_authors);
+        let is_as_expected =
+            expect.map_or(told.is_none(), |part| told.is_some_and(|text| text.contains(part)));
+        assert!(is_as_expected, "{strategy} {target:?} {is_authors}: {told:?}");
+    }
 }
 
 fn any_edit(range: std::ops::Range<f64>) -> impl Strategy<Value = Edit<f64>> {

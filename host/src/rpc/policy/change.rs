@@ -6,7 +6,7 @@
 use super::{answer, update};
 use crate::cycles::Services;
 use crate::guard::policy::{self as guard, PolicyUpdate, RateLimiter};
-use crate::model::{PeerId, Policy, StrategyName, UnixTime};
+use crate::model::{CycleKind, PeerId, Policy, StrategyName, UnixTime};
 use crate::rpc::args::Args;
 use crate::rpc::{CommandError, CommandResult};
 use crate::store::policies::{self, ChangeKind};
@@ -41,7 +41,7 @@ pub(super) async fn set(services: Arc<Services>, args: &Args) -> CommandResult {
         "policy": answer::policy(&changed.policy, services.now()),
         "message": message,
     });
-    if let Some(warning) = guard::warning(&changed.policy) {
+    if let Some(warning) = warning(&services, &changed.policy).await {
         answer["warning"] = json!(warning);
     }
     Ok(answer)
@@ -161,7 +161,11 @@ pub(super) async fn batch(services: Arc<Services>, args: &Args) -> CommandResult
     });
     let all = write.await.context(UNWRITTEN)?.map_err(refused)?;
     let changed: Vec<_> = all.iter().filter(|one| one.effective).map(|one| one.policy.peer_id).collect();
-    let answer = batch_answer(&all, changed.len(), now);
+    let mut warnings = Vec::new();
+    for Changed { policy, .. } in &all {
+        warnings.extend(warning(&services, policy).await.map(|text| format!("{}: {text}", policy.peer_id)));
+    }
+    let answer = batch_answer(&all, changed.len(), &warnings, now);
     if !changed.is_empty() {
         services.policy_changed(changed);
     }
@@ -197,11 +201,12 @@ fn apply_all(
     Ok(all.into_iter().map(settled).collect())
 }
 
-fn batch_answer(all: &[Changed], changed: usize, now: UnixTime) -> Value {
-    let warnings: Vec<_> = all
-        .iter()
-        .filter_map(|one| Some(format!("{}: {}", one.policy.peer_id, guard::warning(&one.policy)?)))
-        .collect();
+/// What may surprise about a policy, given what decides for its strategy now.
+async fn warning(services: &Services, policy: &Policy) -> Option<&'static str> {
+    guard::warning(policy, services.is_authors(&policy.strategy, CycleKind::Fee).await)
+}
+
+fn batch_answer(all: &[Changed], changed: usize, warnings: &[String], now: UnixTime) -> Value {
     let mut answer = json!({
         "status": "success",
         "updated": all.len(),
