@@ -26,7 +26,7 @@ pub fn component(name: &str) -> Option<&'static [u8]> {
 }
 
 /// The SHA-256 of a built-in strategy's component, which the build knows already.
-pub(super) fn digest(name: &str) -> Option<Digest> {
+pub fn digest(name: &str) -> Option<Digest> {
     find(name).map(|(_, digest)| digest.parse().expect("the build writes 64 hex digits"))
 }
 

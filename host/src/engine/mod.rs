@@ -49,7 +49,7 @@ mod vault;
 mod worker;
 mod world;
 
-pub use builtin::component as built_in_component;
+pub use builtin::{component as built_in_component, digest as built_in_digest};
 pub use check::MAX_PPM;
 pub use child::compile_child_main;
 pub use compile::{COMPILE_SUBCOMMAND, Compiler};

@@ -46,8 +46,7 @@ pub struct Account {
 impl Account {
     /// The name to show.
     pub fn name(&self) -> String {
-        let id = self.channel.channel_id;
-        self.channel.scid.map_or_else(|| id.to_string(), |scid| scid.to_string())
+        self.channel.name()
     }
 
     /// Its class by return.

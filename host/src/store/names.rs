@@ -25,6 +25,13 @@ pub struct KnownChannel {
     pub last_seen: UnixTime,
 }
 
+impl KnownChannel {
+    /// The name to show.
+    pub fn name(&self) -> String {
+        self.scid.map_or_else(|| self.channel_id.to_string(), |scid| scid.to_string())
+    }
+}
+
 /// Notes the channels and all their names. A row is rewritten only when
 /// something changed or it was last seen an hour ago.
 pub fn observe<'a>(
@@ -108,6 +115,11 @@ pub fn learn(tx: &Transaction<'_>, scid: Scid, channel_id: &ChannelId, now: Unix
     )?
     .execute(params![scid, channel_id, now])?;
     Ok(())
+}
+
+/// The names to show, by channel.
+pub fn shown(conn: &Connection) -> Result<HashMap<ChannelId, String>> {
+    Ok(channels(conn)?.into_iter().map(|channel| (channel.channel_id, channel.name())).collect())
 }
 
 /// The channel that goes, or went, by this name.

@@ -1,7 +1,7 @@
 //! A module's life: installed, beside the one in force, for some channels, for all, and back.
 
 use super::{digest, stage};
-use crate::acts::{cycle, fee_debug, install as put_file, set_policy};
+use crate::acts::{channel_id, cycle, fee_debug, install as put_file, set_policy};
 use crate::engine::place::guest;
 use crate::support::{DEADLINE, Stage, wait_until};
 use lab::{Fault, Flavour};
@@ -76,7 +76,12 @@ async fn a_module_goes_from_shadow_to_canary_to_active_and_back() {
     // A canary decides for its own channel only.
     let own = stage.scid(2);
     let answer = strategy(&stage, &["canary", "guest", &format!("channels={own}")]).await;
-    assert_eq!(answer["channels"].as_array().unwrap().len(), 1, "{answer}");
+    assert_eq!(answer["channels"], json!([own]), "{answer}");
+    let shown = show(&stage, &new).await["canary"].clone();
+    for told in [&answer, &shown] {
+        let names = (&told["channels"], &told["full_channel_ids"]);
+        assert_eq!(names, (&json!([own]), &json!([channel_id(&stage, 2)])), "{told}");
+    }
     stage.lab.with_node(|node| node.set_fee_ppm(2, 50));
     cycle(&stage).await;
     stage.until_within(2, 55, 100).await;
@@ -127,7 +132,21 @@ async fn a_policy_cannot_name_what_is_installed_but_not_in_force() {
     take_in(&stage, "honest").await;
     let why = named("guest").await;
     assert!(why.contains("'guest' is installed (verified) but not in force"), "{why}");
-    assert!(why.contains("revenue-strategy activate guest for=guest"), "{why}");
+    // The steps that it names lead there.
+    assert!(why.contains("revenue-strategy shadow guest for=guest"), "{why}");
+    strategy(&stage, &["shadow", "guest", "for=guest"]).await;
+    strategy(&stage, &["rollback", "guest"]).await;
+    strategy(&stage, &["activate", "guest", "for=dynamic", "force=true"]).await;
+    let why = named("guest").await;
+    assert!(why.contains("it is in force for 'dynamic': name that, or roll it back first"), "{why}");
+    // It is told of the rate that a policy names, and no other is.
+    let aim = |ppm: u32| {
+        stage.success("revenue-policy", json!(["set", peer, "strategy=dynamic", format!("fee_ppm={ppm}")]))
+    };
+    assert_eq!(aim(70).await["warning"], Value::Null);
+    strategy(&stage, &["rollback", "guest"]).await;
+    let warned = aim(71).await;
+    assert!(warned["warning"].as_str().unwrap().contains("no effect"), "{warned}");
     let why = named("statik").await;
     let says = "there is no strategy 'statik': use dynamic, static, passive, hive, or put statik.wasm into";
     assert!(why.contains(says), "{why}");

@@ -4,6 +4,7 @@ use super::{digest, stage};
 use crate::acts::{cycle, install, set_policy};
 use crate::engine::place::guest;
 use crate::support::{DEADLINE, Stage, wait_until};
+use cl_revenue_ops::engine::built_in_component;
 use lab::market::{Acceptance, ChannelSpec, DemandSpec, Status};
 use lab::{Flavour, MarketSpec};
 use serde_json::{Value, json};
@@ -162,6 +163,29 @@ async fn a_module_that_rests_is_followed_by_whom_answers_instead() {
     assert_eq!((&rests["digest"], &rests["in_force"]), (&json!(digest(&honest)), &json!(false)), "{found}");
     assert_eq!((&answers["channels_in_force"], &answers["from"]), (&json!(2), &rests["to"]), "{found}");
     assert!(!found.to_string().contains(&digest(&panics)), "it never decided: {found}");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_built_in_strategy_is_itself_whatever_else_its_bytes_are_called() {
+    let stage = stage(&[50, 250]).await;
+    cycle(&stage).await;
+    let bytes = built_in_component("dynamic").unwrap();
+    let path = stage.lab.lightning_dir().join("twin.wasm");
+    std::fs::write(&path, bytes).unwrap();
+    let install = json!(["install", path.to_str().unwrap(), "name=twin", "unsigned=true"]);
+    stage.success("revenue-strategy", install).await;
+    stage.success("revenue-strategy", json!(["activate", "twin", "for=twin", "force=true"])).await;
+    set_policy(&stage, 0, &["strategy=twin"]).await;
+    cycle(&stage).await;
+    let found = performance(&stage, json!([])).await;
+    for (strategy, name, built_in) in [("dynamic", Value::Null, true), ("twin", json!("twin"), false)] {
+        let row = module(&found, strategy);
+        assert_eq!((&row["module"], &row["built_in"]), (&name, &json!(built_in)), "{row}");
+        assert_eq!((&row["digest"], &row["channels_in_force"]), (&json!(digest(bytes)), &json!(1)), "{row}");
+    }
+    let own = performance(&stage, json!(["twin"])).await;
+    assert_eq!(own["modules"].as_array().map(Vec::len), Some(1), "{own}");
     stage.end().await;
 }
 

@@ -1,13 +1,13 @@
 //! A canary as `show` tells of it: its channels, its bounds, and the host's word on it.
 
 use crate::econ::canary::{self, Statistics, Word, evaluator};
-use crate::model::CycleKind;
-use crate::model::UnixTime;
 use crate::model::module::{Canary, InstalledModule};
+use crate::model::{ChannelId, CycleKind, UnixTime};
 use crate::rpc::sheet::two;
 use crate::store::{Connection, canaries};
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// The host's word on a canary as of now.
 pub(super) enum Verdict {
@@ -29,14 +29,27 @@ pub(super) fn verdict(conn: &Connection, module: &InstalledModule, now: UnixTime
     }))
 }
 
+/// The names to show of channels, by channel.
+pub(super) type Names = HashMap<ChannelId, String>;
+
+/// A channel as users of other commands know it.
+pub(super) fn shown_name(channel: &ChannelId, names: &Names) -> String {
+    names.get(channel).cloned().unwrap_or_else(|| channel.to_string())
+}
+
+/// Adds a canary's channels, as users know them and by the ids that they keep for life.
+pub(super) fn tell_channels(answer: &mut Value, canary: &Canary, names: &Names) {
+    let shown: Vec<String> = canary.channels.iter().map(|id| shown_name(id, names)).collect();
+    let full: Vec<String> = canary.channels.iter().map(ToString::to_string).collect();
+    answer["channels"] = json!(shown);
+    answer["full_channel_ids"] = json!(full);
+}
+
 /// A canary's channels and its bounds, those that it is judged by, and the word on it.
-pub(super) fn shown(canary: &Canary, verdict: Option<&Verdict>) -> Value {
+pub(super) fn shown(canary: &Canary, verdict: Option<&Verdict>, names: &Names) -> Value {
     let bounds = &canary.bounds;
-    let mut shown = json!({
-        "since": canary.since.0,
-        "channels": canary.channels.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "max_refusals_pct": bounds.max_refusals_pct,
-    });
+    let mut shown = json!({ "since": canary.since.0, "max_refusals_pct": bounds.max_refusals_pct });
+    tell_channels(&mut shown, canary, names);
     match verdict {
         Some(Verdict::Rebalances(verdict)) => {
             shown["max_cost_rise_pct"] = json!(bounds.max_cost_rise_pct);

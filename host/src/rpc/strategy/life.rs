@@ -1,5 +1,6 @@
 //! The steps of a module's life.
 
+use super::canary::tell_channels;
 use super::{module, name, stands_for, unchanged};
 use crate::cycles::Services;
 use crate::cycles::modules::CanaryWish;
@@ -7,8 +8,9 @@ use crate::model::module::{CanaryBounds, InstalledModule};
 use crate::model::{ChannelName, CycleKind, StrategyName};
 use crate::rpc::args::{Args, Form, Kind, Param};
 use crate::rpc::{CommandError, CommandResult};
-use crate::store::modules;
+use crate::store::{modules, names};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 const FOR: Param = Param::optional(
     "for",
@@ -107,12 +109,17 @@ pub(super) async fn canary(services: &Services, args: &Args) -> CommandResult {
     has_own_bounds(&module, args).map_err(unchanged)?;
     let canary = services.start_canary(module, wish(args)?).await?.map_err(unchanged)?;
     services.visit_all();
-    let channels: Vec<String> =
-        canary.canary.iter().flat_map(|canary| &canary.channels).map(ToString::to_string).collect();
-    let told =
-        format!("decides for {} channels of '{}' from the next cycle on", channels.len(), canary.stands_for);
+    let count = canary.canary.as_ref().map_or(0, |own| own.channels.len());
+    let told = format!("decides for {count} channels of '{}' from the next cycle on", canary.stands_for);
     let mut answer = step(&canary, &told);
-    answer["channels"] = json!(channels);
+    if let Some(own) = &canary.canary {
+        // The canary has begun: where the names cannot be read, the ids that last do.
+        let names = services.store.read(|conn| Ok(names::shown(conn)?)).await.unwrap_or_else(|error| {
+            tracing::warn!("the names of a canary's channels could not be read: {error:#}");
+            HashMap::new()
+        });
+        tell_channels(&mut answer, own, &names);
+    }
     Ok(answer)
 }
 

@@ -4,14 +4,15 @@ use crate::cycles::Services;
 use crate::econ::performance::{Comparison, Measure, ModuleDay, Rate, compare, rate};
 use crate::econ::pnl::{Costs, Pnl};
 use crate::econ::student::Interval;
-use crate::model::{Digest, SignedMsat, StrategyName, UnixTime};
+use crate::engine::built_in_digest;
+use crate::model::module::{InstalledModule, Stage};
+use crate::model::{CycleKind, Digest, SignedMsat, StrategyName, UnixTime};
 use crate::rpc::args::{Args, Form, Kind, Param};
 use crate::rpc::sheet::{Sheet, days_back, two};
 use crate::rpc::{CommandError, CommandResult};
 use crate::store::books::{self, ByModule, EvaluatorBooks, ModuleBooks, Proposer, by_evaluator};
 use crate::store::{Connection, installed};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 pub(super) const FORM: Form = Form {
     action: "performance",
@@ -40,8 +41,8 @@ pub(super) struct Performance {
     now: UnixTime,
     by_module: ByModule,
     by_evaluator: Vec<EvaluatorBooks>,
-    /// Under which name each module is installed.
-    installed: HashMap<Digest, StrategyName>,
+    /// Those that set fees; the same bytes may have several names.
+    installed: Vec<InstalledModule>,
 }
 
 impl Performance {
@@ -53,8 +54,8 @@ impl Performance {
             (std::cmp::Reverse(module.to.unwrap_or(UnixTime(u64::MAX))), std::cmp::Reverse(module.from))
         });
         let by_evaluator = by_evaluator(conn, by_module.from)?;
-        let installed =
-            installed::all(conn)?.into_iter().map(|module| (module.digest, module.name)).collect();
+        let mut installed = installed::all(conn)?;
+        installed.retain(|module| module.decides == CycleKind::Fee);
         Ok(Performance { days, now, by_module, by_evaluator, installed })
     }
 
@@ -107,7 +108,7 @@ impl Performance {
 
     fn named(&self, name: Option<&StrategyName>) -> Vec<&ModuleBooks> {
         let has = |name: &StrategyName, module: &ModuleBooks| {
-            module.strategy == *name || self.installed.get(&module.digest) == Some(name)
+            module.strategy == *name || installed_name(&self.installed, module) == Some(name)
         };
         let is_named = |module: &&ModuleBooks| name.is_none_or(|name| has(name, module));
         self.by_module.modules.iter().filter(is_named).collect()
@@ -149,11 +150,31 @@ fn reference<'a>(shown: &[&'a ModuleBooks]) -> Option<&'a ModuleBooks> {
     shown.iter().max_by_key(rank).copied()
 }
 
+/// Whether the bytes are those that come with the binary under the strategy's name.
+fn is_built_in(module: &ModuleBooks) -> bool {
+    built_in_digest(module.strategy.as_str()) == Some(module.digest)
+}
+
+/// The name of the installed module that decided; none for a built-in strategy or a file, also where their
+/// bytes are installed under some other name.
+fn installed_name<'a>(installed: &'a [InstalledModule], module: &ModuleBooks) -> Option<&'a StrategyName> {
+    let same: Vec<&InstalledModule> = installed.iter().filter(|one| one.digest == module.digest).collect();
+    let stood = same.iter().find(|one| one.stands_for == module.strategy);
+    let found = if is_built_in(module) {
+        stood.filter(|one| matches!(one.stage, Stage::Canary | Stage::Active | Stage::Superseded))
+    } else {
+        let only = same.first().filter(|_| same.len() == 1);
+        stood.or_else(|| same.iter().find(|one| one.name == module.strategy)).or(only)
+    };
+    found.map(|one| &one.name)
+}
+
 impl Performance {
     fn names(&self, module: &ModuleBooks) -> Sheet {
         Sheet::new()
             .with("strategy", module.strategy.as_str())
-            .with("module", self.installed.get(&module.digest).map(StrategyName::as_str))
+            .with("module", installed_name(&self.installed, module).map(StrategyName::as_str))
+            .with("built_in", is_built_in(module))
             .with("digest", module.digest.to_string())
             .with("version", module.version.as_deref())
     }

@@ -13,7 +13,7 @@ use crate::rpc::args::{Args, Form};
 use crate::store::modules::{self, ModuleFaults};
 use crate::store::trials::{self, Difference, TrialSums};
 use crate::store::usage::{self, Usage};
-use crate::store::{installed, policies};
+use crate::store::{installed, names, policies};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -44,6 +44,7 @@ struct Page {
     set: Vec<(String, ParamValue)>,
     policies: Vec<Policy>,
     performance: Performance,
+    names: canary::Names,
 }
 
 pub(super) async fn run(services: &Services, args: &Args) -> CommandResult {
@@ -97,6 +98,7 @@ async fn page(services: &Services, name: &StrategyName) -> Result<Page> {
                 set: set.map(|(_, param, value)| (param, value)).collect(),
                 policies: policies::load_all(conn)?,
                 performance: Performance::read(conn, now, DEFAULT_DAYS)?,
+                names: names::shown(conn)?,
             })
         })
         .await
@@ -118,10 +120,10 @@ async fn module(services: &Services, known: &Known, page: &Page) -> Value {
     shown["peers_with_policy"] = json!(peers(&page.policies, &one.stands_for, one.decides));
     shown["use"] = usage_json(&known.usage);
     shown["faults"] = known.faults.as_ref().map_or(Value::Null, super::fault);
-    shown["trial"] = if known.trial.runs > 0 { trial(known) } else { Value::Null };
+    shown["trial"] = if known.trial.runs > 0 { trial(known, &page.names) } else { Value::Null };
     shown["performance"] = performance(page, one.decides, &one.digest);
-    shown["canary"] =
-        one.canary.as_ref().map_or(Value::Null, |one| canary::shown(one, known.verdict.as_ref()));
+    let of_canary = |own| canary::shown(own, known.verdict.as_ref(), &page.names);
+    shown["canary"] = one.canary.as_ref().map_or(Value::Null, of_canary);
     shown
 }
 
@@ -183,7 +185,7 @@ fn usage_json(usage: &Usage) -> Value {
     })
 }
 
-fn trial(known: &Known) -> Value {
+fn trial(known: &Known, names: &canary::Names) -> Value {
     let TrialSums {
         runs,
         since,
@@ -203,7 +205,8 @@ fn trial(known: &Known) -> Value {
     };
     let latest = known.latest.iter().map(|one| {
         json!({
-            "channel_id": one.channel_id.to_string(),
+            "channel_id": canary::shown_name(&one.channel_id, names),
+            "full_channel_id": one.channel_id.to_string(),
             "in_force": one.in_force,
             "on_trial": one.on_trial,
             "in_force_base_fee_msat": one.in_force_terms.base_fee.map(|base| base.0),
