@@ -22,19 +22,20 @@ pub(super) const COMMAND: Command = Command {
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     Args::parse(&params, &[])?;
     services.jobs.wake(JobName::Ledger);
-    let (books, cleaned) = services
+    let (books, imported, cleaned) = services
         .store
         .write(|tx| {
             let books = books::all(tx)?;
             let closed: Vec<_> =
                 books.in_phase(Phase::Closed).map(|account| account.channel.channel_id).collect();
             let cleaned = flow::forget_states(tx, &closed)?;
-            Ok((books, cleaned))
+            let imported = books.imported(tx)?.len();
+            Ok((books, imported, cleaned))
         })
         .await?;
     let names: Vec<String> =
         cleaned.iter().filter_map(|id| books.account(id)).map(books::Account::name).collect();
-    let kept = books.in_phase(Phase::Closed).count();
+    let kept = books.in_phase(Phase::Closed).count() + imported;
     let message = match cleaned.len() {
         0 => format!("No closed channels found to clean up; the books keep {kept}"),
         count => format!("{count} closed channels cleaned up; the books keep {kept}"),
@@ -46,6 +47,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         .with("errors", json!([]))
         .with("message", message)
         .with("closed_channels_kept", kept)
+        .with("imported_count", imported)
         .with("unsettled_closes", unsettled(&books))
         .done())
 }

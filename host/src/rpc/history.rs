@@ -9,7 +9,7 @@ use crate::econ::pnl::Pnl;
 use crate::model::ledger::{CostKind, SignedMsat};
 use crate::model::{Msat, UnixTime};
 use crate::store::Connection;
-use crate::store::books::{self, Account, Books};
+use crate::store::books::{self, Account, Books, ImportedChannel};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub fn report(conn: &Connection, now: UnixTime) -> anyhow::Result<Value> {
         .with("estimated_costs_pct", two(costs.estimated_pct()))
         .money("imported_costs", costs.imported)
         .money("pushed_at_opening", pushed(&books))
-        .with("closed_channels_summary", closed(&books, now))
+        .with("closed_channels_summary", closed(&books, &books.imported(conn)?, now))
         .with("unattributed", unattributed(&books.elsewhere))
         .with("unsettled_closes", unsettled(&books))
         .with("as_of", as_of(&books))
@@ -68,14 +68,23 @@ fn pushed(books: &Books) -> SignedMsat {
     books.accounts.iter().map(|account| account.life.pushed).sum()
 }
 
-fn closed(books: &Books, now: UnixTime) -> Value {
+/// Closed channels, those that are known from an import alone among them. The node's sums above have the
+/// money of these as far as it counts, as part of what is unattributed.
+fn closed(books: &Books, imported: &[ImportedChannel], now: UnixTime) -> Value {
     let closed: Vec<&Account> = books.in_phase(Phase::Closed).collect();
-    let sum: Pnl = closed.iter().map(|account| &account.pnl).sum();
-    let capacity: Msat = closed.iter().map(|account| account.channel.capacity).sum();
-    let days: u64 = closed.iter().map(|account| account.days(now)).sum();
-    let average = if closed.is_empty() { 0.0 } else { days as f64 / closed.len() as f64 };
+    let sum: Pnl =
+        closed.iter().map(|account| &account.pnl).chain(imported.iter().map(|channel| &channel.pnl)).sum();
+    let known = closed.iter().map(|account| account.channel.capacity);
+    let capacity: Msat = known.chain(imported.iter().map(|channel| channel.capacity)).sum();
+    let days: Vec<u64> = closed
+        .iter()
+        .map(|account| account.days(now))
+        .chain(imported.iter().filter_map(ImportedChannel::days))
+        .collect();
+    let average = if days.is_empty() { 0.0 } else { days.iter().sum::<u64>() as f64 / days.len() as f64 };
     Sheet::new()
-        .with("channel_count", closed.len())
+        .with("channel_count", closed.len() + imported.len())
+        .with("imported_count", imported.len())
         .bare("total_capacity", capacity)
         .bare("total_open_costs", sum.costs.opening())
         .bare("total_closure_costs", sum.costs.closure())
@@ -111,7 +120,7 @@ mod tests {
     #[test]
     fn nothing_is_nothing() {
         let empty = Books::default();
-        assert_eq!(closed(&empty, UnixTime(5))["avg_days_open"], json!(0.0));
+        assert_eq!(closed(&empty, &[], UnixTime(5))["avg_days_open"], json!(0.0));
         assert_eq!(pushed(&empty), SignedMsat::ZERO);
     }
 }

@@ -13,7 +13,7 @@ use crate::econ::pnl::Pnl;
 use crate::model::{ChannelId, Msat, UnixTime};
 use crate::store::books::{self, Account};
 use crate::store::{Connection, names};
-pub(super) use imported::imported;
+pub(super) use imported::{imported, money_told};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ pub fn ranking(conn: &Connection, now: UnixTime) -> anyhow::Result<Value> {
     Ok(json!({
         "summary": summary(&open),
         "channels_by_class": by_class,
-        "other_channels": phases(&books).money("net_profit", closed.net()).done(),
+        "other_channels": phases(&books, &books.imported(conn)?).money("net_profit", closed.net()).done(),
         "unattributed": unattributed(&books.elsewhere),
         "node": Sheet::new().money("net_profit", total.net()).with("roi_pct", pct(total.roi())).done(),
         "as_of": as_of(&books),

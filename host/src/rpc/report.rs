@@ -12,7 +12,7 @@ use crate::econ::classify::Class;
 use crate::econ::networth::Phase;
 use crate::econ::pnl::{Pnl, return_on_capacity_pct};
 use crate::model::{Policy, UnixTime};
-use crate::store::books::{self, Books};
+use crate::store::books::{self, Books, ImportedChannel};
 use crate::store::{Connection, policies};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -86,7 +86,7 @@ pub fn summary(conn: &Connection, now: UnixTime) -> anyhow::Result<Value> {
         .with("annualized_roc_pct", two(yearly))
         .with("period", period(&recent, window.from, now))
         .with("lifetime", profit_and_loss(&lifetime))
-        .with("channels", channels(&books, now))
+        .with("channels", channels(&books, &books.imported(conn)?, now))
         .with("unsettled_closes", unsettled(&books))
         .with("policies", counts(&policies))
         .with("as_of", as_of(&books))
@@ -113,12 +113,12 @@ fn profit_and_loss(pnl: &Pnl) -> Value {
         .done()
 }
 
-fn channels(books: &Books, now: UnixTime) -> Value {
+fn channels(books: &Books, imported: &[ImportedChannel], now: UnixTime) -> Value {
     let classes: Vec<Class> = books.in_phase(Phase::Open).map(|account| account.class(now)).collect();
     let by_class = Class::ALL.into_iter().fold(Sheet::new(), |sheet, class| {
         sheet.with(class.name(), classes.iter().filter(|of| **of == class).count())
     });
-    phases(books)
+    phases(books, imported)
         .with("unsettled", books.accounts.iter().filter(|account| account.is_unsettled()).count())
         .money("open_capacity", books.capacity())
         .with("by_class", by_class)

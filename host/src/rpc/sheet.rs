@@ -5,7 +5,7 @@ use crate::econ::networth::{NetWorth, Phase};
 use crate::econ::pnl::Costs;
 use crate::model::ledger::{CostKind, SignedMsat};
 use crate::model::{Msat, UnixTime};
-use crate::store::books::{Account, Books};
+use crate::store::books::{Account, Books, ImportedChannel};
 use serde_json::{Map, Value, json};
 
 /// An object of an answer under construction.
@@ -119,11 +119,13 @@ pub(super) fn unsettled(books: &Books) -> Vec<Value> {
     books.accounts.iter().filter(|account| account.is_unsettled()).map(row).collect()
 }
 
-/// How many channels are in each phase.
-pub(super) fn phases(books: &Books) -> Sheet {
+/// How many channels are in each phase, and how many of the closed ones are known from an import alone.
+pub(super) fn phases(books: &Books, imported: &[ImportedChannel]) -> Sheet {
     Phase::ALL
         .into_iter()
         .fold(Sheet::new(), |sheet, phase| sheet.with(phase.name(), books.in_phase(phase).count()))
+        .with(Phase::Closed.name(), books.in_phase(Phase::Closed).count() + imported.len())
+        .with("imported_count", imported.len())
 }
 
 /// When the node was last looked at.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::python::{DAY, PythonDb, channels, files, node, number, old_default, part, start_s};
-use crate::support::{Backstage, DEADLINE, Stage, wait_until};
+use crate::support::{Backstage, DEADLINE, Stage, fields, wait_until};
 use rusqlite::params;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -229,15 +229,52 @@ async fn assert_forgotten_channel(stage: &Stage) {
     let figures = ["total_revenue_msat", "total_costs_msat", "net_profit_msat", "forward_count"]
         .map(|name| found[name].clone());
     assert_eq!(figures, [55_000, 610_000, -555_000, 9].map(|figure| json!(figure)), "{one}");
+    // The same fields as any channel's, null where the file tells nothing.
+    let any = stage.success("revenue-profitability", json!([stage.scid(0)])).await;
+    for part in ["profitability", "life"] {
+        assert_eq!(fields(&one[part]), fields(&any[part]), "{part}");
+    }
+    assert_eq!((&one["names"], &found["idle_days"]), (&json!(["600x1x0"]), &json!(null)), "{one}");
+    let out = &found["outbound_flow"];
+    assert_eq!(
+        (&out["payment_count"], &out["volume_msat"], &out["revenue_earned_msat"]),
+        (&json!(9), &json!(null), &json!(55_000)),
+        "{out}"
+    );
     assert_eq!(found["costs"]["imported_msat"], found["total_costs_msat"]);
     assert_eq!((&found["volume_routed_msat"], &one["life"]["close_type"]), (&json!(null), &json!("mutual")));
 
     let peer = stage.success("revenue-report", json!(["peer", stranger])).await;
     assert_eq!((&peer["channel_count"], &peer["channels"][0]["channel_id"]), (&json!(1), &json!("600x1x0")));
     assert_eq!(peer["channels"][0]["imported"], true);
-    assert_eq!(peer["profitability"]["net_profit_msat"], -555_000);
+    let together = &peer["profitability"];
+    assert_eq!((&together["net_profit_msat"], &together["imported_count"]), (&json!(-555_000), &json!(1)));
+    for part in ["volume_routed_sats", "flow_profile", "inbound_outbound_ratio"] {
+        assert_eq!(together[part], json!(null), "{part} of {together}");
+    }
     let refusal = stage.call("revenue-profitability", json!(["601x1x0"])).await;
     assert!(refusal["error"].as_str().unwrap().contains("never was"), "{refusal}");
+}
+
+/// Every answer counts the forgotten channel among the closed ones, and says how many there are of its kind.
+async fn assert_closed_are_counted_alike(stage: &Stage, summary: &Value) {
+    assert_eq!((&summary["channel_count"], &summary["imported_count"]), (&json!(1), &json!(1)), "{summary}");
+    assert_eq!(
+        (&summary["total_revenue_msat"], &summary["total_net_pnl_msat"], &summary["total_forwards"]),
+        (&json!(55_000), &json!(-555_000), &json!(9)),
+        "{summary}"
+    );
+    let report = stage.success("revenue-report", json!({})).await["channels"].clone();
+    let ranking = stage.success("revenue-profitability", json!({})).await["other_channels"].clone();
+    for told in [&report, &ranking] {
+        assert_eq!((&told["closed"], &told["imported_count"]), (&json!(1), &json!(1)), "{told}");
+    }
+    let cleaned = stage.success("revenue-cleanup-closed", json!({})).await;
+    assert_eq!(
+        (&cleaned["closed_channels_kept"], &cleaned["imported_count"]),
+        (&json!(1), &json!(1)),
+        "{cleaned}"
+    );
 }
 
 /// What the stopped plugin's books hold. `node_fees` is what the node itself says it earned, msat.
@@ -317,6 +354,7 @@ async fn everything_comes_over_once_and_the_file_stays_as_it_was() {
     assert_eq!(history["lifetime_revenue_msat"], node_fees as i64 + OLD_FEES, "{history}");
     assert!(history["imported_costs_msat"].as_i64() >= Some(FORGOTTEN), "{history}");
     assert_forgotten_channel(&stage).await;
+    assert_closed_are_counted_alike(&stage, &history["closed_channels_summary"]).await;
     stage.plugin.stop().await.unwrap();
     assert!(node_fees > 0);
     assert_books(&stage.db_path(), node_fees as i64);

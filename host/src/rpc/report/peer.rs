@@ -6,10 +6,10 @@ use crate::guard::policy::in_force;
 use crate::model::flow::FlowState;
 use crate::model::{ChannelId, PeerId, UnixTime};
 use crate::rpc::policy::answer::policy;
-use crate::rpc::profitability::{imported, life, money, profitability};
+use crate::rpc::profitability::{imported, life, money, money_told, profitability};
 use crate::rpc::sheet::{Sheet, as_of, days_back};
 use crate::rpc::status::flow_state;
-use crate::store::books::{self, Account, ChannelFunds, Window};
+use crate::store::books::{self, Account, ChannelFunds, ImportedChannel, Window};
 use crate::store::{Connection, flow, policies};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -33,8 +33,6 @@ pub fn report(conn: &Connection, now: UnixTime, peer_id: PeerId) -> anyhow::Resu
     });
     let mut forgotten = books.imported(conn)?;
     forgotten.retain(|channel| channel.peer_id == peer_id);
-    let told = forgotten.iter().map(|channel| &channel.pnl);
-    let together: Pnl = accounts.iter().map(|account| &account.pnl).chain(told).sum();
     let recent: Vec<Pnl> = accounts.iter().map(|account| window.of(&account.channel.channel_id)).collect();
     let recent: Pnl = recent.iter().sum();
     let policy_now = in_force(policies::get(conn, &peer_id)?, peer_id, now);
@@ -45,7 +43,7 @@ pub fn report(conn: &Connection, now: UnixTime, peer_id: PeerId) -> anyhow::Resu
         .with("type", "peer")
         .with("peer_id", peer_id.to_string())
         .with("policy", policy(&policy_now, now))
-        .with("profitability", if channels.is_empty() { Value::Null } else { money(&together).done() })
+        .with("profitability", together(&accounts, &forgotten))
         .with("recent_days", RECENT_DAYS)
         .with("recent", money(&recent))
         // That of the largest open channel; each channel below has its own.
@@ -55,6 +53,18 @@ pub fn report(conn: &Connection, now: UnixTime, peer_id: PeerId) -> anyhow::Resu
         .with("as_of", as_of(&books))
         .with("generated_at", now.0)
         .done())
+}
+
+/// The money of all channels; where the file alone tells of them, without the amounts that it does not have.
+fn together(accounts: &[&Account], forgotten: &[ImportedChannel]) -> Value {
+    let told = forgotten.iter().map(|channel| &channel.pnl);
+    let sum: Pnl = accounts.iter().map(|account| &account.pnl).chain(told).sum();
+    let sheet = match (accounts, forgotten) {
+        ([], []) => return Value::Null,
+        ([], _) => money_told(&sum),
+        _ => money(&sum),
+    };
+    sheet.with("imported_count", forgotten.len()).done()
 }
 
 fn shown_state(account: &Account, states: &HashMap<ChannelId, FlowState>) -> Option<Value> {
