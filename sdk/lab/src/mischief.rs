@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 pub enum Fault {
     /// The answer comes after this much wall time.
     Late(Duration),
-    /// The method is carried out at once, and its answer comes after this much wall time.
+    /// The method is carried out at once, and its answer comes after this much wall time. The call counts
+    /// from when it was carried out: who sees it counted changes nothing of the answer.
     LateAnswer(Duration),
     /// The request is taken and never answered; the connection stays open.
     Dead,

@@ -67,11 +67,14 @@ async fn respond(
     id: Value,
     previous_id: Value,
 ) -> bool {
+    let now = shared.now_unix_s();
     let fault = {
-        let now = shared.now_unix_s();
         let mut mischief = shared.mischief();
-        mischief.note(method, &params, now);
-        mischief.take(method)
+        let fault = mischief.take(method);
+        if !matches!(fault, Some(Fault::LateAnswer(_))) {
+            mischief.note(method, &params, now);
+        }
+        fault
     };
     let (result, id) = match fault {
         None => (shared.handle(method, params).await, id),
@@ -82,7 +85,8 @@ async fn respond(
             (shared.handle(method, params).await, id)
         }
         Some(Fault::LateAnswer(wait)) => {
-            let result = shared.handle(method, params).await;
+            let result = shared.handle(method, params.clone()).await;
+            shared.mischief().note(method, &params, now);
             tokio::time::sleep(wait).await;
             (result, id)
         }
