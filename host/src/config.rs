@@ -94,7 +94,9 @@ impl Config {
             None => Ok(changed),
             Some(found) => {
                 let why = found.told(|setting| setting.key.to_owned());
-                Err(ConfigError(format!("{shown_as}: {why}; nothing was changed")))
+                let named = [found.low.key, found.high.key].contains(&shown_as);
+                let why = if named { why } else { format!("{shown_as}: {why}") };
+                Err(ConfigError(format!("{why}; nothing was changed")))
             }
         }
     }

@@ -62,6 +62,28 @@ async fn answers_have_the_recorded_shapes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_signature_serves_all_actions() {
+    let stage = on(Flavour::V26_06).start().await;
+    let all = stage.success(CONFIG, json!(["get"])).await;
+    for params in
+        [json!({"action": "get", "key": ""}), json!({"key": "", "value": 5}), json!([{"action": "get"}])]
+    {
+        assert_eq!(stage.success(CONFIG, params.clone()).await, all, "{params}");
+    }
+    let one = json!({"action": "get", "key": "min_fee_ppm", "value": 5});
+    assert_eq!(stage.success(CONFIG, one).await["value"], 10);
+    let list = stage.success(CONFIG, json!(["list-mutable"])).await;
+    assert_eq!(stage.success(CONFIG, json!({"action": "list-mutable", "key": "x"})).await, list);
+    stage.success(CONFIG, json!(["set", "min_fee_ppm", 20])).await;
+    let reset = stage.success(CONFIG, json!({"action": "reset", "key": "min_fee_ppm", "value": 5})).await;
+    assert_eq!(
+        (&reset["new_value"], &reset["warning"]),
+        (&json!(10), &json!("this action has no use for value: it takes key"))
+    );
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn both_names_mean_the_same_setting() {
     let stage = on(Flavour::V26_06).start().await;
     for (number, name) in
@@ -115,12 +137,31 @@ async fn refusals_name_what_is_allowed_and_change_nothing() {
             ["db_path", "when the plugin starts", "nothing was changed"],
         ),
         (json!(["set", "nope", 1]), ["Unknown config key: nope", "list-mutable", "nope"]),
-        (json!(["set", "min_fee_ppm"]), ["value", "missing", "value"]),
-        (json!(["set", "min_fee_ppm", [1]]), ["number", "true", "text"]),
+        (
+            json!(["set", "min_fee_ppm"]),
+            ["min_fee_ppm: value is missing", "use a whole number", "0 to 100000"],
+        ),
+        (json!({"action": "set", "key": "dry-run", "value": null}), ["dry-run", "missing", "true or false"]),
+        (json!(["set", "min_fee_ppm", [1]]), ["min_fee_ppm: '[1]'", "not allowed", "use a whole number"]),
+        (json!(["set", "rebalancer", {"a": 1}]), ["rebalancer: '{\"a\":1}'", "not allowed", "use sling"]),
+        (json!(["set"]), ["set", "key is missing", "a text"]),
+        (json!(["reset"]), ["reset", "key is missing", "a text"]),
+        (json!(["reset", "nope"]), ["Unknown config key: nope", "list-mutable", "nope"]),
+        (json!(["set", "min_fee_ppm", 5, 6]), ["'6'", "too many", "key, value"]),
         (json!(["frobnicate"]), ["get", "set", "reset"]),
     ] {
         let why = stage.refusal(CONFIG, params.clone()).await;
         assert!(parts.iter().all(|part| why.contains(part)), "{params}: {why}");
+        assert_eq!(why.matches("nothing was changed").count(), 1, "{params}: {why}");
+        assert!(why.ends_with("; nothing was changed"), "{params}: {why}");
+    }
+    let pair = stage.refusal(CONFIG, json!(["set", "min_fee_ppm", 90_000])).await;
+    assert_eq!(pair, "min_fee_ppm (90000) must not be above max_fee_ppm (5000); nothing was changed");
+    for reading in
+        [json!(["get", "nope"]), json!(["get", "min_fee_ppm", 1, 2]), json!({"action": "get", "kye": 1})]
+    {
+        let why = stage.refusal(CONFIG, reading.clone()).await;
+        assert!(!why.contains("changed"), "{reading}: {why}");
     }
     assert_eq!(stage.success(CONFIG, json!([])).await, before);
     stage.end().await;

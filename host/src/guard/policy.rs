@@ -60,6 +60,8 @@ pub struct PolicyUpdate {
     pub fee_multiplier_max: Edit<f64>,
     /// Hours from now; zero or less means without end.
     pub expires_in_hours: Edit<f64>,
+    /// The end itself, as answers show it; zero means without end. Hours count before it.
+    pub expires_at: Edit<UnixTime>,
 }
 
 /// The policy that holds for a peer now, given what is stored for it.
@@ -81,16 +83,25 @@ pub fn apply(old: &Policy, update: &PolicyUpdate, now: UnixTime) -> Result<Polic
         updated_at: now,
         fee_multiplier_min: update.fee_multiplier_min.applied(base.fee_multiplier_min),
         fee_multiplier_max: update.fee_multiplier_max.applied(base.fee_multiplier_max),
-        expires_at: expiry(update.expires_in_hours, base.expires_at, now)?,
+        expires_at: match update.expires_in_hours {
+            Edit::Keep => end(update.expires_at, base.expires_at, now)?,
+            hours => expiry(hours, base.expires_at, now)?,
+        },
     };
     check_target(&new)?;
     check_multipliers(&new)?;
     Ok(new)
 }
 
-/// Whether `new` says nothing that `old` does not say.
+/// Whether `new` says nothing that `old` does not say. The order of tags says nothing.
 pub fn is_noop(old: &Policy, new: &Policy) -> bool {
-    Policy { updated_at: old.updated_at, ..new.clone() } == *old
+    let sorted = |policy: &Policy| {
+        let mut tags = policy.tags.clone();
+        tags.sort_unstable();
+        tags
+    };
+    let alike = Policy { updated_at: old.updated_at, tags: old.tags.clone(), ..new.clone() };
+    alike == *old && sorted(old) == sorted(new)
 }
 
 /// A fact about a valid policy that its author may not expect; `is_authors`: an author's module decides for
@@ -142,6 +153,22 @@ fn expiry(wanted: Edit<f64>, old: Option<UnixTime>, now: UnixTime) -> Result<Opt
     }
 }
 
+/// An end named outright. One that the policy has already is no new one, however far it is.
+fn end(wanted: Edit<UnixTime>, old: Option<UnixTime>, now: UnixTime) -> Result<Option<UnixTime>, String> {
+    let latest = now.plus(u64::from(MAX_EXPIRY_HOURS) * UnixTime::HOUR);
+    match wanted {
+        Edit::Keep => Ok(old),
+        Edit::Clear | Edit::To(UnixTime(0)) => Ok(None),
+        Edit::To(end) if end > now && (end <= latest || Some(end) == old) => Ok(Some(end)),
+        Edit::To(UnixTime(end)) => Err(format!(
+            "expires_at {end} is not allowed: use a unix time after now ({now}) and at most {latest} (30 days), or 0 \
+             for a policy without end",
+            now = now.0,
+            latest = latest.0
+        )),
+    }
+}
+
 fn check_target(policy: &Policy) -> Result<(), String> {
     match policy.fee_ppm_target {
         Some(Ppm(fee)) if fee > MAX_FEE_TARGET_PPM => {
@@ -168,9 +195,14 @@ fn check_multipliers(policy: &Policy) -> Result<(), String> {
 }
 
 fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, String> {
-    let mut tags = tags.iter().map(|tag| checked_tag(tag)).collect::<Result<Vec<_>, _>>()?;
-    tags.sort_unstable();
-    tags.dedup();
+    let mut checked: Vec<String> = Vec::new();
+    for tag in tags {
+        let tag = checked_tag(&tag)?;
+        if !checked.contains(&tag) {
+            checked.push(tag);
+        }
+    }
+    let tags = checked;
     if tags.len() > MAX_TAGS {
         return Err(format!("{} tags are too many: use at most {MAX_TAGS}", tags.len()));
     }
@@ -180,18 +212,24 @@ fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, String> {
 /// A tag without surrounding blanks. It holds no `=`, so that a misspelt parameter never
 /// becomes one, and no comma, which stands between tags.
 fn checked_tag(tag: &str) -> Result<String, String> {
-    checked_word("tag", tag)
-}
-
-/// A text that is kept as a tag, `what` it is to its author.
-pub fn checked_word(what: &str, tag: &str) -> Result<String, String> {
     let tag = tag.trim();
-    let odd = |letter: char| letter.is_control() || matches!(letter, '=' | ',');
-    if tag.is_empty() || tag.len() > MAX_TAG_LEN || tag.contains(odd) {
+    if tag.is_empty() || tag.len() > MAX_TAG_LEN || tag.contains(is_odd) {
         return Err(format!(
-            "{what} '{}' is not allowed: use 1 to {MAX_TAG_LEN} bytes without '=', ',' and control characters",
+            "tag '{}' is not allowed: use 1 to {MAX_TAG_LEN} bytes without '=', ',' and control characters",
             quote(tag)
         ));
     }
     Ok(tag.to_owned())
+}
+
+/// The tag nearest to any text: blanks for what no tag may hold, and no more than fits. Empty when nothing
+/// is left.
+pub fn tag_of(text: &str) -> String {
+    let blanked = text.replace(is_odd, " ");
+    let blanked = blanked.trim();
+    blanked[..blanked.floor_char_boundary(MAX_TAG_LEN)].trim_end().to_owned()
+}
+
+fn is_odd(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '=' | ',')
 }

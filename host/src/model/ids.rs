@@ -160,6 +160,7 @@ impl fmt::Debug for Scid {
     }
 }
 
+/// Also reads the form with colons, which older tools write.
 impl FromStr for Scid {
     type Err = ParseIdError;
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
@@ -168,7 +169,8 @@ impl FromStr for Scid {
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             digits.then(|| text.parse::<u32>().ok()).flatten()
         };
-        let mut parts = text.split('x').map(part);
+        let between = if text.contains(':') { ':' } else { 'x' };
+        let mut parts = text.split(between).map(part);
         let read = (parts.next().flatten(), parts.next().flatten(), parts.next().flatten());
         match (read, parts.next()) {
             ((Some(block @ ..=BITS_24), Some(transaction @ ..=BITS_24), Some(output)), None)
@@ -205,7 +207,14 @@ mod tests {
         for bad in ["", "1x2", "1x2x3x4", "1x2x70000", "16777216x1x0", "-1x2x3", "1 x2x3", "+1x2x3", "axbxc"]
         {
             assert!(bad.parse::<Scid>().is_err(), "{bad}");
+            assert!(bad.replace('x', ":").parse::<Scid>().is_err(), "{bad} with colons");
         }
+        assert!("1x2:3".parse::<Scid>().is_err());
+    }
+
+    #[test]
+    fn colons_are_read_and_never_printed() {
+        assert_eq!("187040:2:1".parse::<Scid>().expect("a scid").to_string(), "187040x2x1");
     }
 
     proptest! {

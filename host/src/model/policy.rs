@@ -145,7 +145,7 @@ pub struct Policy {
     pub rebalance_strategy: Option<StrategyName>,
     /// The rate for `static`, ppm.
     pub fee_ppm_target: Option<Ppm>,
-    /// Sorted, without repetition.
+    /// In the order in which they were given, without repetition.
     pub tags: Vec<String>,
     /// Zero for the default policy.
     pub updated_at: UnixTime,

@@ -32,6 +32,8 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     };
     let one = analyzed.iter().find(|one| name.names(&one.channel)).ok_or_else(|| {
         CommandError::from(format!("channel {name} is not one of this node's open channels"))
+            .beside("channel", name.to_string())
+            .beside("analysis", Value::Null)
     })?;
     Ok(json!({ "channel": one.channel.name(), "analysis": analysis(one, &services) }))
 }

@@ -3,9 +3,10 @@
 //! lightningd hands over either a JSON object or an array. In an array, a text
 //! `name=value` whose name the command knows is that named parameter, wherever it stands;
 //! all other elements fill, in order, the parameters that were not named. A text with an
-//! `=` after any other word is a plain value. Numbers and booleans may be texts, arrays and
-//! objects may be JSON text. `null` is a parameter that was not given; in an array it
-//! leaves its place empty. Names are the same in any case, with `-` or `_`.
+//! `=` after any other word is a plain value. An array of one object is that object.
+//! Numbers and booleans may be texts, arrays and objects may be JSON text. `null` is a
+//! parameter that was not given, and so is an empty text where none can be meant; in an
+//! array it leaves its place empty. Names are the same in any case, with `-` or `_`.
 
 mod bind;
 mod read;
@@ -105,9 +106,28 @@ pub struct Menu {
     /// The form of a call that does not say.
     pub default: Option<&'static str>,
     pub forms: &'static [Form],
+    /// Actions that only read; where there are any, refusals of the others say that nothing was changed.
+    pub reads: &'static [&'static str],
+    /// Parameters that any action may be given and only some use: callers of the Python plugin, where all
+    /// actions have one signature, do so.
+    pub everywhere: &'static [&'static str],
 }
 
 impl Menu {
+    /// Whether the form changes nothing.
+    pub fn reads(&self, form: &Form) -> bool {
+        self.reads.contains(&form.action)
+    }
+
+    /// The error of a call of one form, or of a call that names none.
+    fn refused(&self, form: Option<&Form>, ArgError(why): ArgError) -> ArgError {
+        let reads = form.map_or(self.forms.iter().all(|form| self.reads(form)), |form| self.reads(form));
+        match reads || self.reads.is_empty() {
+            true => ArgError(why),
+            false => ArgError(format!("{why}; nothing was changed")),
+        }
+    }
+
     /// For the arm behind a menu's forms: every action that a parsed call may have is one of them.
     pub fn has_no(action: &str) -> ! {
         unreachable!("no form of the menu has the action '{action}'")
@@ -152,6 +172,8 @@ enum Arg {
 pub struct Args {
     spec: &'static [Param],
     values: Vec<(&'static str, Arg)>,
+    /// Given by name, and of no use to this form.
+    unused: Vec<&'static str>,
 }
 
 impl PartialEq for Args {
@@ -164,16 +186,26 @@ impl Args {
     /// Reads the parameters of a command that has one form.
     pub fn parse(params: &Value, spec: &'static [Param]) -> Result<Args, ArgError> {
         let raw = bind::split(params, |name| spec.iter().any(|param| param.is_called(name)))?;
-        bind::bind(raw, spec)
+        bind::bind(raw, spec, bind::Beyond::NOTHING)
     }
 
     /// Reads the parameters of a command whose first one selects the form.
     pub fn parse_menu(params: &Value, menu: &'static Menu) -> Result<(&'static Form, Args), ArgError> {
         let known = |name: &str| name == menu.selector || menu.takes(name);
-        let mut raw = bind::split(params, known)?;
-        let form = menu.select(&mut raw)?;
-        let args = bind::bind(raw, form.params).map_err(|ArgError(why)| error_in(form.action, &why))?;
+        let selected = bind::split(params, known).and_then(|mut raw| Ok((menu.select(&mut raw)?, raw)));
+        let (form, raw) = selected.map_err(|why| menu.refused(None, why))?;
+        let beyond = bind::Beyond { names: menu.everywhere, positional: menu.reads(form) };
+        let args = bind::bind(raw, form.params, beyond)
+            .map_err(|ArgError(why)| menu.refused(Some(form), error_in(form.action, &why)))?;
         Ok((form, args))
+    }
+
+    /// What was given by name and has no effect, in a sentence for the answer of a change.
+    pub fn unused(&self) -> Option<String> {
+        let used: Vec<_> = self.spec.iter().map(|param| param.name).collect();
+        let unused = self.unused.join(", ");
+        (!unused.is_empty())
+            .then(|| format!("this action has no use for {unused}: it takes {}", used.join(", ")))
     }
 
     /// Whether the caller wrote `none` for it.

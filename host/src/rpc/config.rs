@@ -1,7 +1,7 @@
 //! `revenue-config`: reads and changes settings.
 
 use super::args::{Args, Form, Kind, Menu, Param};
-use super::{Command, CommandError, CommandResult, Run};
+use super::{Command, CommandError, CommandResult, Run, warned};
 use crate::config::{self, SETTINGS, Setting};
 use crate::cycles::Services;
 use crate::model::quote;
@@ -28,19 +28,21 @@ static MENU: Menu = Menu {
         },
         Form {
             action: "set",
-            params: &[KEY, Param::required("value", Kind::Any, "The new value.")],
+            params: &[KEY, Param::optional("value", Kind::Any, "The new value, which every call needs.")],
             doc: "Changes a setting now and for all later starts.",
         },
         Form { action: "reset", params: &[KEY], doc: "Takes back what `set` changed, at once." },
         Form { action: "list-mutable", params: &[], doc: "Lists the settings that can be changed." },
     ],
+    reads: &["get", "list-mutable"],
+    everywhere: &["key", "value"],
 };
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let (form, args) = Args::parse_menu(&params, &MENU)?;
     match form.action {
-        "set" => set(&services, &args).await,
-        "reset" => reset(&services, &args).await,
+        "set" => set(&services, &args).await.map(|answer| warned(answer, args.unused())),
+        "reset" => reset(&services, &args).await.map(|answer| warned(answer, args.unused())),
         "list-mutable" => Ok(list_mutable()),
         "get" => get(&services, &args).await,
         other => Menu::has_no(other),
@@ -57,23 +59,28 @@ fn facts(services: &Services) -> impl Iterator<Item = (&'static str, Value)> {
     FACTS.into_iter().zip([json!(24), json!(false), json!(false), json!(is_available)])
 }
 
-fn known(name: &str) -> Result<&'static Setting, CommandError> {
+fn known(name: &str) -> Result<&'static Setting, String> {
     if FACTS.contains(&name) {
-        return Err(format!("{name} can only be read; nothing was changed").into());
+        return Err(format!("{name} can only be read"));
     }
     config::find(name).ok_or_else(|| {
-        format!("Unknown config key: {}; `revenue-config list-mutable` names the keys", quote(name)).into()
+        format!("Unknown config key: {}; `revenue-config list-mutable` names the keys", quote(name))
     })
+}
+
+fn unchanged(why: String) -> CommandError {
+    format!("{why}; nothing was changed").into()
 }
 
 async fn get(services: &Services, args: &Args) -> CommandResult {
     let (mut config, version) = ((*services.config()).clone(), services.settings.version());
-    if let Some(name) = args.opt_text("key")
+    let key = args.opt_text("key").filter(|key| !key.is_empty());
+    if let Some(name) = key
         && let Some((key, value)) = facts(services).find(|(key, _)| *key == name)
     {
         return Ok(json!({ "key": key, "value": value, "version": version }));
     }
-    let setting = args.opt_text("key").map(known).transpose()?;
+    let setting = key.map(known).transpose()?;
     // The file that is open: another than is configured where that is the Python plugin's. A store in
     // trouble hides no setting.
     if setting.is_none_or(|setting| setting.key == "db_path")
@@ -95,10 +102,10 @@ async fn get(services: &Services, args: &Args) -> CommandResult {
 
 async fn set(services: &Services, args: &Args) -> CommandResult {
     let name = args.text("key")?;
-    let setting = known(name)?;
-    let raw = from_json(args.json("value")?)?;
-    let unchanged = |why| CommandError::from(format!("{name}: {why}; nothing was changed"));
-    services.check_named(setting, &raw.to_string()).await.map_err(unchanged)?;
+    let setting = known(name).map_err(unchanged)?;
+    let raw = raw(setting, name, args.opt_json("value")).map_err(unchanged)?;
+    let checked = services.check_named(setting, &raw.to_string()).await;
+    checked.map_err(|why| unchanged(format!("{name}: {why}")))?;
     let changed = services
         .settings
         .set(&services.store, setting, &raw, name, services.now())
@@ -114,7 +121,7 @@ async fn set(services: &Services, args: &Args) -> CommandResult {
 }
 
 async fn reset(services: &Services, args: &Args) -> CommandResult {
-    let setting = known(args.text("key")?)?;
+    let setting = known(args.text("key")?).map_err(unchanged)?;
     let changed =
         services.settings.reset(&services.store, setting).await.map_err(|error| error.to_string())?;
     Ok(json!({
@@ -142,15 +149,22 @@ fn to_json(value: &config::Value) -> Value {
     }
 }
 
-fn from_json(value: &Value) -> Result<config::Value, CommandError> {
+/// What is to become of a setting, `called` so by the caller.
+fn raw(setting: &Setting, called: &str, value: Option<&Value>) -> Result<config::Value, String> {
+    let value = value.ok_or_else(|| format!("{called}: value is missing: use {}", setting.kind))?;
+    from_json(value).ok_or_else(|| {
+        format!("{called}: '{}' is not allowed: use {}", quote(&value.to_string()), setting.kind)
+    })
+}
+
+fn from_json(value: &Value) -> Option<config::Value> {
     match value {
-        Value::Bool(value) => Ok(config::Value::Bool(*value)),
-        Value::String(value) => Ok(config::Value::Text(value.clone())),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(value), _) => Ok(config::Value::Int(value)),
-            (None, Some(value)) => Ok(config::Value::Float(value)),
-            (None, None) => Err("value: the number is too large".into()),
-        },
-        _ => Err("value: use a number, true, false or a text".into()),
+        Value::Bool(value) => Some(config::Value::Bool(*value)),
+        Value::String(value) => Some(config::Value::Text(value.clone())),
+        Value::Number(number) => {
+            let int = number.as_i64().map(config::Value::Int);
+            int.or_else(|| number.as_f64().map(config::Value::Float))
+        }
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -22,8 +22,8 @@ pub(super) const COMMAND: Command = Command {
 
 const PARAMS: &[Param] = &[Param::optional(
     "window_days",
-    Kind::Int { min: 0, max: 3650 },
-    "How many days to look back on; 0 means 1.",
+    Kind::Number { min: f64::MIN, max: 3650.0 },
+    "How many whole days to look back on; less than 1 means 1.",
 )
 .or(&["days"])];
 
@@ -34,7 +34,7 @@ const STALE_S: u64 = UnixTime::HOUR;
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS)?;
-    let days = args.opt_u64("window_days").unwrap_or(DEFAULT_DAYS).max(1);
+    let days = args.opt_number("window_days").map_or(DEFAULT_DAYS, |days| days as u64).max(1);
     let now = services.now();
     Ok(services.store.read(move |conn| report(conn, now, days)).await?)
 }

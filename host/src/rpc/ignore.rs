@@ -4,7 +4,7 @@ use super::args::{Args, Kind, Param};
 use super::policy::change;
 use super::{Command, CommandResult, Run};
 use crate::cycles::Services;
-use crate::guard::policy::{IGNORED, PolicyUpdate, checked_word};
+use crate::guard::policy::{IGNORED, PolicyUpdate, tag_of};
 use crate::model::{RebalanceMode, StrategyName};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -19,18 +19,21 @@ pub(super) const COMMAND: Command = Command {
 
 const PARAMS: &[Param] = &[
     Param::required("peer_id", Kind::PeerId, "The peer's node id."),
-    Param::optional("reason", Kind::Text, "A word to remember why, kept as a tag; `manual` by default."),
+    Param::optional("reason", Kind::Text, "Why, kept as a tag as far as one holds it; `manual` by default."),
 ];
+
+/// The reason of those who give none.
+pub(super) const MANUAL: &str = "manual";
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS).map_err(change::refused)?;
     let peer_id = args.peer_id("peer_id").map_err(change::refused)?;
-    let reason = args.opt_text("reason").unwrap_or("manual").to_owned();
-    let reason = checked_word("reason", &reason).map_err(change::refused)?;
+    let reason = args.opt_text("reason").filter(|reason| !reason.is_empty()).unwrap_or(MANUAL);
+    let tag = Some(tag_of(reason)).filter(|tag| !tag.is_empty());
     let update = PolicyUpdate {
         strategy: Some(StrategyName::passive()),
         rebalance_mode: Some(RebalanceMode::Disabled),
-        tags: Some(vec![IGNORED.to_owned(), reason.clone()]),
+        tags: Some(vec![IGNORED.to_owned(), tag.unwrap_or_else(|| MANUAL.to_owned())]),
         ..PolicyUpdate::default()
     };
     change::change(&services, peer_id, true, move |_| Ok(update)).await?;

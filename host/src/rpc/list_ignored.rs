@@ -1,6 +1,7 @@
 //! `revenue-list-ignored`, kept for those who know it: the peers that are left alone.
 
 use super::args::Args;
+use super::ignore::MANUAL;
 use super::policy::read;
 use super::{Command, CommandResult, Run};
 use crate::cycles::Services;
@@ -31,7 +32,7 @@ fn row(policy: &Policy) -> Value {
     let reason = policy.tags.iter().find(|tag| *tag != IGNORED);
     json!({
         "peer_id": policy.peer_id.to_string(),
-        "reason": reason.map_or("manual", String::as_str),
+        "reason": reason.map_or(MANUAL, String::as_str),
         "ignored_at": policy.updated_at.0,
     })
 }

@@ -35,7 +35,7 @@ use crate::cycles::lifecycle::Lifecycle;
 use crate::cycles::schedule::panic_text;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -62,37 +62,59 @@ pub type CommandResult = Result<Value, CommandError>;
 
 /// One sentence for the caller: what was wrong, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandError(String);
+pub struct CommandError {
+    text: String,
+    /// Fields of the answer beside it.
+    beside: Map<String, Value>,
+}
 
 impl From<String> for CommandError {
     fn from(text: String) -> Self {
-        CommandError(text)
+        CommandError { text, beside: Map::new() }
     }
 }
 
 impl From<&str> for CommandError {
     fn from(text: &str) -> Self {
-        CommandError(text.to_owned())
+        CommandError::from(text.to_owned())
     }
 }
 
 impl From<anyhow::Error> for CommandError {
     fn from(error: anyhow::Error) -> Self {
-        CommandError(format!("{error:#}"))
+        CommandError::from(format!("{error:#}"))
     }
 }
 
 impl From<args::ArgError> for CommandError {
     fn from(error: args::ArgError) -> Self {
-        CommandError(error.to_string())
+        CommandError::from(error.to_string())
     }
 }
 
 impl CommandError {
+    /// The error with a field beside it, as callers know it from the answer without an error.
+    fn beside(mut self, name: &str, value: impl Into<Value>) -> CommandError {
+        self.beside.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// The one shape of an error.
     fn into_answer(self) -> Value {
-        json!({ "status": "error", "error": self.0 })
+        let mut answer = self.beside;
+        answer.insert("status".to_owned(), json!("error"));
+        answer.insert("error".to_owned(), json!(self.text));
+        Value::Object(answer)
     }
+}
+
+/// The answer of a change with one more warning in it.
+fn warned(mut answer: Value, warning: Option<String>) -> Value {
+    if let Some(more) = warning {
+        let warning = answer["warning"].as_str().map(|first| format!("{first}; {more}"));
+        answer["warning"] = json!(warning.unwrap_or(more));
+    }
+    answer
 }
 
 /// All commands, in the order of the documentation.
@@ -135,7 +157,8 @@ pub async fn answer(command: &'static Command, lifecycle: Lifecycle, params: Val
         Err(panic) => {
             let text = panic_text(&*panic);
             tracing::error!("{} panicked: {text}", command.name);
-            CommandError(format!("{} failed by a defect of the plugin: {text}", command.name)).into_answer()
+            let why = format!("{} failed by a defect of the plugin: {text}", command.name);
+            CommandError::from(why).into_answer()
         }
     }
 }

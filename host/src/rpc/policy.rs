@@ -9,7 +9,7 @@ mod tests;
 mod update;
 
 use super::args::{Args, Form, Kind, Menu, Param};
-use super::{Command, CommandResult, Run};
+use super::{Command, CommandResult, Run, warned};
 use crate::cycles::Services;
 use serde_json::Value;
 use std::sync::Arc;
@@ -61,18 +61,21 @@ static MENU: Menu = Menu {
             params: &[Param::required(
                 "updates",
                 Kind::Array,
-                "At most 100 objects with the parameters of `set`.",
+                "At most 100 objects with the parameters of `set`, or policies as `list` shows them.",
             )],
             doc: "Makes all changes or none. Entries apply in order: a later one for the same peer builds on the \
                   earlier. Does not count against the limit of changes per minute.",
         },
         Form { action: "suggest", params: &[], doc: "Policies that would serve better, with the reasons." },
     ],
+    reads: &["list", "get", "find", "changes", "suggest"],
+    everywhere: &["peer_id", "strategy", "rebalance", "fee_ppm", "tag", "since", "updates"],
 };
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
-    let (form, args) = Args::parse_menu(&params, &MENU).map_err(change::refused)?;
-    match form.action {
+    let (form, args) = Args::parse_menu(&params, &MENU)?;
+    let warning = args.unused();
+    let answer = match form.action {
         "list" => read::list(&services).await,
         "get" => read::get(&services, &args).await,
         "find" => read::find(&services, &args).await,
@@ -84,5 +87,9 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
         "batch" => change::batch(services, &args).await,
         "suggest" => suggest::run(&services).await,
         other => Menu::has_no(other),
-    }
+    }?;
+    Ok(match MENU.reads(form) {
+        true => answer,
+        false => warned(answer, warning),
+    })
 }

@@ -37,6 +37,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     };
     services.store.read(move |conn| single(conn, name, now)).await?.ok_or_else(|| {
         CommandError::from(format!("No data available: {name} is not, and never was, a channel of this node"))
+            .beside("channel_id", name.to_string())
     })
 }
 

@@ -21,8 +21,15 @@ pub(super) const COMMAND: Command = Command {
 
 const PARAMS: &[Param] = &[
     Param::required("peer_id", Kind::PeerId, "The peer's node id."),
-    Param::optional("tag", Kind::Text, "lnfee, balance, open or close; lnfee and balance by default."),
+    Param::optional(
+        "tag",
+        Kind::Text,
+        "lnfee, balance, open or close; lnfee and balance for `all`, the default.",
+    ),
 ];
+
+/// What a call without a tag means.
+const ALL: &str = "all";
 
 /// How long the caller waits for CLBoss; it is told all the same when it takes longer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,7 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS).map_err(unchanged)?;
     let peer_id = args.peer_id("peer_id").map_err(unchanged)?;
-    let tags: Vec<&'static str> = match args.opt_text("tag").filter(|tag| !tag.is_empty()) {
+    let named = args.opt_text("tag").filter(|tag| !tag.is_empty() && !tag.eq_ignore_ascii_case(ALL));
+    let tags: Vec<&'static str> = match named {
         None => OUR_TAGS.to_vec(),
         Some(word) => vec![known(word)?],
     };
@@ -61,7 +69,7 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let mut answer = json!({
         "status": status,
         "peer_id": peer_id.to_string(),
-        "tag": args.opt_text("tag"),
+        "tag": named.unwrap_or(ALL),
         "action": "remanage",
         "success": status == "success",
         "message": format!("{message}{by_hand}"),
@@ -79,7 +87,9 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
 fn known(word: &str) -> Result<&'static str, CommandError> {
     let plain = word.to_ascii_lowercase();
     let tag = TAGS.into_iter().find(|tag| *tag == plain);
-    tag.ok_or_else(|| unchanged(format!("tag '{word}' is not one of clboss's: use {}", TAGS.join(", "))))
+    tag.ok_or_else(|| {
+        unchanged(format!("tag '{word}' is not one of clboss's: use {} or {ALL}", TAGS.join(", ")))
+    })
 }
 
 fn unchanged(why: impl std::fmt::Display) -> CommandError {

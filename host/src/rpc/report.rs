@@ -50,6 +50,8 @@ static MENU: Menu = Menu {
         Form { action: "policies", params: &[], doc: "How many policies are how." },
         Form { action: "costs", params: &[], doc: "What was spent, by cause and time." },
     ],
+    reads: &["summary", "peer", "hive", "policies", "costs"],
+    everywhere: &["peer_id"],
 };
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {

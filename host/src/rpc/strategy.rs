@@ -59,6 +59,8 @@ static MENU: Menu = Menu {
         push::FORM,
         replay::FORM,
     ],
+    reads: &[],
+    everywhere: &[],
 };
 
 /// The first parameter of most forms.

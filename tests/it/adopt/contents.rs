@@ -109,7 +109,7 @@ fn wishes(python: &PythonDb, channels: &[(String, String)]) {
     let none = None::<f64>;
     python.put(
         policy,
-        params![peers[0], "static", "source_only", 150, r#"["whale","a=b"]"#, 3.0, 0.5, None::<i64>],
+        params![peers[0], "static", "source_only", 150, r#"["whale","a=b",""]"#, 3.0, 0.5, None::<i64>],
     );
     python.put(
         policy,
@@ -204,7 +204,7 @@ async fn assert_wishes(stage: &Stage) {
     };
     let first = get(0).await;
     assert_eq!((&first["strategy"], &first["rebalance_mode"]), (&json!("static"), &json!("source_only")));
-    assert_eq!((&first["fee_ppm_target"], &first["tags"]), (&json!(150), &json!(["whale"])));
+    assert_eq!((&first["fee_ppm_target"], &first["tags"]), (&json!(150), &json!(["whale", "a b"])));
     assert_eq!((&first["fee_multiplier_min"], &first["fee_multiplier_max"]), (&json!(0.5), &json!(3.0)));
     assert_eq!(get(1).await["strategy"], "dynamic", "its time was over");
     let ignored = get(2).await;

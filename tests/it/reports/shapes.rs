@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::acts::{cycle, fixture};
-use crate::support::Stage;
+use crate::support::{Stage, fields};
 use lab::{Fault, Flavour};
 use serde_json::{Value, json};
 
@@ -110,8 +110,12 @@ async fn a_window_may_be_written_in_any_form_within_its_bounds() {
         assert_eq!(seconds, 7 * 86_400, "{params}");
     }
     assert_eq!(stage.success("revenue-dashboard", json!({})).await["period"]["window_days"], 30);
-    assert_eq!(stage.success("revenue-dashboard", json!([0])).await["period"]["window_days"], 1);
-    for wrong in [json!([3651]), json!(["soon"]), json!([-1]), json!([1.5])] {
+    for (days, counted) in [(json!(0), 1), (json!(-5), 1), (json!(0.5), 1), (json!(7.9), 7), (json!(""), 30)]
+    {
+        let dashboard = stage.success("revenue-dashboard", json!([days])).await;
+        assert_eq!(dashboard["period"]["window_days"], counted, "{days}");
+    }
+    for wrong in [json!([3651]), json!(["soon"]), json!([true])] {
         let refusal = stage.refusal("revenue-dashboard", wrong.clone()).await;
         assert!(refusal.contains("window_days") && refusal.contains("3650"), "{wrong}: {refusal}");
     }
@@ -125,8 +129,34 @@ async fn a_report_that_does_not_exist_is_refused_in_a_sentence() {
     assert_eq!(refusal, "unknown report_type 'taxes': use summary, peer, hive, policies, costs");
     let refusal = stage.refusal("revenue-report", json!(["peer"])).await;
     assert!(refusal.contains("peer_id is missing"), "{refusal}");
-    let refusal = stage.refusal("revenue-profitability", json!(["1x2x3"])).await;
-    assert_eq!(refusal, "No data available: 1x2x3 is not, and never was, a channel of this node");
+    let why = "No data available: 1x2x3 is not, and never was, a channel of this node";
+    let unknown = json!({"status": "error", "error": why, "channel_id": "1x2x3"});
+    assert_eq!(stage.call("revenue-profitability", json!(["1:2:3"])).await, unknown);
+    let why = "channel 1x2x3 is not one of this node's open channels";
+    let unknown = json!({"status": "error", "error": why, "channel": "1x2x3", "analysis": null});
+    assert_eq!(stage.call("revenue-analyze", json!(["1x2x3"])).await, unknown);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_report_does_not_use_is_passed_over() {
+    let stage = traded().await;
+    let peer = stage.peer(0);
+    for params in [
+        json!(["summary", peer]),
+        json!({"report_type": "summary", "peer_id": peer}),
+        json!({"peer_id": peer}),
+    ] {
+        assert_eq!(stage.success("revenue-report", params.clone()).await["type"], "summary", "{params}");
+    }
+    for command in ["revenue-profitability", "revenue-analyze"] {
+        let all = fields(&stage.success(command, json!({})).await).len();
+        let blank = stage.success(command, json!({"channel_id": ""})).await;
+        assert_eq!(fields(&blank).len(), all, "{command}: all channels");
+        let scid = stage.scid(0);
+        let one = stage.success(command, json!([scid])).await;
+        assert_eq!(stage.success(command, json!([scid.replace('x', ":")])).await, one, "{command}");
+    }
     stage.end().await;
 }
 

@@ -61,7 +61,9 @@ fn checked(found: &FoundPolicy, now: UnixTime, tally: &mut Tally) -> Result<Poli
             pair => pair,
         };
     for tag in &found.tags {
-        match policy::with_tag(&policy, tag).and_then(|update| policy::apply(&policy, &update, now)) {
+        match policy::with_tag(&policy, &policy::tag_of(tag))
+            .and_then(|update| policy::apply(&policy, &update, now))
+        {
             Ok(tagged) => policy.tags = tagged.tags,
             Err(_) => tally.skipped(Part::PolicyFields, "a tag that is not allowed", 1),
         }
@@ -177,14 +179,14 @@ mod tests {
             fee_ppm_target: Some(-5),
             fee_multiplier_min: Some(1e9),
             fee_multiplier_max: Some(0.2),
-            tags: vec!["a=b".to_owned(), "ok".to_owned(), String::new()],
+            tags: vec!["slow, dear".to_owned(), "ok".to_owned(), "a=b".to_owned(), String::new()],
             ..found(1)
         };
         let (policies, tally) = taken(vec![odd]);
         assert_eq!(policies[0].fee_ppm_target, None);
         assert_eq!((policies[0].fee_multiplier_min, policies[0].fee_multiplier_max), (Some(0.2), Some(5.0)));
-        assert_eq!(policies[0].tags, ["ok"]);
-        assert_eq!(tally.count(Part::PolicyFields, Outcome::Skipped), 3);
+        assert_eq!(policies[0].tags, ["slow  dear", "ok", "a b"]);
+        assert_eq!(tally.count(Part::PolicyFields, Outcome::Skipped), 2);
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn each_field_changes_alone() {
         (with_fee, Policy { fee_ppm_target: Some(Ppm(0)), ..full() }),
         (with_expiry, Policy { expires_at: Some(NOW.plus(30 * UnixTime::DAY)), ..full() }),
         (cleared, none),
-        (tags(&[" b ", "a", "b"]), Policy { tags: vec!["a".to_owned(), "b".to_owned()], ..full() }),
+        (tags(&[" b ", "a", "b"]), Policy { tags: vec!["b".to_owned(), "a".to_owned()], ..full() }),
         (tags(&[]), Policy { tags: Vec::new(), ..full() }),
     ] {
         let new = apply(&full(), &update, NOW).unwrap();
@@ -127,6 +127,50 @@ fn hours_become_an_end_and_none_of_them_no_end() {
         let wanted = PolicyUpdate { expires_in_hours: Edit::To(hours), ..update() };
         let new = apply(&full(), &wanted, NOW).unwrap();
         assert_eq!(new.expires_at, end.map(|seconds| NOW.plus(seconds)), "{hours} h");
+    }
+}
+
+#[test]
+fn an_end_named_outright_is_ahead_or_none() {
+    let at = |end| PolicyUpdate { expires_at: Edit::To(UnixTime(end)), ..update() };
+    let month = NOW.0 + 30 * UnixTime::DAY;
+    for (update, end) in [
+        (at(NOW.0 + 1), Some(NOW.0 + 1)),
+        (at(month), Some(month)),
+        (at(0), None),
+        (PolicyUpdate { expires_at: Edit::Clear, ..update() }, None),
+        (PolicyUpdate { expires_in_hours: Edit::To(1.0), ..at(7) }, Some(NOW.0 + 3_600)),
+    ] {
+        assert_eq!(apply(&full(), &update, NOW).unwrap().expires_at, end.map(UnixTime), "{update:?}");
+    }
+    for past_or_far in [1, NOW.0, month + 1, u64::MAX] {
+        let error = apply(&full(), &at(past_or_far), NOW).expect_err("not allowed");
+        assert!(error.starts_with(&format!("expires_at {past_or_far} is not allowed")), "{error}");
+    }
+    let far = Policy { expires_at: Some(UnixTime(month + 9)), ..full() };
+    assert!(is_noop(&far, &apply(&far, &at(month + 9), NOW).unwrap()), "what holds can be said again");
+}
+
+#[test]
+fn tags_in_another_order_are_the_same_tags() {
+    for (again, same) in [(tags(&["whale", "exchange"]), true), (tags(&["whale", "whale"]), false)] {
+        let new = apply(&full(), &again, NOW).unwrap();
+        assert_eq!(is_noop(&full(), &new), same, "{again:?}");
+    }
+}
+
+#[test]
+fn any_text_has_a_tag_near_it() {
+    let long = format!("{}é", "x".repeat(63));
+    for (text, tag) in [
+        ("slow, dear", "slow  dear"),
+        (" a=b\n", "a b"),
+        (",=\u{7}", ""),
+        (long.as_str(), &long[..63]),
+        (&format!("{} y", "x".repeat(63)), &long[..63]),
+    ] {
+        assert_eq!(tag_of(text), tag, "{text:?}");
+        assert!(tag.is_empty() || with_tag(&full(), tag).is_ok(), "{text:?}");
     }
 }
 
@@ -197,6 +241,7 @@ fn any_update() -> impl Strategy<Value = PolicyUpdate> {
                 fee_multiplier_min,
                 fee_multiplier_max,
                 expires_in_hours,
+                expires_at: Edit::Keep,
             }
         },
     )
@@ -213,7 +258,8 @@ proptest! {
             prop_assert!(new.fee_multiplier_min.zip(new.fee_multiplier_max).is_none_or(|(min, max)| min <= max));
             prop_assert!(new.fee_ppm_target.is_none_or(|fee| fee.0 <= 100_000));
             prop_assert!(new.expires_at.is_none_or(|end| end > NOW && end <= NOW.plus(30 * UnixTime::DAY)));
-            prop_assert!(new.tags.is_sorted_by(|one, next| one < next));
+            let different: std::collections::BTreeSet<_> = new.tags.iter().collect();
+            prop_assert_eq!(different.len(), new.tags.len(), "a tag is kept once");
             prop_assert!(new.tags.iter().all(|tag| !tag.is_empty() && !tag.contains('=')));
             let again = apply(&new, &update, NOW).unwrap();
             prop_assert!(is_noop(&new, &again), "the same change at the same instant changes nothing more");

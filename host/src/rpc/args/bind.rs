@@ -27,6 +27,9 @@ pub(super) fn split(params: &Value, known: impl Fn(&str) -> bool) -> Result<Raw,
             let given = fields.iter().filter(|(_, value)| !value.is_null());
             raw.named.extend(given.map(|(name, value)| (plain(name), value.clone())));
         }
+        Value::Array(elements) if matches!(elements[..], [Value::Object(_)]) => {
+            return split(&elements[0], known);
+        }
         Value::Array(elements) => {
             for element in elements {
                 match named_text(element, &known) {
@@ -97,40 +100,91 @@ impl Raw {
     }
 }
 
-/// Gives every value to its parameter and reads it.
-pub(super) fn bind(raw: Raw, spec: &'static [Param]) -> Result<Args, ArgError> {
-    let mut slots: Vec<Option<Value>> = vec![None; spec.len()];
-    for (name, value) in raw.named {
-        let index = spec.iter().position(|param| param.is_called(&name));
-        let index = index.ok_or_else(|| unknown(&name, spec))?;
-        if slots[index].replace(value).is_some() {
-            return Err(given_twice(spec[index].name));
-        }
+/// What a call may give that its form has no use for.
+#[derive(Clone, Copy)]
+pub(super) struct Beyond {
+    pub names: &'static [&'static str],
+    /// Whether these may come without their names, too.
+    pub positional: bool,
+}
+
+impl Beyond {
+    pub(super) const NOTHING: Beyond = Beyond { names: &[], positional: false };
+
+    /// How many positional values there may be after those of the form.
+    fn room(self, spec: &[Param]) -> usize {
+        let unused = |name: &&&str| !spec.iter().any(|param| param.is_called(name));
+        if self.positional { self.names.iter().filter(unused).count() } else { 0 }
     }
-    place(raw.positional, &mut slots, spec)?;
+}
+
+/// Gives every value to its parameter and reads it.
+pub(super) fn bind(raw: Raw, spec: &'static [Param], beyond: Beyond) -> Result<Args, ArgError> {
+    let mut slots: Vec<Option<Value>> = vec![None; spec.len()];
+    let mut unused = Vec::new();
+    for (name, value) in raw.named {
+        if let Some(index) = spec.iter().position(|param| param.is_called(&name)) {
+            if slots[index].replace(value).is_some() {
+                return Err(given_twice(spec[index].name));
+            }
+            continue;
+        }
+        let known = beyond.names.iter().find(|known| **known == name);
+        unused.push(*known.ok_or_else(|| unknown(&name, spec))?);
+    }
+    place(raw.positional, &mut slots, spec, beyond.room(spec))?;
     let mut values = Vec::new();
     for (param, slot) in spec.iter().zip(slots) {
-        match slot.filter(|value| !value.is_null()) {
+        match slot.filter(|value| is_given(param, value)) {
             Some(value) => values.push((param.name, read(param, &value, spec)?)),
             None if param.required => return Err(missing(spec, param.name)),
             None => {}
         }
     }
-    Ok(Args { spec, values })
+    Ok(Args { spec, values, unused })
 }
 
-/// Puts positional values, in order, into the slots that no name has filled.
-fn place(positional: Vec<Value>, slots: &mut [Option<Value>], spec: &[Param]) -> Result<(), ArgError> {
+/// Whether it is a value at all: `null` is none, and nor is an empty text that no value of an optional
+/// parameter could be.
+fn is_given(param: &Param, value: &Value) -> bool {
+    let never_empty = matches!(
+        param.kind,
+        Kind::PeerId | Kind::Channel | Kind::Int { .. } | Kind::Number { .. } | Kind::Bool
+    );
+    let blank = value.as_str().is_some_and(|text| text.trim().is_empty());
+    !value.is_null() && !(blank && never_empty && !param.required)
+}
+
+/// Puts positional values, in order, into the slots that no name has filled. `room` more may follow that
+/// have no effect.
+fn place(
+    positional: Vec<Value>,
+    slots: &mut [Option<Value>],
+    spec: &[Param],
+    mut room: usize,
+) -> Result<(), ArgError> {
     let mut free: Vec<_> = slots.iter_mut().filter(|slot| slot.is_none()).collect();
+    let positional = closed_up(positional, free.len());
     let mut free = free.iter_mut();
     for value in positional {
         match free.next() {
             Some(slot) => **slot = Some(value),
             None if value.is_null() => {}
+            None if room > 0 && !value.as_str().is_some_and(|text| text.contains('=')) => room -= 1,
             None => return Err(left_over(&value, spec)),
         }
     }
     Ok(())
+}
+
+/// The values without the `null`s between them, where there are more than `places` and they fit exactly
+/// then: the Python plugin's one signature had places for what other actions take.
+fn closed_up(positional: Vec<Value>, places: usize) -> Vec<Value> {
+    let given = positional.iter().filter(|value| !value.is_null()).count();
+    match given == places && positional.len() > places {
+        true => positional.into_iter().filter(|value| !value.is_null()).collect(),
+        false => positional,
+    }
 }
 
 fn read(param: &Param, value: &Value, spec: &[Param]) -> Result<Arg, ArgError> {

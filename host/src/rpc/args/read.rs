@@ -17,6 +17,7 @@ impl fmt::Display for Kind {
             }
             Kind::Int { min, max } => write!(f, "a whole number from {min} to {max}"),
             Kind::Number { min, max } if (*min, *max) == (f64::MIN, f64::MAX) => f.write_str("a number"),
+            Kind::Number { min: f64::MIN, max } => write!(f, "a number of at most {max}"),
             Kind::Number { min, max } => write!(f, "a number from {min} to {max}"),
             Kind::Bool => f.write_str("true or false"),
             Kind::Text => f.write_str("a text"),

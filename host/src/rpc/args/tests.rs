@@ -23,6 +23,11 @@ static MENU: Menu = Menu {
     default: Some("list"),
     forms: &[
         Form { action: "set", params: SET, doc: "Sets." },
+        Form {
+            action: "get",
+            params: &[Param::required("peer_id", Kind::PeerId, "The peer.")],
+            doc: "Shows.",
+        },
         Form { action: "list", params: &[], doc: "Lists." },
         Form {
             action: "tag",
@@ -43,6 +48,8 @@ static MENU: Menu = Menu {
             doc: "Hyphenated.",
         },
     ],
+    reads: &["get", "list"],
+    everywhere: &["peer_id", "strategy", "tag"],
 };
 
 const PEER: &str = "0284ada9b2bf91613d7ec51e78e4c85710c9b878b1f0ae36575e2685a35773c689";
@@ -135,8 +142,9 @@ fn lists_come_as_arrays_json_text_or_with_commas() {
 #[test]
 fn refusals_say_what_was_wrong_and_what_is_allowed() {
     for (params, parts) in [
-        (json!(["frobnicate"]), &["action 'frobnicate'", "set, list, tag"][..]),
-        (json!([{"a": 1}]), &["action '{\"a\":1}'"]),
+        (json!(["frobnicate"]), &["action 'frobnicate'", "set, get, list, tag", "; nothing was changed"][..]),
+        (json!([{"a": 1}]), &["list: there is no parameter 'a'"]),
+        (json!([{"a": 1}, 2]), &["action '{\"a\":1}'"]),
         (json!("set"), &["neither a JSON object nor an array"]),
         (json!(["tag", PEER]), &["tag is missing", "a text"]),
         (json!({"action": "tag", "tag": "x"}), &["peer_id is missing", "66 hexadecimal"]),
@@ -146,7 +154,7 @@ fn refusals_say_what_was_wrong_and_what_is_allowed() {
             json!({"action": "set", "peer_id": PEER, "fee_ppm": 1, "fee_ppm_target": 1}),
             &["fee_ppm is given twice"],
         ),
-        (json!(["set", "action=list", PEER]), &["list: '", "one parameter too many"]),
+        (json!(["set", "action=list", "x=1"]), &["list: 'x=1'", "one parameter too many"]),
         (json!(["set", "action=list", "action=list"]), &["action is given twice"]),
         (json!(["set", PEER, "fee_ppm=-1"]), &["fee_ppm: '-1'", "from 0 to 100000", "or none"]),
         (json!(["set", PEER, "fee_ppm=1.5"]), &["fee_ppm: '1.5'"]),
@@ -160,8 +168,13 @@ fn refusals_say_what_was_wrong_and_what_is_allowed() {
         (json!(["set", PEER, "low=9"]), &["low: '9'"]),
         (json!(["set", PEER, "force=maybe"]), &["force: 'maybe'", "true or false"]),
         (json!(["set", PEER, "a", "b", "feeppm=100"]), &["no parameter 'feeppm'", "fee_ppm, tags"]),
-        (json!({"action": "set", "peer_id": PEER, "tag": 1}), &["no parameter 'tag'", "use peer_id"]),
-        (json!({"action": "list", "tag": 1}), &["no parameter 'tag'", "it takes none"]),
+        (json!({"action": "set", "peer_id": PEER, "updates": 1}), &["no parameter 'updates'", "use peer_id"]),
+        (json!({"action": "list", "tags": 1}), &["no parameter 'tags'", "it takes none"]),
+        (json!(["tag", PEER, "a", "b"]), &["tag: 'b' is one parameter too many", "; nothing was changed"]),
+        (json!(["tag", PEER, null, "a", "b"]), &["one parameter too many"]),
+        (json!(["get", PEER, "stratgy=static"]), &["'stratgy=static' is one parameter too many"]),
+        (json!(["get", PEER, "a", "b", "c"]), &["'c' is one parameter too many"]),
+        (json!(["get", "", "a"]), &["peer_id ''", "66 hexadecimal"]),
         (json!({"action": "set", "peer_id": PEER, "tags": [["a"]]}), &["tags: '[[\"a\"]]'"]),
         (json!(["batch", "{}"]), &["updates: '{}'", "a JSON array"]),
         (json!(["batch", "[1"]), &["updates: '[1'"]),
@@ -172,7 +185,54 @@ fn refusals_say_what_was_wrong_and_what_is_allowed() {
         for part in parts {
             assert!(text.contains(part), "{params}: {text:?} lacks {part:?}");
         }
+        let reads = text.starts_with("get: ") || text.starts_with("list: ");
+        assert_eq!(reads, !text.ends_with("; nothing was changed"), "{params}: {text}");
     }
+}
+
+#[test]
+fn a_form_passes_over_what_others_take() {
+    for (params, action) in [
+        (json!({"action": "list", "peer_id": "zz", "tag": "x"}), "list"),
+        (json!(["list", PEER, "static"]), "list"),
+        (json!(["get", PEER, "static", null, "x"]), "get"),
+        (json!([{"action": "get", "peer_id": PEER, "Strategy": ""}]), "get"),
+    ] {
+        let shown = params.to_string();
+        assert_eq!(menu(params).expect(&shown).0, action, "{shown}");
+    }
+    let (_, args) = menu(json!(["set", PEER, "tag=x", "strategy=hive"])).unwrap();
+    assert!(args.unused().unwrap().starts_with("this action has no use for tag: it takes peer_id, strategy"));
+    let (_, args) = menu(json!(["tag", PEER, "tag=x"])).unwrap();
+    assert_eq!(args.unused(), None);
+}
+
+#[test]
+fn places_of_the_one_signature_close_up() {
+    for params in [
+        json!(["tag", PEER, null, null, null, "x"]),
+        json!(["tag", null, null, "x", format!("peer_id={PEER}")]),
+    ] {
+        let (_, args) = menu(params.clone()).unwrap();
+        assert_eq!(
+            (args.text("tag"), args.peer_id("peer_id")),
+            (Ok("x"), Ok(PEER.parse().unwrap())),
+            "{params}"
+        );
+    }
+    // Places that the form has stay what they are.
+    let (_, args) = menu(json!(["set", PEER, null, null, 7, null, null, null, null, null])).unwrap();
+    assert_eq!((args.opt_text("strategy"), args.opt_u32("fee_ppm")), (None, Some(7)));
+}
+
+#[test]
+fn an_empty_text_is_absent_where_nothing_empty_is_allowed() {
+    let (_, args) = menu(json!({"action": "list-mutable", "channel": " "})).unwrap();
+    assert_eq!(args.opt_channel("channel"), None);
+    let (_, args) = menu(json!({"action": "set", "peer_id": PEER, "force": "", "strategy": ""})).unwrap();
+    assert_eq!((args.opt_bool("force"), args.opt_text("strategy")), (None, Some("")));
+    assert!(refusal(json!({"action": "set", "peer_id": PEER, "fee_ppm": ""})).contains("or none"));
+    assert!(refusal(json!({"action": "set", "peer_id": ""})).contains("peer_id ''"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::suggest::{Record, peer_facts};
 use super::*;
-use crate::guard::policy::{Edit, PolicyUpdate};
+use crate::guard::policy::{Edit, PolicyUpdate, apply};
 use crate::model::flow::{FlowClass, FlowHour};
 use crate::model::{
     Channel, ChannelId, ChannelState, Htlcs, Msat, Opener, PeerId, Policy, Ppm, RebalanceMode, UnixTime,
@@ -51,7 +51,7 @@ fn every_field_can_be_set_in_every_form() {
         fee_multiplier_min: Edit::To(0.5),
         fee_multiplier_max: Edit::To(2.0),
         expires_in_hours: Edit::To(24.0),
-        rebalance_strategy: Edit::Keep,
+        ..PolicyUpdate::default()
     };
     for params in [
         json!(["set", PEER, "static", "sink_only", 100, ["whale", "hub"], 0.5, 2, 24]),
@@ -94,8 +94,7 @@ fn none_empties_fields_and_null_leaves_them() {
     for field in fields {
         call[field] = json!(null);
     }
-    let error = read_set(call.clone()).unwrap_err();
-    assert!(error.contains("nothing to set") && error.contains("expires_in_hours"), "{error}");
+    assert_eq!(read_set(call.clone()), Ok(PolicyUpdate::default()), "it says what holds anyway");
     call["strategy"] = json!("hive");
     let only_strategy = PolicyUpdate { strategy: Some("hive".parse().unwrap()), ..PolicyUpdate::default() };
     assert_eq!(read_set(call), Ok(only_strategy));
@@ -136,13 +135,48 @@ fn a_batch_is_read_entry_by_entry() {
         (json!(vec![one.clone(); 101]), "101 updates are too many: use at most 100"),
         (json!([one, {"strategy": "hive"}]), "updates[1]: peer_id is missing"),
         (json!([[PEER, "hive"]]), "updates[0]: it is not a JSON object"),
-        (json!([{"peer_id": PEER}]), "updates[0]: there is nothing to set"),
         (json!([{"peer_id": PEER, "fee_ppm": -5}]), "updates[0]: fee_ppm: '-5'"),
         (json!([{"peer_id": PEER, "fee_multiplier_max": 1e9}]), "updates[0]: fee_multiplier_max"),
         (json!([{"peer_id": PEER, "tags": {"a": 1}}]), "updates[0]: tags"),
         (json!([{"peer_id": PEER, "colour": "red"}]), "updates[0]: there is no parameter 'colour'"),
     ] {
         let error = update::read_batch(&updates).unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn null_in_a_batch_empties_and_a_shown_policy_can_be_written_back() {
+    let read = |entry: Value| update::read_batch(&json!([entry])).map(|mut read| read.remove(0).1);
+    for name in ["fee_ppm_target", "fee_ppm"] {
+        let nulls = json!({"peer_id": PEER, name: null, "fee_multiplier_min": null, "fee_multiplier_max": null,
+                           "strategy": null, "tags": null, "expires_in_hours": null});
+        let clearing = PolicyUpdate {
+            fee_ppm_target: Edit::Clear,
+            fee_multiplier_min: Edit::Clear,
+            fee_multiplier_max: Edit::Clear,
+            ..PolicyUpdate::default()
+        };
+        assert_eq!(read(nulls), Ok(clearing), "{name}");
+    }
+    let ends =
+        Policy { expires_at: Some(UnixTime(NOW.0 + 60)), tags: vec!["b".into(), "a".into()], ..stored() };
+    for policy in [stored(), ends] {
+        let update = read(answer::policy(&policy, NOW)).unwrap();
+        assert_eq!(apply(&policy, &update, NOW).unwrap(), Policy { updated_at: NOW, ..policy });
+    }
+    let shown = |more: Value| {
+        let mut shown = answer::policy(&stored(), NOW);
+        shown.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        read(shown)
+    };
+    let hours = shown(json!({"expires_in_hours": 2, "expires_at": 7})).unwrap();
+    assert_eq!((hours.expires_in_hours, hours.expires_at), (Edit::To(2.0), Edit::Keep), "hours count");
+    for (wrong, part) in [
+        (json!({"expires_at": "soon"}), "expires_at: 'soon' is not allowed"),
+        (json!({"expires_on": 0}), "there is no parameter 'expires_on'"),
+    ] {
+        let error = shown(wrong).unwrap_err();
         assert!(error.contains(part), "{error}");
     }
 }

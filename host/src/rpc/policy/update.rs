@@ -2,9 +2,9 @@
 
 use crate::guard::policy::{Edit, MAX_BATCH, PolicyUpdate};
 use crate::model::policy::{MAX_FEE_TARGET_PPM, MULTIPLIER_BOUNDS};
-use crate::model::{PeerId, Ppm};
-use crate::rpc::args::{Args, Kind, Param};
-use serde_json::Value;
+use crate::model::{PeerId, Ppm, UnixTime};
+use crate::rpc::args::{Args, Kind, Param, plain};
+use serde_json::{Map, Value, json};
 
 const MULTIPLIER: Kind = Kind::OrNone(&Kind::Number { min: MULTIPLIER_BOUNDS.0, max: MULTIPLIER_BOUNDS.1 });
 
@@ -59,7 +59,22 @@ pub(super) const PARAMS: &[Param] = &[
     .or(&["evaluator"]),
 ];
 
-/// The change that the parameters ask for; an error when they ask for none.
+/// What answers tell of a policy beyond the parameters of `set`, so that they can be written back.
+const TOLD: &[Param] = &[
+    Param::optional(
+        "expires_at",
+        Kind::OrNone(&Kind::Int { min: 0, max: i64::MAX }),
+        "The end itself, unix seconds; 0 or null for never.",
+    ),
+    Param::optional("updated_at", Kind::Any, "Has no effect."),
+    Param::optional("is_expired", Kind::Any, "Has no effect."),
+];
+
+/// Fields that `null` empties in a batch.
+const EMPTIED_BY_NULL: [&str; 5] =
+    ["fee_ppm", "fee_ppm_target", "fee_multiplier_min", "fee_multiplier_max", "expires_at"];
+
+/// The change that the parameters ask for; none at all writes down what holds anyway.
 pub(super) fn read(args: &Args) -> Result<(PeerId, PolicyUpdate), String> {
     let peer_id = args.peer_id("peer_id")?;
     let update = PolicyUpdate {
@@ -79,14 +94,8 @@ pub(super) fn read(args: &Args) -> Result<(PeerId, PolicyUpdate), String> {
         fee_multiplier_min: number(args, "fee_multiplier_min"),
         fee_multiplier_max: number(args, "fee_multiplier_max"),
         expires_in_hours: number(args, "expires_in_hours"),
+        expires_at: Edit::Keep,
     };
-    if update == PolicyUpdate::default() {
-        let names: Vec<_> = PARAMS.iter().skip(1).map(|param| param.name).collect();
-        return Err(format!(
-            "there is nothing to set for the peer: use {}; the word none empties a field",
-            names.join(", ")
-        ));
-    }
     Ok((peer_id, update))
 }
 
@@ -96,14 +105,27 @@ pub(super) fn read_batch(updates: &Value) -> Result<Vec<(PeerId, PolicyUpdate)>,
     if entries.len() > MAX_BATCH {
         return Err(format!("{} updates are too many: use at most {MAX_BATCH}", entries.len()));
     }
-    let read_entry = |(index, entry): (usize, &Value)| {
-        let args = match entry {
-            Value::Object(_) => Args::parse(entry, PARAMS).map_err(String::from),
-            _ => Err("it is not a JSON object".to_owned()),
-        };
-        args.and_then(|args| read(&args)).map_err(|why| format!("updates[{index}]: {why}"))
+    let read_at = |(index, entry)| read_entry(entry).map_err(|why| format!("updates[{index}]: {why}"));
+    entries.iter().enumerate().map(read_at).collect()
+}
+
+/// One entry of a batch: parameters of `set`, or a policy as answers show it.
+fn read_entry(entry: &Value) -> Result<(PeerId, PolicyUpdate), String> {
+    let fields = entry.as_object().ok_or("it is not a JSON object")?;
+    let emptied = |name: &str, value: &Value| match value {
+        Value::Null if EMPTIED_BY_NULL.contains(&plain(name).as_str()) => json!("none"),
+        other => other.clone(),
     };
-    entries.iter().enumerate().map(read_entry).collect()
+    let named = fields.iter().map(|(name, value)| (name.clone(), emptied(name, value)));
+    let is_told = |name: &str| TOLD.iter().any(|param| param.name == plain(name));
+    let (told, asked): (Map<_, _>, Map<_, _>) = named.partition(|(name, _)| is_told(name));
+    let (peer_id, update) = read(&Args::parse(&Value::Object(asked), PARAMS)?)?;
+    let told = Args::parse(&Value::Object(told), TOLD)?;
+    let expires_at = match update.expires_in_hours {
+        Edit::Keep => edit(&told, "expires_at", told.opt_u64("expires_at").map(UnixTime)),
+        _ => Edit::Keep,
+    };
+    Ok((peer_id, PolicyUpdate { expires_at, ..update }))
 }
 
 fn edit<T>(args: &Args, name: &str, given: Option<T>) -> Edit<T> {

@@ -56,6 +56,8 @@ static MENU: Menu = Menu {
         },
         Form { action: "abort", params: &[UPLOAD], doc: "Gives an upload up." },
     ],
+    reads: &[],
+    everywhere: &[],
 };
 
 pub(super) async fn run(services: &Services, params: Value) -> CommandResult {

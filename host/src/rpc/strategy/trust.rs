@@ -37,6 +37,8 @@ static MENU: Menu = Menu {
             doc: "Trusts a signer no longer; modules that are in stay.",
         },
     ],
+    reads: &[],
+    everywhere: &[],
 };
 
 pub(super) async fn run(services: &Services, params: Value) -> CommandResult {
