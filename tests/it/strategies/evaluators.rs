@@ -4,6 +4,7 @@ use crate::acts::{cycle, install as put_file, set_policy};
 use crate::engine::place::guest;
 use crate::rebalance::place::{node, start};
 use crate::support::{DEADLINE, Stage, is_at_rest, wait_until};
+use cl_revenue_ops::engine::built_in_component;
 use serde_json::{Value, json};
 
 async fn strategy(stage: &Stage, words: &[&str]) -> Value {
@@ -55,10 +56,6 @@ async fn an_evaluator_that_a_policy_names_and_is_not_there_leaves_the_one_in_for
     put_file(&stage, "guest", &guest("honest"));
     strategy(&stage, &["install", "guest.wasm", "name=guest", "unsigned=true", "world=rebalance"]).await;
     strategy(&stage, &["activate", "guest", "for=rebalance-ev", "force=true"]).await;
-    let debug = stage.success("revenue-rebalance-debug", json!({})).await;
-    let passed = &debug["passed_over"][0];
-    let says = "evaluator 'rebalance-ev' says 'hold'";
-    assert_eq!((&passed["reason"], &passed["skip_reason"]), (&json!("hold"), &json!(says)), "its own word");
     for name in ["abc", "zzz"] {
         put_file(&stage, name, &guest("honest"));
         set_policy(&stage, 0, &[&format!("rebalance_strategy={name}")]).await;
@@ -70,6 +67,24 @@ async fn an_evaluator_that_a_policy_names_and_is_not_there_leaves_the_one_in_for
         assert_eq!(of(name)["fallback"], "rebalance-ev", "{debug}");
         assert_eq!(of("rebalance-ev")["digest"], crate::acts::digest(&guest("honest")), "{name}: {debug}");
     }
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authors_words_are_quoted_where_the_built_in_ones_are_explained() {
+    let stage = start(node()).await;
+    let skipped = async || {
+        let debug = stage.success("revenue-rebalance-debug", json!({})).await;
+        let row = &debug["channels"]["depleted"][0];
+        assert_eq!(row["skip_code"], "no-demand", "{debug}");
+        row["skip_reason"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(skipped().await, "nothing leaves that does not come back by itself");
+    // An author may take over the words with the code, and mean something else by them.
+    put_file(&stage, "mine", built_in_component("rebalance-ev").unwrap());
+    strategy(&stage, &["install", "mine.wasm", "name=mine", "unsigned=true", "world=rebalance"]).await;
+    strategy(&stage, &["activate", "mine", "for=rebalance-ev", "force=true"]).await;
+    assert_eq!(skipped().await, "evaluator 'rebalance-ev' says 'no-demand'");
     stage.end().await;
 }
 
