@@ -18,7 +18,8 @@ pub(super) const COMMAND: Command = Command {
 
 const PARAMS: &[Param] =
     &[Param::optional("channel_id", Kind::Channel, "A channel, by short channel id or channel_id.")
-        .or(&["scid"])];
+        .or(&["scid"])
+        .or_blank()];
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS)?;

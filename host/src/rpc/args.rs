@@ -5,8 +5,8 @@
 //! all other elements fill, in order, the parameters that were not named. A text with an
 //! `=` after any other word is a plain value. An array of one object is that object.
 //! Numbers and booleans may be texts, arrays and objects may be JSON text. `null` is a
-//! parameter that was not given, and so is an empty text where none can be meant; in an
-//! array it leaves its place empty. Names are the same in any case, with `-` or `_`.
+//! parameter that was not given, and so is an empty text where the parameter says so; in
+//! an array it leaves its place empty. Names are the same in any case, with `-` or `_`.
 
 mod bind;
 mod read;
@@ -64,6 +64,8 @@ pub struct Param {
     pub aliases: &'static [&'static str],
     pub kind: Kind,
     pub required: bool,
+    /// Whether an empty text is the same as nothing given.
+    pub may_be_blank: bool,
     /// One sentence with the unit.
     pub doc: &'static str,
 }
@@ -71,7 +73,7 @@ pub struct Param {
 impl Param {
     /// A parameter that every call needs.
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-        Param { name, aliases: &[], kind, required: true, doc }
+        Param { name, aliases: &[], kind, required: true, may_be_blank: false, doc }
     }
 
     /// A parameter that a call may leave out.
@@ -82,6 +84,11 @@ impl Param {
     /// The same parameter under more names.
     pub const fn or(self, aliases: &'static [&'static str]) -> Param {
         Param { aliases, ..self }
+    }
+
+    /// The same parameter, of which an empty text is the same as nothing given.
+    pub const fn or_blank(self) -> Param {
+        Param { may_be_blank: true, ..self }
     }
 
     fn is_called(&self, plain_name: &str) -> bool {

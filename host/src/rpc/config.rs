@@ -23,7 +23,7 @@ static MENU: Menu = Menu {
     forms: &[
         Form {
             action: "get",
-            params: &[Param::optional("key", Kind::Text, "A setting; without it, all of them.")],
+            params: &[Param::optional("key", Kind::Text, "A setting; without it, all of them.").or_blank()],
             doc: "Shows one setting or all of them.",
         },
         Form {
@@ -74,7 +74,7 @@ fn unchanged(why: String) -> CommandError {
 
 async fn get(services: &Services, args: &Args) -> CommandResult {
     let (mut config, version) = ((*services.config()).clone(), services.settings.version());
-    let key = args.opt_text("key").filter(|key| !key.is_empty());
+    let key = args.opt_text("key");
     if let Some(name) = key
         && let Some((key, value)) = facts(services).find(|(key, _)| *key == name)
     {

@@ -25,7 +25,8 @@ const PARAMS: &[Param] = &[Param::optional(
     Kind::Number { min: f64::MIN, max: 3650.0 },
     "How many whole days to look back on; less than 1 means 1.",
 )
-.or(&["days"])];
+.or(&["days"])
+.or_blank()];
 
 /// Days of a call that does not say.
 const DEFAULT_DAYS: u64 = 30;

@@ -25,7 +25,9 @@ pub(super) const COMMAND: Command = Command {
 };
 
 const PARAMS: &[Param] =
-    &[Param::optional("channel_id", Kind::Channel, "A channel; without it, all of them.").or(&["scid"])];
+    &[Param::optional("channel_id", Kind::Channel, "A channel; without it, all of them.")
+        .or(&["scid"])
+        .or_blank()];
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS)?;

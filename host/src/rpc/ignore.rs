@@ -19,7 +19,8 @@ pub(super) const COMMAND: Command = Command {
 
 const PARAMS: &[Param] = &[
     Param::required("peer_id", Kind::PeerId, "The peer's node id."),
-    Param::optional("reason", Kind::Text, "Why, kept as a tag as far as one holds it; `manual` by default."),
+    Param::optional("reason", Kind::Text, "Why, kept as a tag as far as one holds it; `manual` by default.")
+        .or_blank(),
 ];
 
 /// The reason of those who give none.
@@ -28,7 +29,7 @@ pub(super) const MANUAL: &str = "manual";
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS).map_err(change::refused)?;
     let peer_id = args.peer_id("peer_id").map_err(change::refused)?;
-    let reason = args.opt_text("reason").filter(|reason| !reason.is_empty()).unwrap_or(MANUAL);
+    let reason = args.opt_text("reason").unwrap_or(MANUAL);
     let tag = Some(tag_of(reason)).filter(|tag| !tag.is_empty());
     let update = PolicyUpdate {
         strategy: Some(StrategyName::passive()),

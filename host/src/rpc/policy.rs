@@ -53,7 +53,8 @@ static MENU: Menu = Menu {
                 "since",
                 Kind::Int { min: 0, max: i64::MAX },
                 "A `cursor` or `last_change_timestamp` seen before (unix seconds); 0 for everything.",
-            )],
+            )
+            .or_blank()],
             doc: "The latest change of each peer after a cursor, deletions and expiries too, newest first.",
         },
         Form {

@@ -33,7 +33,9 @@ pub(super) const COMMAND: Command = Command {
 };
 
 const PARAMS: &[Param] =
-    &[Param::optional("channel_id", Kind::Channel, "A channel; without it, all of them.").or(&["scid"])];
+    &[Param::optional("channel_id", Kind::Channel, "A channel; without it, all of them.")
+        .or(&["scid"])
+        .or_blank()];
 
 /// What the latest cycle considered, and whom it asked.
 struct LastCycle {

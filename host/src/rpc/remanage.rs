@@ -25,7 +25,8 @@ const PARAMS: &[Param] = &[
         "tag",
         Kind::Text,
         "lnfee, balance, open or close; lnfee and balance for `all`, the default.",
-    ),
+    )
+    .or_blank(),
 ];
 
 /// What a call without a tag means.
@@ -37,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS).map_err(unchanged)?;
     let peer_id = args.peer_id("peer_id").map_err(unchanged)?;
-    let named = args.opt_text("tag").filter(|tag| !tag.is_empty() && !tag.eq_ignore_ascii_case(ALL));
+    let named = args.opt_text("tag").filter(|tag| !tag.eq_ignore_ascii_case(ALL));
     let tags: Vec<&'static str> = match named {
         None => OUR_TAGS.to_vec(),
         Some(word) => vec![known(word)?],

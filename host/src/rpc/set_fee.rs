@@ -20,7 +20,7 @@ const PARAMS: &[Param] = &[
     Param::required("channel_id", Kind::Channel, "The channel, by short channel id or channel_id.")
         .or(&["scid", "channel"]),
     Param::required("fee_ppm", Kind::Int { min: 0, max: 1_000_000 }, "The fee rate, ppm.").or(&["ppm"]),
-    Param::optional("force", Kind::Bool, "Go beyond the bounds of settings and policy."),
+    Param::optional("force", Kind::Bool, "Go beyond the bounds of settings and policy.").or_blank(),
 ];
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {

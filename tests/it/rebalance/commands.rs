@@ -113,6 +113,12 @@ async fn what_cannot_be_is_one_sentence_and_moves_nothing() {
         ),
         (json!({"force": true}), "force one of the first two"),
         (json!({"max_fee_sats": 5}), "together"),
+        // An empty variable of a script is no leave to spend more.
+        (
+            json!({"from_channel": full, "to_channel": empty, "amount_sats": 1000, "max_fee_sats": ""}),
+            "max_fee_sats: '' is not allowed",
+        ),
+        (json!({"from_channel": "", "scid": empty}), "from_channel: '' is not allowed"),
         (json!([empty]), "does not want to fill it"),
         (json!(["9x9x9"]), "not one of this node's"),
     ] {

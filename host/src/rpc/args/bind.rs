@@ -132,7 +132,11 @@ pub(super) fn bind(raw: Raw, spec: &'static [Param], beyond: Beyond) -> Result<A
         let known = beyond.names.iter().find(|known| **known == name);
         unused.push(*known.ok_or_else(|| unknown(&name, spec))?);
     }
-    place(raw.positional, &mut slots, spec, beyond.room(spec))?;
+    let positional = match beyond.names {
+        [] => raw.positional,
+        _ => closed_up(raw.positional, slots.iter().filter(|slot| slot.is_none()).count()),
+    };
+    place(positional, &mut slots, spec, beyond.room(spec))?;
     let mut values = Vec::new();
     for (param, slot) in spec.iter().zip(slots) {
         match slot.filter(|value| is_given(param, value)) {
@@ -144,15 +148,10 @@ pub(super) fn bind(raw: Raw, spec: &'static [Param], beyond: Beyond) -> Result<A
     Ok(Args { spec, values, unused })
 }
 
-/// Whether it is a value at all: `null` is none, and nor is an empty text that no value of an optional
-/// parameter could be.
+/// Whether it is a value at all.
 fn is_given(param: &Param, value: &Value) -> bool {
-    let never_empty = matches!(
-        param.kind,
-        Kind::PeerId | Kind::Channel | Kind::Int { .. } | Kind::Number { .. } | Kind::Bool
-    );
-    let blank = value.as_str().is_some_and(|text| text.trim().is_empty());
-    !value.is_null() && !(blank && never_empty && !param.required)
+    let is_blank = value.as_str().is_some_and(|text| text.trim().is_empty());
+    !value.is_null() && !(is_blank && param.may_be_blank)
 }
 
 /// Puts positional values, in order, into the slots that no name has filled. `room` more may follow that
@@ -164,7 +163,6 @@ fn place(
     mut room: usize,
 ) -> Result<(), ArgError> {
     let mut free: Vec<_> = slots.iter_mut().filter(|slot| slot.is_none()).collect();
-    let positional = closed_up(positional, free.len());
     let mut free = free.iter_mut();
     for value in positional {
         match free.next() {

@@ -15,7 +15,7 @@ const SET: &[Param] = &[
         .or(&["fee_ppm_target"]),
     Param::optional("tags", Kind::List, "Tags."),
     Param::optional("low", Kind::OrNone(&MULTIPLIER), "A factor."),
-    Param::optional("force", Kind::Bool, "Whether to insist."),
+    Param::optional("force", Kind::Bool, "Whether to insist.").or_blank(),
 ];
 
 static MENU: Menu = Menu {
@@ -226,9 +226,10 @@ fn places_of_the_one_signature_close_up() {
 }
 
 #[test]
-fn an_empty_text_is_absent_where_nothing_empty_is_allowed() {
-    let (_, args) = menu(json!({"action": "list-mutable", "channel": " "})).unwrap();
-    assert_eq!(args.opt_channel("channel"), None);
+fn an_empty_text_is_absent_where_the_parameter_says_so() {
+    assert!(
+        refusal(json!({"action": "list-mutable", "channel": " "})).contains("channel: ' ' is not allowed")
+    );
     let (_, args) = menu(json!({"action": "set", "peer_id": PEER, "force": "", "strategy": ""})).unwrap();
     assert_eq!((args.opt_bool("force"), args.opt_text("strategy")), (None, Some("")));
     assert!(refusal(json!({"action": "set", "peer_id": PEER, "fee_ppm": ""})).contains("or none"));
