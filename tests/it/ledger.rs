@@ -1,6 +1,7 @@
 //! Books that agree with the node to the millisatoshi.
 
 mod anew;
+mod bookkeeper;
 mod busy;
 mod faults;
 mod lives;
