@@ -19,11 +19,13 @@ pub enum Group {
     Transactions,
     Bookkeeper,
     Sling,
+    /// sling-stats, which may never answer while sling's other commands do.
+    SlingStats,
     Clboss,
 }
 
 impl Group {
-    const ALL: [Group; 9] = [
+    const ALL: [Group; 10] = [
         Self::Read,
         Self::Write,
         Self::Forwards,
@@ -32,6 +34,7 @@ impl Group {
         Self::Transactions,
         Self::Bookkeeper,
         Self::Sling,
+        Self::SlingStats,
         Self::Clboss,
     ];
 
@@ -46,6 +49,7 @@ impl Group {
             Group::Transactions => "transactions",
             Group::Bookkeeper => "bookkeeper",
             Group::Sling => "sling",
+            Group::SlingStats => "sling_stats",
             Group::Clboss => "clboss",
         }
     }

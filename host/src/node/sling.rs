@@ -19,6 +19,13 @@ use std::time::Duration;
 /// Longer than sling's own patience with a payment (`sling-timeoutpay`, 120 s unless changed).
 const PATIENCE: Duration = Duration::from_secs(150);
 
+/// For what one can do without: `sling-stats` of sling before 4.1.3 may never answer again.
+const SHORT_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long the end of the plugin waits for an answer. sling hears at once, but answers only when the
+/// payment under way has ended.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The oldest version that offers `sling-once`.
 pub const OLDEST_MAJOR: u32 = 4;
 
@@ -45,6 +52,11 @@ struct Configs {
 #[derive(Debug, Deserialize)]
 struct Setting {
     value_int: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Stopped {
+    stopped_count: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,17 +111,25 @@ impl Node {
     }
 
     /// What sling is doing on each channel it has a task for, in its own words: a finished job's
-    /// task stays until it is forgotten, and all go when sling restarts.
+    /// task stays until it is forgotten, and all go when sling restarts. Its silence says nothing of sling's
+    /// other commands.
     pub async fn sling_tasks(&self) -> Result<BTreeMap<Scid, String>, CallError> {
-        let answer: Vec<Summary> = self.call_sling("sling-stats", json!([true])).await?;
+        let answer: Vec<Summary> =
+            self.call_within(SHORT_PATIENCE, Group::SlingStats, "sling-stats", json!([true])).await?;
         let task = |summary: Summary| Some((summary.scid.parse().ok()?, summary.status.join(", ")));
         Ok(answer.into_iter().filter_map(task).collect())
     }
 
     /// Ends the job of a channel, and forgets nothing: a stored job stays. Answers when [`Node::sling_forget`]
-    /// would.
-    pub async fn sling_stop(&self, scid: Scid) -> Result<(), CallError> {
-        self.call_sling::<Value>("sling-stop", json!([scid.to_string()])).await.map(|_| ())
+    /// would, with how many tasks the channel had, finished ones counted in: none is no error.
+    pub async fn sling_stop(&self, scid: Scid) -> Result<u64, CallError> {
+        let answer: Stopped = self.call_sling("sling-stop", json!([scid.to_string()])).await?;
+        Ok(answer.stopped_count)
+    }
+
+    /// Has sling end the job of a channel, as [`Node::sling_stop`] does, without waiting for that.
+    pub async fn tell_sling_to_stop(&self, scid: Scid) -> Result<(), CallError> {
+        self.tell(FAREWELL_PATIENCE, "sling-stop", json!([scid.to_string()])).await
     }
 
     /// Ends the job of a channel and makes sling forget it, the operator's own too. Answers when the payment under way

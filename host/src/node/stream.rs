@@ -4,7 +4,7 @@
 use super::{CallError, Group, Node, lock};
 use serde::de::{DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt;
 use std::io::{self, BufReader, Read};
 use std::marker::PhantomData;
@@ -112,24 +112,22 @@ impl Node {
         params: impl Serialize,
         read: impl FnOnce(UnixStream) -> serde_json::Result<Answer<T>> + Send + 'static,
     ) -> Result<T, CallError> {
-        let broken = |error: io::Error| CallError::Broken(error.to_string());
         let socket = self.ask(method, params).await.map_err(broken)?;
-        let _hang_up = HangUp(socket.try_clone().map_err(broken)?);
-        let reading = tokio::task::spawn_blocking(move || read(socket));
-        let answer: Answer<T> = match reading.await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) if error.is_data() => {
-                return Err(CallError::Broken(format!("{method} answered in an unknown shape: {error}")));
-            }
-            Ok(Err(error)) => return Err(CallError::Broken(format!("reading the answer: {error}"))),
-            Err(error) => return Err(CallError::Broken(format!("reading the answer did not end: {error}"))),
-        };
-        match answer {
-            Answer { result: Some(result), .. } => Ok(result),
-            Answer { error: Some(Refusal { code, message }), .. } => {
-                Err(CallError::Refused { code, message })
-            }
-            Answer { .. } => Err(CallError::Broken(format!("{method} was answered with nothing"))),
+        read_answer(method, socket, read).await
+    }
+
+    /// Sends one call whose answer may take long, and waits no longer than `patience` from when it is sent:
+    /// it is carried out all the same. It goes out though its group rests.
+    pub(super) async fn tell(
+        &self,
+        patience: Duration,
+        method: &str,
+        params: impl Serialize,
+    ) -> Result<(), CallError> {
+        let socket = self.ask(method, params).await.map_err(broken)?;
+        match tokio::time::timeout(patience, read_answer(method, socket, read_whole::<Value>)).await {
+            Ok(answer) => answer.map(|_| ()),
+            Err(_) => Ok(()),
         }
     }
 
@@ -141,6 +139,33 @@ impl Node {
         let socket = socket.into_std()?;
         socket.set_nonblocking(false)?;
         Ok(socket)
+    }
+}
+
+fn broken(error: io::Error) -> CallError {
+    CallError::Broken(error.to_string())
+}
+
+/// Reads the answer to a call that was sent on this socket. Given up, it hangs up.
+async fn read_answer<T: Send + 'static>(
+    method: &str,
+    socket: UnixStream,
+    read: impl FnOnce(UnixStream) -> serde_json::Result<Answer<T>> + Send + 'static,
+) -> Result<T, CallError> {
+    let _hang_up = HangUp(socket.try_clone().map_err(broken)?);
+    let reading = tokio::task::spawn_blocking(move || read(socket));
+    let answer: Answer<T> = match reading.await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) if error.is_data() => {
+            return Err(CallError::Broken(format!("{method} answered in an unknown shape: {error}")));
+        }
+        Ok(Err(error)) => return Err(CallError::Broken(format!("reading the answer: {error}"))),
+        Err(error) => return Err(CallError::Broken(format!("reading the answer did not end: {error}"))),
+    };
+    match answer {
+        Answer { result: Some(result), .. } => Ok(result),
+        Answer { error: Some(Refusal { code, message }), .. } => Err(CallError::Refused { code, message }),
+        Answer { .. } => Err(CallError::Broken(format!("{method} was answered with nothing"))),
     }
 }
 
@@ -170,4 +195,47 @@ fn read_whole<T: DeserializeOwned>(mut socket: UnixStream) -> serde_json::Result
         bytes.truncate(held + read);
     }
     serde_json::Deserializer::from_slice(&bytes).deserialize_map(AnswerOf(PhantomData::<T>))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Patience;
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+
+    /// A peer that answers nothing, and reads nothing either before this much time has passed.
+    fn mute(listener: UnixListener, reads_after: Duration) -> std::thread::JoinHandle<Vec<u8>> {
+        std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().expect("a connection");
+            std::thread::sleep(reads_after);
+            let mut heard = Vec::new();
+            socket.read_to_end(&mut heard).expect("it hangs up in the end");
+            heard
+        })
+    }
+
+    fn node(path: PathBuf) -> Node {
+        Node::new(path, Patience { timeout: Duration::from_secs(1), rest: Duration::ZERO })
+    }
+
+    #[tokio::test]
+    async fn what_is_told_goes_out_whole_however_long_that_takes() {
+        let path = std::env::temp_dir().join(format!("revops-told-{}", std::process::id()));
+        let patience = Duration::from_millis(20);
+        let peer = mute(UnixListener::bind(&path).expect("a socket"), 5 * patience);
+        // More than a socket takes unread.
+        let word = "x".repeat(4 << 20);
+        node(path.clone()).tell(patience, "sling-stop", [&word]).await.expect("it was sent");
+        let heard = peer.join().expect("it heard something");
+        std::fs::remove_file(path).expect("the socket's file");
+        assert!(heard.len() > word.len() && heard.ends_with(b"\n\n"), "{} bytes", heard.len());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_hears_is_an_error() {
+        let told =
+            node("/nonexistent/rpc".into()).tell(Duration::from_secs(1), "sling-stop", ["1x1x1"]).await;
+        assert!(told.is_err_and(|error| error.leaves_doubt()));
+    }
 }

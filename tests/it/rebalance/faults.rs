@@ -177,6 +177,27 @@ async fn while_sling_is_silent_people_are_answered_and_money_stays_reserved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn jobs_end_and_their_money_is_free_though_sling_never_tells_what_it_has() {
+    let stage = start(node()).await;
+    // As sling before 4.1.3, once the channel of a once-job closes.
+    stage.lab.with_mischief(|mischief| mischief.add("sling-stats", lab::Fault::Dead, None));
+    routes(&stage, RouteCost::None);
+    configure(&stage, "sling_job_timeout_seconds", json!(60)).await;
+    four_payments(&stage).await;
+    let other = ask(&stage, 2, 3, 10_000, json!({"max_fee_sats": 15})).await;
+    assert_eq!(other["status"], "pending", "{other}");
+    let job = settled(&stage).await;
+    assert_eq!((&job["status"], &job["fee_msat"]), (&json!("timeout"), &json!(0)), "{job}");
+    assert_eq!(job["error_message"], "deadline", "{job}");
+    assert!(stage.count("sling-stats") > 0, "it was asked");
+    assert_eq!(debug(&stage).await["capital_controls"]["daily_reserved_msat"], 0);
+    // What is silent alone says nothing of the rest.
+    stage.until_status(|status| status["rebalancer"]["state"] == "usable").await;
+    books_agree(&stage).await;
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_ended_is_settled_while_sling_is_silent() {
     let stage = start(node()).await;
     next_fate(&stage, Fate::Hang);

@@ -9,8 +9,8 @@ use super::desk::silence;
 use crate::cycles::Services;
 use crate::cycles::schedule::JobName;
 use crate::guard::budget::Reserved;
-use crate::model::UnixTime;
 use crate::model::job::{Job, JobId, JobState, StartRebalance, StopReason};
+use crate::model::{Scid, UnixTime};
 use crate::node::CallError;
 use crate::node::pending::Pending;
 use crate::store::{jobs, reservations};
@@ -133,7 +133,8 @@ impl Services {
         self.gone(id).await
     }
 
-    /// Ends jobs that are done, late, or forgotten by sling.
+    /// Ends jobs that are done, late, or forgotten by sling. Where sling does not tell what it has, the
+    /// books and the payments under way decide alone.
     async fn watch_jobs(&self) -> Result<()> {
         let running: Vec<Job> =
             self.live_jobs().await?.into_iter().filter(|job| job.state == JobState::Running).collect();
@@ -172,8 +173,10 @@ impl Services {
                 self.end_job(job.id, why, word.cloned()).await?;
             }
         }
-        if let Err(error) = tasks {
-            self.desk.note_sling(silence(error));
+        match tasks {
+            Err(error) if error.is_unknown_method() => self.desk.note_sling(SlingState::Absent),
+            Err(error) => tracing::warn!("watching jobs without sling's word on them: {error}"),
+            Ok(_) => {}
         }
         Ok(())
     }
@@ -207,30 +210,37 @@ impl Services {
         Ok(ended)
     }
 
-    /// A job that the operator has since stored for the channel took the place of ours, and is not
-    /// touched. Where sling is not there, neither is the job.
-    ///
-    /// sling deletes what a channel has, whoever stored it, and knows no condition; so that is asked for
-    /// only where it has a task, and right after the look.
+    /// Where sling is not there, neither is the job.
     async fn forget_job(&self, job: &Job) -> Result<(), CallError> {
         if self.desk.sling() == SlingState::Absent {
             return Ok(());
         }
-        let scid = job.start.to.scid;
-        let forget = async {
-            if !self.node.sling_tasks().await?.contains_key(&scid) {
-                return self.node.sling_stop(scid).await;
-            }
-            let stored = self.node.sling_stored_jobs().await?;
-            match stored.iter().any(|stored| stored.scid == scid) {
-                true => Ok(()),
-                false => self.node.sling_forget(scid).await,
-            }
-        };
-        match forget.await {
+        match self.stop_and_forget(job.start.to.scid).await {
             Err(error) if error.is_unknown_method() => Ok(()),
             result => result,
         }
+    }
+
+    /// A job that the operator has since stored for the channel took the place of ours, and is not
+    /// touched.
+    ///
+    /// sling deletes what a channel has, whoever stored it, and knows no condition; so that is asked for
+    /// only where it stopped a task, and right after a look at what is stored. `sling-stats` is not asked: in
+    /// sling before 4.1.3 it answers no more once the channel of a once-job closes or is spliced, until
+    /// that job is deleted.
+    async fn stop_and_forget(&self, scid: Scid) -> Result<(), CallError> {
+        if self.has_stored_job(scid).await? {
+            return Ok(());
+        }
+        let stopped = self.node.sling_stop(scid).await?;
+        if stopped == 0 || self.has_stored_job(scid).await? {
+            return Ok(());
+        }
+        self.node.sling_forget(scid).await
+    }
+
+    async fn has_stored_job(&self, scid: Scid) -> Result<bool, CallError> {
+        Ok(self.node.sling_stored_jobs().await?.iter().any(|stored| stored.scid == scid))
     }
 
     /// Tells sling to stop the jobs that it works on, without waiting for it: nobody will watch
@@ -250,7 +260,7 @@ impl Services {
     }
 
     async fn stop_running(&self, job: Job) {
-        if let Err(error) = self.node.sling_stop(job.start.to.scid).await {
+        if let Err(error) = self.node.tell_sling_to_stop(job.start.to.scid).await {
             tracing::debug!("job {}: sling was told to stop it: {error}", job.id);
         }
     }
