@@ -34,6 +34,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/26_intents.sql")),
     M::up(include_str!("migrations/27_worth.sql")),
     M::up(include_str!("migrations/28_most_htlcs.sql")),
+    M::up(include_str!("migrations/29_intents_end.sql")),
 ];
 
 /// All steps; the file's `user_version` counts those it has taken.

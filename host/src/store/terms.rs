@@ -2,7 +2,8 @@
 //!
 //! What a module is about to set is written before the node is asked ([`intend`]), so that whatever happens
 //! then, what was there can be put back. It stands beside what is in force until the node answers
-//! ([`settle`]) or a look at the node shows it ([`observe`]). A value that no module asked for is somebody
+//! ([`settle`]) or a look at the node shows it ([`observe`]), or shows for so long that nothing came of it
+//! that it was refused. A value that no module asked for is somebody
 //! else's word, and nothing is kept of it.
 
 use super::changes::{self, FeeChange};
@@ -11,6 +12,10 @@ use super::sql::{require_durable, word};
 use crate::model::{Channel, ChannelId, Digest, Msat, UnixTime};
 use rusqlite::{Connection, Result, Row, Transaction, params};
 use std::collections::HashMap;
+
+/// An intent of which nothing came within this many seconds lightningd refused: a lost answer comes true
+/// within minutes. Should somebody ask for the same later, it is his own word.
+const COMES_TRUE_S: u64 = UnixTime::HOUR;
 
 /// What goes with a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +90,8 @@ struct Kept {
     before: Msat,
     held: Option<Held>,
     next: Option<Intent>,
+    /// When that was noted.
+    next_at: UnixTime,
 }
 
 impl Kept {
@@ -93,23 +100,29 @@ impl Kept {
         self.held.map_or(self.before, |held| held.set)
     }
 
-    /// Nothing is to be put back, nothing under way, and nothing was asked that the node lowered.
-    fn is_over(&self) -> bool {
-        let as_before = |held: Held| held.set == held.before && held.asked == held.set;
-        self.next.is_none() && self.held.is_none_or(as_before)
+    /// Nothing is to be put back, and nothing was asked that the node lowered.
+    fn is_as_before(&self) -> bool {
+        self.held.is_none_or(|held| held.set == held.before && held.asked == held.set)
+    }
+
+    /// Whether what a module is about to set may still come to be. A clock that was set back tells nothing.
+    fn may_come(&self, now: UnixTime) -> bool {
+        self.next.is_some() && self.next_at <= now && now.since(self.next_at) <= COMES_TRUE_S
     }
 }
 
 /// Notes what modules are about to set. What was there before the first of them stays known. The
 /// transaction must outlive a power failure, since what the node does then outlives it too.
-pub fn intend(tx: &Transaction<'_>, intents: &[Intent]) -> Result<()> {
+pub fn intend(tx: &Transaction<'_>, now: UnixTime, intents: &[Intent]) -> Result<()> {
     require_durable(tx)?;
     let mut put = tx.prepare_cached(
-        "INSERT INTO channel_terms (channel_id, term, before_msat, next_by, next_msat) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (channel_id, term) DO UPDATE SET next_by = excluded.next_by, next_msat = excluded.next_msat",
+        "INSERT INTO channel_terms (channel_id, term, before_msat, next_by, next_msat, next_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (channel_id, term) DO UPDATE SET next_by = excluded.next_by, next_msat = excluded.next_msat,
+             next_at = excluded.next_at",
     )?;
     for one in intents {
-        put.execute(params![one.channel_id, one.term.name(), one.before, one.digest, one.asked])?;
+        put.execute(params![one.channel_id, one.term.name(), one.before, one.digest, one.asked, now])?;
     }
     Ok(())
 }
@@ -120,7 +133,7 @@ pub(super) fn settle(tx: &Transaction<'_>, settled: &[Settled]) -> Result<()> {
         "INSERT INTO channel_terms (channel_id, term, before_msat, digest, asked_msat, set_msat)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (channel_id, term) DO UPDATE SET digest = excluded.digest, asked_msat = excluded.asked_msat,
-             set_msat = excluded.set_msat, next_by = NULL, next_msat = NULL",
+             set_msat = excluded.set_msat, next_by = NULL, next_msat = NULL, next_at = NULL",
     )?;
     for Settled { of, got } in settled {
         put.execute(params![of.channel_id, of.term.name(), of.before, of.digest, of.asked, got])?;
@@ -129,8 +142,8 @@ pub(super) fn settle(tx: &Transaction<'_>, settled: &[Settled]) -> Result<()> {
 }
 
 /// Looks at the node's channels: an answer that was lost is known now, and what is back as it was before,
-/// or as somebody else set it, is forgotten. An intent that is not in force stays, as it may still come to
-/// be. Comes after [`super::intervals::observe`], which knows of rates.
+/// or as somebody else set it, is forgotten. An intent that is not in force stays for a while, as it may
+/// still come to be. Comes after [`super::intervals::observe`], which knows of rates.
 pub fn observe(tx: &Transaction<'_>, now: UnixTime, channels: &[Channel]) -> Result<()> {
     let kept = all(tx)?;
     if kept.is_empty() {
@@ -154,7 +167,10 @@ pub fn observe(tx: &Transaction<'_>, now: UnixTime, channels: &[Channel]) -> Res
 fn look(tx: &Transaction<'_>, kept: &Kept, channel: &Channel, now: UnixTime) -> Result<bool> {
     let value = kept.term.of(channel);
     if value == kept.in_force() {
-        return Ok(!kept.is_over());
+        if kept.may_come(now) {
+            return Ok(true);
+        }
+        return if kept.is_as_before() { Ok(false) } else { abandon(tx, kept).map(|()| true) };
     }
     let Some(of) = kept.next.clone().filter(|next| next.asked == value) else { return Ok(false) };
     settle(tx, &[Settled { of, got: value }])?;
@@ -167,6 +183,14 @@ fn note_lost_answer(tx: &Transaction<'_>, channel: &Channel, now: UnixTime) -> R
     let (fee, base) = (channel.fee_ppm, channel.fee_base);
     let Some(ours) = decisions::settle_unknown(tx, &channel.channel_id, fee, base)? else { return Ok(()) };
     changes::record(tx, &FeeChange::found(channel, fee, Some(ours), now))
+}
+
+/// Nothing came of what a module was about to set.
+fn abandon(tx: &Transaction<'_>, kept: &Kept) -> Result<()> {
+    let sql = "UPDATE channel_terms SET next_by = NULL, next_msat = NULL, next_at = NULL
+               WHERE channel_id = ?1 AND term = ?2 AND next_by IS NOT NULL";
+    tx.prepare_cached(sql)?.execute(params![kept.channel_id, kept.term.name()])?;
+    Ok(())
 }
 
 fn forget(tx: &Transaction<'_>, kept: &Kept) -> Result<()> {
@@ -206,7 +230,8 @@ fn read(row: &Row<'_>) -> Result<Kept> {
         Some(digest) => Some(Intent { channel_id, term, digest, before, asked: row.get("next_msat")? }),
         None => None,
     };
-    Ok(Kept { channel_id, term, before, held, next })
+    let next_at = row.get::<_, Option<UnixTime>>("next_at")?.unwrap_or_default();
+    Ok(Kept { channel_id, term, before, held, next, next_at })
 }
 
 #[cfg(test)]

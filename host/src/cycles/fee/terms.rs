@@ -16,8 +16,9 @@ impl Services {
         if self.writer.is_dry() || intents.is_empty() {
             return Ok(());
         }
+        let now = plan.tick.now;
         self.store
-            .write_durably(move |tx| Ok(terms::intend(tx, &intents)?))
+            .write_durably(move |tx| Ok(terms::intend(tx, now, &intents)?))
             .await
             .context("noting what the fee cycle is about to change")
     }

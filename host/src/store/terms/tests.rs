@@ -11,7 +11,7 @@ fn intent(digest: Digest, before: u64, asked: u64) -> Intent {
 
 /// A module is about to set this, in place of `before`.
 fn wants(tx: &Transaction<'_>, digest: Digest, before: u64, asked: u64) {
-    intend(tx, &[intent(digest, before, asked)]).expect("noted");
+    intend(tx, UnixTime(5), &[intent(digest, before, asked)]).expect("noted");
 }
 
 /// It did, and the node allowed this much.
@@ -28,8 +28,12 @@ fn held(tx: &Transaction<'_>) -> Option<(Digest, u64, u64, u64)> {
 
 /// The same once a look at the node found this largest HTLC.
 fn seen(tx: &Transaction<'_>, htlc_max: u64) -> Option<(Digest, u64, u64, u64)> {
+    seen_at(tx, 5, htlc_max)
+}
+
+fn seen_at(tx: &Transaction<'_>, now: u64, htlc_max: u64) -> Option<(Digest, u64, u64, u64)> {
     let channel = Channel { htlc_max: Msat(htlc_max), ..channel(1) };
-    observe(tx, UnixTime(5), &[channel]).expect("looked at");
+    observe(tx, UnixTime(now), &[channel]).expect("looked at");
     held(tx)
 }
 
@@ -71,6 +75,36 @@ fn what_fails_leaves_what_was_asked_before_and_may_still_come_to_be() {
 }
 
 #[test]
+fn what_nothing_came_of_is_later_anybodys_word() {
+    let before = Some((ONE, 900, 800, 800));
+    for (what, look, then, expect) in [
+        ("may still come to be", 5 + COMES_TRUE_S, 700, Some((TWO, 900, 700, 700))),
+        ("somebody asks for the same", 6 + COMES_TRUE_S, 700, None),
+        ("the clock was set back", 4, 700, None),
+        ("what was set before still holds", 6 + COMES_TRUE_S, 800, before),
+    ] {
+        let mut conn = memory();
+        let tx = conn.transaction().expect("a transaction");
+        sets(&tx, (ONE, 900, 800), 800);
+        wants(&tx, TWO, 800, 700);
+        assert_eq!(seen_at(&tx, look, 800), before, "{what}");
+        assert_eq!(seen_at(&tx, look + 1, then), expect, "{what}");
+    }
+}
+
+#[test]
+fn a_first_intent_of_which_nothing_came_leaves_nothing() {
+    let mut conn = memory();
+    let tx = conn.transaction().expect("a transaction");
+    wants(&tx, ONE, 900, 800);
+    assert_eq!(seen_at(&tx, 6 + COMES_TRUE_S, 900), None);
+    assert!(all(&tx).expect("rows").is_empty());
+    wants(&tx, ONE, 900, 800);
+    let dead = "nobody looked in between: the plugin died over the answer";
+    assert_eq!(seen_at(&tx, 6 + 100 * COMES_TRUE_S, 800), Some((ONE, 900, 800, 800)), "{dead}");
+}
+
+#[test]
 fn what_somebody_else_sets_ends_an_intent() {
     let mut conn = memory();
     let tx = conn.transaction().expect("a transaction");
@@ -108,5 +142,5 @@ fn what_a_power_failure_could_undo_is_no_intent() {
     let mut conn = memory();
     conn.pragma_update(None, "synchronous", "NORMAL").expect("a pragma");
     let tx = conn.transaction().expect("a transaction");
-    intend(&tx, &[intent(ONE, 900, 800)]).expect_err("it could be undone");
+    intend(&tx, UnixTime(5), &[intent(ONE, 900, 800)]).expect_err("it could be undone");
 }
