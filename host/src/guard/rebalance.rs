@@ -53,6 +53,23 @@ pub struct Verdict {
     pub result: Result<Approved<StartRebalance>, Refusal>,
 }
 
+impl Verdict {
+    /// What is to arrive: as approved, else as proposed.
+    pub fn amount(&self) -> Msat {
+        self.result.as_ref().map_or(self.proposal.amount, |approved| approved.get().amount)
+    }
+
+    /// The gain expected of that much.
+    pub fn value(&self) -> Option<SignedMsat> {
+        self.proposal.value.map(|value| value.part(self.amount(), self.proposal.amount))
+    }
+
+    /// What that much is expected to cost.
+    pub fn cost(&self) -> Option<Msat> {
+        self.proposal.cost.map(|cost| cost.part(self.amount(), self.proposal.amount))
+    }
+}
+
 /// Judges one proposal.
 pub fn check(proposal: RebalanceProposal, case: Case<'_>) -> Verdict {
     let mut limits = Vec::new();
@@ -108,7 +125,8 @@ fn judge(
     if cut.amount < proposal.amount {
         limits.push(format!("{} sat in payments of {} sat", cut.amount.sats(), cut.payment.sats()));
     }
-    let fleet = worth(proposal, to, cut.amount, case)?;
+    let value = proposal.value.map(|value| value.part(cut.amount, proposal.amount));
+    let fleet = worth(proposal, value, (to, cut.amount), case)?;
     Ok(Approved(StartRebalance {
         to: end(to),
         from: cut.sources.into_iter().map(end).collect(),
@@ -123,7 +141,7 @@ fn judge(
         time_limit_s: config.sling_job_timeout_seconds,
         origin: proposal.origin.clone(),
         fleet,
-        value: proposal.value.map(|value| value.part(cut.amount, proposal.amount)),
+        value,
         worth: proposal.worth().map(|worth| worth.part(cut.amount, proposal.amount)),
     }))
 }
@@ -293,10 +311,15 @@ fn rate(proposal: &RebalanceProposal, config: &Config, limits: &mut Vec<String>)
     }
 }
 
-/// Whether an evaluator's rebalance gains enough, or loses little enough towards the fleet.
+/// Whether this much of an evaluator's rebalance gains enough, or loses little enough towards the fleet.
 /// True when it is meant to lose.
-fn worth(proposal: &RebalanceProposal, to: &Channel, amount: Msat, case: Case<'_>) -> Result<bool, Refusal> {
-    let (JobOrigin::Evaluator { .. }, Some(value)) = (&proposal.origin, proposal.value) else {
+fn worth(
+    proposal: &RebalanceProposal,
+    value: Option<SignedMsat>,
+    (to, amount): (&Channel, Msat),
+    case: Case<'_>,
+) -> Result<bool, Refusal> {
+    let (JobOrigin::Evaluator { .. }, Some(value)) = (&proposal.origin, value) else {
         return Ok(false);
     };
     let config = case.config;

@@ -91,8 +91,8 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let rows = Rows::of(&plan, &stored, wanted);
     let rejected = rejections(&plan, wanted, &rows);
     Ok(json!({
-        "sling_available": services.desk.sling().problem().is_none(),
-        "rebalancer": rebalance::rebalancer(&services.desk.seen()),
+        "sling_available": plan.sling.state.problem().is_none(),
+        "rebalancer": rebalance::rebalancer(&plan.sling),
         "dry_run": config.dry_run,
         "blocked": plan.blocked.as_ref().map(|why| json!({ "code": why.code(), "text": why.to_string() })),
         "capital_controls": capital_controls(&plan, &stored),
@@ -175,12 +175,12 @@ fn judged(judged: &Judged) -> Value {
         "from_channels": judged.sources,
         "status": refusal.map_or("would_start", |refusal| refusal.code()),
         "skip_reason": refusal.map(ToString::to_string),
-        "amount_sats": start.map_or(proposal.amount, |start| start.amount).sats(),
+        "amount_sats": verdict.amount().sats(),
         "payment_sats": start.map(|start| start.payment.sats()),
         "max_fee_ppm": start.map_or(proposal.max_fee, |start| start.max_fee).0,
         "worst_cost_msat": start.map(|start| start.worst_cost().0),
-        "expected_gain_msat": proposal.value.map(|value| value.0),
-        "expected_cost_msat": proposal.cost.map(|cost| cost.0),
+        "expected_gain_msat": verdict.value().map(|value| value.0),
+        "expected_cost_msat": verdict.cost().map(|cost| cost.0),
         "success_chance": proposal.success,
         "reason": proposal.reason,
         "factors": factors(&proposal.factors),

@@ -249,6 +249,27 @@ async fn without_a_sling_that_can_be_trusted_nothing_is_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_funnel_tells_of_sling_as_it_was_when_it_was_judged() {
+    let stage = start(node().extras(&[Extra::Bookkeeper])).await;
+    stage.until_status(|status| status["rebalancer"]["state"] == "absent").await;
+    // It is judged before the wallet is read, and told after.
+    stage.lab.with_mischief(|mischief| mischief.add("listfunds", Fault::Dead, None));
+    let asked = stage.count("listfunds");
+    let comes = async {
+        stage.until_count("listfunds", asked + 1).await;
+        stage.lab.with_node(|node| node.set_extra(Extra::Sling, true));
+        stage.until_status(|status| status["rebalancer"]["state"] == "usable").await;
+    };
+    let (told, ()) = tokio::join!(debug(&stage), comes);
+    assert_eq!(
+        (&told["blocked"]["code"], &told["sling_available"]),
+        (&json!("no_rebalancer"), &json!(false)),
+        "{told}"
+    );
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operators_own_sling_job_keeps_its_channels() {
     let stage = start(node()).await;
     let job = json!({"scid": stage.scid(0), "direction": "pull", "amount": 10_000, "maxppm": 100,

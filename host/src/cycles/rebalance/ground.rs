@@ -1,5 +1,6 @@
 //! What a verdict stands on: the node, the store's facts, sling and the wallet, read at one moment.
 
+use super::desk::SlingSeen;
 use super::facts::Facts;
 use super::plan::{Judged, RebalancePlan};
 use crate::config::Config;
@@ -24,6 +25,8 @@ pub(super) struct Ground {
     pub config: Arc<Config>,
     pub facts: Arc<Facts>,
     pub busy: HashMap<ChannelId, Holder>,
+    /// What is known of sling.
+    pub sling: SlingSeen,
     /// With more HTLCs than this sling leaves a channel alone; or why sling cannot be used now.
     pub most_htlcs: Result<u64, String>,
     /// Why it is not known what earlier jobs cost.
@@ -58,6 +61,7 @@ impl Ground {
             budget: budget::overall(&self.config, &self.facts.ledger),
             earned_day: self.facts.ledger.earned,
             wallet: self.wallet.clone(),
+            sling: self.sling.clone(),
             blocked: node_ready(self.case()).err(),
             calls: Vec::new(),
             judged: Vec::new(),
@@ -129,8 +133,9 @@ impl Services {
         let snapshot = Arc::new(snapshot);
         let facts = Arc::new(self.rebalance_facts(snapshot.now()).await?);
         let mut busy: HashMap<ChannelId, Holder> = HashMap::new();
-        let most_htlcs = self.desk.sling().usable().map(|look| look.most_htlcs);
-        let operators = self.desk.seen().operators_channels();
+        let sling = self.desk.seen();
+        let most_htlcs = sling.state.usable().map(|look| look.most_htlcs);
+        let operators = sling.operators_channels();
         for channel in snapshot.channels.iter().filter(|one| one.scid.is_some_and(|s| operators.contains(&s)))
         {
             busy.insert(channel.channel_id, Holder::OperatorsSlingJob);
@@ -143,6 +148,7 @@ impl Services {
             config: self.config(),
             facts,
             busy,
+            sling,
             most_htlcs,
             payments_unread: self.payments_unread().await,
             wallet: wallet.map_err(|error| format!("listfunds: {error}")),

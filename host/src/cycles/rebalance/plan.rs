@@ -1,6 +1,7 @@
 //! From a picture of the node to rebalances that may be reserved for.
 
 use super::ask::Asked;
+use super::desk::SlingSeen;
 use super::ground::Ground;
 use super::inputs;
 use crate::config::Config;
@@ -69,6 +70,8 @@ pub struct RebalancePlan {
     pub budget: Room,
     pub earned_day: Msat,
     pub wallet: Result<Msat, String>,
+    /// What was known of sling when all of it was judged.
+    pub sling: SlingSeen,
     /// Why nothing at all can be rebalanced.
     pub blocked: Option<Refusal>,
     pub calls: Vec<Call<Rebalances>>,

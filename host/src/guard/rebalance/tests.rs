@@ -1,3 +1,5 @@
+mod worth;
+
 use super::*;
 use crate::model::{ChannelState, Htlcs, Opener, RebalanceMode, Scid, StrategyName, Tick, UnixTime};
 use proptest::prelude::*;
@@ -290,50 +292,6 @@ fn force_never_passes_reserve_policies_or_the_highest_rate() {
     world.mode(1, RebalanceMode::SourceOnly);
     world.wallet = Ok(Msat::from_sats(2_000_000));
     assert_eq!(code(&world.judge(by_forced_evaluator())), "policy");
-}
-
-#[test]
-fn force_skips_what_a_job_must_gain_and_not_what_may_be_lost() {
-    for (strategy, value, expect) in
-        [("dynamic", -1, "approved"), ("dynamic", -9_000_000, "approved"), ("hive", -9_000_000, "fleet_loss")]
-    {
-        let mut world = world();
-        let strategy = strategy.parse().expect("a name");
-        world.policies.insert(peer(1), Policy { strategy, ..Policy::default_for(peer(1)) });
-        let proposal = RebalanceProposal { value: Some(SignedMsat(value)), ..by_forced_evaluator() };
-        assert_eq!(code(&world.judge(proposal)), expect, "{value}");
-    }
-}
-
-#[test]
-fn only_what_gains_enough_is_bought_and_the_fleet_may_lose_a_little() {
-    for (strategy, value, expect) in [
-        ("dynamic", 10_000, "approved"),
-        ("dynamic", 9_999, "not_worth_it"),
-        ("dynamic", -1, "not_worth_it"),
-        ("hive", 5, "approved"),
-        ("hive", -50_000, "approved"),
-        ("hive", -50_001, "fleet_loss"),
-    ] {
-        let mut world = world();
-        let policy = Policy { strategy: strategy.parse().expect("a name"), ..Policy::default_for(peer(1)) };
-        world.policies.insert(peer(1), policy);
-        let verdict = world.judge(RebalanceProposal { value: Some(SignedMsat(value)), ..by_evaluator() });
-        assert_eq!(code(&verdict), expect, "{strategy} {value}");
-        if let Ok(approved) = &verdict.result {
-            assert_eq!(approved.get().fleet, value < 0, "{strategy} {value}");
-        }
-    }
-}
-
-#[test]
-fn a_least_gain_in_ppm_counts_by_the_amount() {
-    let mut world = world();
-    world.config.rebalance_min_profit_ppm = 300;
-    for (value, expect) in [(300_000, "approved"), (299_999, "not_worth_it")] {
-        let verdict = world.judge(RebalanceProposal { value: Some(SignedMsat(value)), ..by_evaluator() });
-        assert_eq!(code(&verdict), expect, "{value}");
-    }
 }
 
 #[test]
