@@ -1,10 +1,11 @@
 //! What keeps the house tidy: expired policies, companions that come and go, old rows.
 
+use super::rebalance::SlingState;
 use super::schedule::JobName;
 use super::{ClbossSeen, Services};
 use crate::guard::upload::PATIENCE_S;
 use crate::model::UnixTime;
-use crate::node::Companion;
+use crate::node::{Companion, Companions};
 use crate::store::policies::ChangeKind;
 use crate::store::{attempts, changes, cycles, flow, intervals, jobs, policies, states, trials, uploads};
 use anyhow::Result;
@@ -73,26 +74,41 @@ impl Services {
         Ok(format!("{count} policies expired"))
     }
 
-    /// Notes which companions are there. Their absence is a state, not a failure. bookkeeper's accounts
-    /// are read as soon as it is back.
+    /// Notes which companions are there. Their absence is a state, not a failure. What waits for one that
+    /// has come is done at once.
     pub async fn look_for_companions(&self) {
         match self.node.companions().await {
-            Ok(companions) => {
-                let was_absent = self.health().lacks(Companion::Bookkeeper);
-                let has_come = was_absent && companions.has(Companion::Bookkeeper);
-                self.note_health(|health| {
-                    health.companions = Some(companions);
-                    health.node_error = None;
-                    if has_come {
-                        // What failed while it was away says nothing of it now.
-                        health.books_error = None;
-                    }
-                });
-                if has_come {
-                    self.jobs.wake(JobName::Accounts);
-                }
-            }
+            Ok(companions) => self.note_companions(companions),
             Err(error) => self.note_health(|health| health.node_error = Some(error.to_string())),
+        }
+    }
+
+    fn note_companions(&self, companions: Companions) {
+        let before = self.health();
+        let has_come = |one: Companion| before.lacks(one) && companions.has(one);
+        let has_gone = |one: Companion| before.has(one) && !companions.has(one);
+        let books_came = has_come(Companion::Bookkeeper);
+        let (sling_came, sling_went) = (has_come(Companion::Sling), has_gone(Companion::Sling));
+        if sling_came {
+            // Before anybody sees that it is there, lest it be called absent.
+            self.desk.note_sling(SlingState::Unknown);
+        }
+        self.note_health(|health| {
+            health.companions = Some(companions);
+            health.node_error = None;
+            if books_came {
+                // What failed while it was away says nothing of it now.
+                health.books_error = None;
+            }
+        });
+        if books_came {
+            self.jobs.wake(JobName::Accounts);
+        }
+        if sling_went {
+            self.desk.note_sling(SlingState::Absent);
+        }
+        if sling_came || sling_went {
+            self.jobs.wake(JobName::Sling);
         }
     }
 

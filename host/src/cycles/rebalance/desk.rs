@@ -174,7 +174,7 @@ impl Desk {
         self.inner().pairs = Some((at, pairs));
     }
 
-    pub(super) fn note_sling(&self, state: SlingState) {
+    pub(in crate::cycles) fn note_sling(&self, state: SlingState) {
         let mut inner = self.inner();
         if let SlingState::Usable(look) = &state {
             inner.look = Some(look.clone());
