@@ -114,8 +114,8 @@ async fn another_look(stage: &Stage) {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_reserved_before_sling_has_told_all_of_it() {
     let backstage = node().build().await;
+    backstage.lab.with_node(|node| node.stall_sling(1e9));
     let stage = backstage.start().await;
-    stage.lab.with_node(|node| node.stall_sling(1e9));
     stage.until_ready().await;
     routes(&stage, RouteCost::Fixed { base_msat: 0, ppm: 2_500 });
     sling_keeps_a_round_waiting(&stage).await;

@@ -14,7 +14,7 @@ pub const RATE: f64 = 60.0;
 pub const ARRIVES: Fate = Fate::Settle { after_s: 1e9 };
 
 /// Four channels of 5,000,000 sat without demand: 0 is nearly empty, 1 and 2 are nearly full, 3 is
-/// half full. Every route costs 1,200 ppm and 15 msat.
+/// half full. Every route costs 1,200 ppm and 15 msat. What a channel sells at stays as it is.
 pub fn node() -> Setup {
     node_with(Vec::new())
 }
@@ -29,7 +29,11 @@ pub fn node_on(flavour: Flavour, demands: Vec<DemandSpec>) -> Setup {
     let channel =
         |n: usize, share: f64| ChannelSpec::new(&format!("peer{n}"), n).size(5_000_000, share).ppm(2_500);
     let channels = vec![channel(0, 0.05), channel(1, 0.95), channel(2, 0.9), channel(3, 0.5)];
-    Stage::on(flavour).spec(MarketSpec::new(channels, demands)).rate(RATE).running()
+    Stage::on(flavour)
+        .spec(MarketSpec::new(channels, demands))
+        .option("scarcity-pricing", false)
+        .rate(RATE)
+        .running()
 }
 
 /// A running stage whose sling has been looked at, with routes of this cost.
