@@ -150,6 +150,8 @@ async fn a_sling_that_goes_away_takes_its_jobs_with_it() {
     assert_eq!((&job["status"], &job["fee_msat"]), (&json!("interrupted"), &json!(0)), "{job}");
     stage.until_status(|status| status["rebalancer"]["state"] == "absent").await;
     stage.lab.with_node(|node| node.set_extra(Extra::Sling, true));
+    let status = stage.until_status(|status| status["companions"]["sling"] == "present").await;
+    assert_ne!(status["rebalancer"]["state"], "absent", "{status}");
     stage.until_status(|status| status["rebalancer"]["state"] == "usable").await;
     stage.end().await;
 }
