@@ -196,17 +196,17 @@ fn check_multipliers(policy: &Policy) -> Result<(), String> {
 
 fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, String> {
     let mut checked: Vec<String> = Vec::new();
-    for tag in tags {
-        let tag = checked_tag(&tag)?;
-        if !checked.contains(&tag) {
-            checked.push(tag);
+    for tag in &tags {
+        let tag = checked_tag(tag)?;
+        if checked.contains(&tag) {
+            continue;
         }
+        if checked.len() == MAX_TAGS {
+            return Err(format!("{} tags are too many: use at most {MAX_TAGS}", tags.len()));
+        }
+        checked.push(tag);
     }
-    let tags = checked;
-    if tags.len() > MAX_TAGS {
-        return Err(format!("{} tags are too many: use at most {MAX_TAGS}", tags.len()));
-    }
-    Ok(tags)
+    Ok(checked)
 }
 
 /// A tag without surrounding blanks. It holds no `=`, so that a misspelt parameter never
