@@ -9,6 +9,7 @@ mod evaluators;
 mod files;
 mod life;
 mod meanwhile;
+mod names;
 mod params;
 mod performance;
 mod quarantine;

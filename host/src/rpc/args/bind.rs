@@ -151,7 +151,8 @@ pub(super) fn bind(raw: Raw, spec: &'static [Param], beyond: Beyond) -> Result<A
 /// Whether it is a value at all.
 fn is_given(param: &Param, value: &Value) -> bool {
     let is_blank = value.as_str().is_some_and(|text| text.trim().is_empty());
-    !value.is_null() && !(is_blank && param.may_be_blank)
+    let is_absent = value.is_null() || (is_blank && param.may_be_blank);
+    !is_absent
 }
 
 /// Puts positional values, in order, into the slots that no name has filled. `room` more may follow that
