@@ -7,6 +7,10 @@
 //! Numbers and booleans may be texts, arrays and objects may be JSON text. `null` is a
 //! parameter that was not given, and so is an empty text where the parameter says so; in
 //! an array it leaves its place empty. Names are the same in any case, with `-` or `_`.
+//!
+//! Of a command whose actions had one signature in the Python plugin, an action passes over
+//! what only others take: when it is named, or stands behind its own values and the action
+//! only reads. `null`s in the places of others' parameters fall away.
 
 mod bind;
 mod read;
@@ -37,7 +41,7 @@ pub enum Kind {
     Bool,
     /// Any text; numbers and booleans count as their text.
     Text,
-    /// A text without `=`, so that a misspelt parameter is never taken for one.
+    /// A text without `=`, so that a misspelt parameter is never taken for one; never empty.
     Word,
     /// Texts: a JSON array, or one text with commas between them and without `=`.
     List,
@@ -91,7 +95,8 @@ impl Param {
         Param { may_be_blank: true, ..self }
     }
 
-    fn is_called(&self, plain_name: &str) -> bool {
+    /// Whether this plain name is one of its names.
+    pub fn is_called(&self, plain_name: &str) -> bool {
         self.name == plain_name || self.aliases.contains(&plain_name)
     }
 }
@@ -118,12 +123,25 @@ pub struct Menu {
     /// Parameters that any action may be given and only some use: callers of the Python plugin, where all
     /// actions have one signature, do so.
     pub everywhere: &'static [&'static str],
+    /// Actions that take nothing beyond their own parameters all the same: what they do is done at once, to more
+    /// than a caller who named something else may have meant.
+    pub exact: &'static [&'static str],
 }
 
 impl Menu {
     /// Whether the form changes nothing.
     pub fn reads(&self, form: &Form) -> bool {
         self.reads.contains(&form.action)
+    }
+
+    /// What a call may give that the form has no use for; nothing where it did not say what to do, and may
+    /// have meant a change.
+    fn beyond(&self, form: &Form, is_named: bool) -> bind::Beyond {
+        let is_meant = is_named || self.forms.iter().all(|form| self.reads(form));
+        match is_meant && !self.exact.contains(&form.action) {
+            true => bind::Beyond { names: self.everywhere, positional: self.reads(form) },
+            false => bind::Beyond::NOTHING,
+        }
     }
 
     /// The error of a call of one form, or of a call that names none.
@@ -179,6 +197,8 @@ enum Arg {
 pub struct Args {
     spec: &'static [Param],
     values: Vec<(&'static str, Arg)>,
+    /// Which of them came without their names.
+    placed: Vec<&'static str>,
     /// Given by name, and of no use to this form.
     unused: Vec<&'static str>,
 }
@@ -200,9 +220,8 @@ impl Args {
     pub fn parse_menu(params: &Value, menu: &'static Menu) -> Result<(&'static Form, Args), ArgError> {
         let known = |name: &str| name == menu.selector || menu.takes(name);
         let selected = bind::split(params, known).and_then(|mut raw| Ok((menu.select(&mut raw)?, raw)));
-        let (form, raw) = selected.map_err(|why| menu.refused(None, why))?;
-        let beyond = bind::Beyond { names: menu.everywhere, positional: menu.reads(form) };
-        let args = bind::bind(raw, form.params, beyond)
+        let ((form, is_named), raw) = selected.map_err(|why| menu.refused(None, why))?;
+        let args = bind::bind(raw, form.params, menu.beyond(form, is_named))
             .map_err(|ArgError(why)| menu.refused(Some(form), error_in(form.action, &why)))?;
         Ok((form, args))
     }
@@ -213,6 +232,17 @@ impl Args {
         let unused = self.unused.join(", ");
         (!unused.is_empty())
             .then(|| format!("this action has no use for {unused}: it takes {}", used.join(", ")))
+    }
+
+    /// Whether it was given, and without its name.
+    pub fn is_placed(&self, name: &str) -> bool {
+        self.placed.contains(&name)
+    }
+
+    /// Refuses a text that came without its parameter's name and reads like one with another name.
+    pub fn check_not_misspelt(&self, name: &str) -> Result<(), ArgError> {
+        let text = self.opt_text(name).filter(|_| self.is_placed(name));
+        text.and_then(bind::name_in).map_or(Ok(()), |other| Err(bind::unknown(&other, self.spec)))
     }
 
     /// Whether the caller wrote `none` for it.

@@ -36,6 +36,7 @@ static MENU: Menu = Menu {
     ],
     reads: &["get", "list-mutable"],
     everywhere: &["key", "value"],
+    exact: &[],
 };
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {

@@ -29,6 +29,7 @@ pub(super) const MANUAL: &str = "manual";
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS).map_err(change::refused)?;
     let peer_id = args.peer_id("peer_id").map_err(change::refused)?;
+    args.check_not_misspelt("reason").map_err(change::refused)?;
     let reason = args.opt_text("reason").unwrap_or(MANUAL);
     let tag = Some(tag_of(reason)).filter(|tag| !tag.is_empty());
     let update = PolicyUpdate {

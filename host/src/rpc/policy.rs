@@ -71,6 +71,7 @@ static MENU: Menu = Menu {
     ],
     reads: &["list", "get", "find", "changes", "suggest"],
     everywhere: &["peer_id", "strategy", "rebalance", "fee_ppm", "tag", "since", "updates"],
+    exact: &["delete"],
 };
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {

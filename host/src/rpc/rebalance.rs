@@ -50,7 +50,7 @@ const PARAMS: &[Param] = &[
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     let args = Args::parse(&params, PARAMS).map_err(unmoved)?;
-    let Some(wish) = wish(&args, params.is_array()).map_err(unmoved)? else {
+    let Some(wish) = wish(&args).map_err(unmoved)? else {
         services.jobs.wake(JobName::Rebalance);
         return Ok(json!({
             "status": "pending",
@@ -68,9 +68,9 @@ async fn run(services: Arc<Services>, params: Value) -> CommandResult {
     }
 }
 
-/// What is asked for; nothing for a call without a channel. One channel alone in an array is the
+/// What is asked for; nothing for a call without a channel. One channel alone and without a name is the
 /// one to fill.
-fn wish(args: &Args, positional: bool) -> Result<Option<Wish>, String> {
+fn wish(args: &Args) -> Result<Option<Wish>, String> {
     let force = args.opt_bool("force").unwrap_or(false);
     let amount = args.opt_u64("amount_sats").map(Msat::from_sats);
     let max_fee = args.opt_u64("max_fee_sats").map(Msat::from_sats);
@@ -78,7 +78,9 @@ fn wish(args: &Args, positional: bool) -> Result<Option<Wish>, String> {
     match (from, to, args.opt_channel("scid"), amount) {
         (None, None, None, None) if max_fee.is_none() && !force => Ok(None),
         (None, None, Some(to), None) if max_fee.is_none() => Ok(Some(Wish::Fill { to, force })),
-        (Some(to), None, None, None) if positional && max_fee.is_none() => Ok(Some(Wish::Fill { to, force })),
+        (Some(to), None, None, None) if args.is_placed("from_channel") && max_fee.is_none() => {
+            Ok(Some(Wish::Fill { to, force }))
+        }
         (Some(from), Some(to), None, Some(amount)) => {
             Ok(Some(Wish::Move { from, to, amount, max_fee, force }))
         }

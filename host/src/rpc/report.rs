@@ -52,6 +52,7 @@ static MENU: Menu = Menu {
     ],
     reads: &["summary", "peer", "hive", "policies", "costs"],
     everywhere: &["peer_id"],
+    exact: &[],
 };
 
 async fn run(services: Arc<Services>, params: Value) -> CommandResult {

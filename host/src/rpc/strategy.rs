@@ -61,6 +61,7 @@ static MENU: Menu = Menu {
     ],
     reads: &[],
     everywhere: &[],
+    exact: &[],
 };
 
 /// The first parameter of most forms.

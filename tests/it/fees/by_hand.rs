@@ -30,7 +30,7 @@ async fn the_answer_has_the_recorded_shape_on_every_lightningd() {
         assert_eq!((&change["manual"], &change["new_fee_ppm"]), (&json!(1), &json!(77)), "{change}");
         stage.success(METHOD, json!([scid, 78])).await;
         let next = &stage.status().await["recent_fee_changes"][0];
-        assert_eq!(next["id"].as_u64(), change["id"].as_u64().map(|id| id + 1), "{change}, then {next}");
+        assert_eq!(next["id"].as_u64(), Some(change["id"].as_u64().unwrap() + 1), "{change}, then {next}");
         stage.end().await;
     }
 }

@@ -113,6 +113,10 @@ async fn what_cannot_be_is_one_sentence_and_moves_nothing() {
         ),
         (json!({"force": true}), "force one of the first two"),
         (json!({"max_fee_sats": 5}), "together"),
+        // To take from a channel is not to fill it, in whatever form its name comes.
+        (json!({"from_channel": empty}), "together"),
+        (json!([{"from_channel": empty, "force": true}]), "together"),
+        (json!([format!("from={empty}")]), "together"),
         // An empty variable of a script is no leave to spend more.
         (
             json!({"from_channel": full, "to_channel": empty, "amount_sats": 1000, "max_fee_sats": ""}),

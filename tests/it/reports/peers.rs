@@ -109,6 +109,11 @@ async fn an_ignored_peer_is_given_back_to_clboss_and_taken_again() {
     assert_eq!(listed["ignored_peers"][0]["reason"], "too slow");
 
     // Any text is a reason; a tag holds as much of it as it can.
+    let why = stage.refusal("revenue-ignore", json!([peer, "expires_in_hours=24"])).await;
+    assert!(
+        why.contains("there is no parameter 'expires_in_hours'") && why.contains("nothing was changed"),
+        "{why}"
+    );
     let answer = stage.success("revenue-ignore", json!([peer, "zu, teuer=1"])).await;
     assert_eq!(answer["reason"], "zu, teuer=1");
     stage.success("revenue-policy", json!(["tag", peer, "alpha"])).await;

@@ -62,13 +62,14 @@ impl Menu {
         all.any(|param| param.is_called(name))
     }
 
-    /// The form that the call asks for; takes the selecting value out of `raw`.
-    pub(super) fn select(&self, raw: &mut Raw) -> Result<&'static Form, ArgError> {
+    /// The form that the call asks for, and whether it says so itself; takes the selecting value out of `raw`.
+    pub(super) fn select(&self, raw: &mut Raw) -> Result<(&'static Form, bool), ArgError> {
         let word = match raw.take(self.selector)? {
             Some(word) => Some(word),
             None if raw.positional.is_empty() => None,
             None => Some(raw.positional.remove(0)).filter(|first| !first.is_null()),
         };
+        let is_named = word.is_some();
         let word = match (&word, self.default) {
             (Some(word), _) => shown(word),
             (None, Some(default)) => default.to_owned(),
@@ -77,7 +78,8 @@ impl Menu {
             }
         };
         let form = self.forms.iter().find(|form| plain(form.action) == plain(&word));
-        form.ok_or_else(|| ArgError(format!("unknown {} '{}': use {}", self.selector, word, self.words())))
+        let unknown = || ArgError(format!("unknown {} '{}': use {}", self.selector, word, self.words()));
+        Ok((form.ok_or_else(unknown)?, is_named))
     }
 
     fn words(&self) -> String {
@@ -111,10 +113,15 @@ pub(super) struct Beyond {
 impl Beyond {
     pub(super) const NOTHING: Beyond = Beyond { names: &[], positional: false };
 
-    /// How many positional values there may be after those of the form.
+    /// How many positional values there may be after those of the form: none after a value whose place a
+    /// caller of the one signature may have meant for another.
     fn room(self, spec: &[Param]) -> usize {
         let unused = |name: &&&str| !spec.iter().any(|param| param.is_called(name));
-        if self.positional { self.names.iter().filter(unused).count() } else { 0 }
+        let has_own_place = |param: &Param| !param.required || param.kind == Kind::PeerId;
+        match self.positional && spec.iter().all(has_own_place) {
+            true => self.names.iter().filter(unused).count(),
+            false => 0,
+        }
     }
 }
 
@@ -136,16 +143,20 @@ pub(super) fn bind(raw: Raw, spec: &'static [Param], beyond: Beyond) -> Result<A
         [] => raw.positional,
         _ => closed_up(raw.positional, slots.iter().filter(|slot| slot.is_none()).count()),
     };
+    let named: Vec<bool> = slots.iter().map(Option::is_some).collect();
     place(positional, &mut slots, spec, beyond.room(spec))?;
-    let mut values = Vec::new();
-    for (param, slot) in spec.iter().zip(slots) {
+    let (mut values, mut placed) = (Vec::new(), Vec::new());
+    for ((param, slot), is_named) in spec.iter().zip(slots).zip(named) {
         match slot.filter(|value| is_given(param, value)) {
-            Some(value) => values.push((param.name, read(param, &value, spec)?)),
+            Some(value) => {
+                values.push((param.name, read(param, &value, spec)?));
+                placed.extend((!is_named).then_some(param.name));
+            }
             None if param.required => return Err(missing(spec, param.name)),
             None => {}
         }
     }
-    Ok(Args { spec, values, unused })
+    Ok(Args { spec, values, placed, unused })
 }
 
 /// Whether it is a value at all.
@@ -187,17 +198,15 @@ fn closed_up(positional: Vec<Value>, places: usize) -> Vec<Value> {
 }
 
 fn read(param: &Param, value: &Value, spec: &[Param]) -> Result<Arg, ArgError> {
-    param.kind.read(param.name, value).map_err(|why| {
-        let mistyped = value
-            .as_str()
-            .and_then(|text| text.split_once('='))
-            .map(|(name, _)| plain(name))
-            .filter(|name| is_word(name));
-        match mistyped {
-            Some(name) if !matches!(param.kind, Kind::Text | Kind::Any) => unknown(&name, spec),
-            _ => ArgError(why),
-        }
+    param.kind.read(param.name, value).map_err(|why| match value.as_str().and_then(name_in) {
+        Some(name) if !matches!(param.kind, Kind::Text | Kind::Any) => unknown(&name, spec),
+        _ => ArgError(why),
     })
+}
+
+/// The plain name in a text that reads like `name=value`.
+pub(super) fn name_in(text: &str) -> Option<String> {
+    text.split_once('=').map(|(name, _)| plain(name)).filter(|name| is_word(name))
 }
 
 fn is_word(text: &str) -> bool {
@@ -214,7 +223,7 @@ fn names(spec: &[Param]) -> String {
     }
 }
 
-fn unknown(name: &str, spec: &[Param]) -> ArgError {
+pub(super) fn unknown(name: &str, spec: &[Param]) -> ArgError {
     ArgError(format!("there is no parameter '{}': {}", quote(name), names(spec)))
 }
 

@@ -45,7 +45,8 @@ impl Kind {
             }
             Kind::Bool => read_bool(value).map(Arg::Bool),
             Kind::Word | Kind::List if value.as_str().is_some_and(|text| text.contains('=')) => None,
-            Kind::Text | Kind::Word => read_text(value).map(Arg::Text),
+            Kind::Text => read_text(value).map(Arg::Text),
+            Kind::Word => read_text(value).filter(|text| !text.is_empty()).map(Arg::Text),
             Kind::List => read_list(value).map(Arg::List),
             Kind::Array => read_json(value, Value::is_array),
             Kind::Object => read_json(value, Value::is_object),

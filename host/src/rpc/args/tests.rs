@@ -50,6 +50,7 @@ static MENU: Menu = Menu {
     ],
     reads: &["get", "list"],
     everywhere: &["peer_id", "strategy", "tag"],
+    exact: &[],
 };
 
 const PEER: &str = "0284ada9b2bf91613d7ec51e78e4c85710c9b878b1f0ae36575e2685a35773c689";
@@ -230,8 +231,8 @@ fn an_empty_text_is_absent_where_the_parameter_says_so() {
     assert!(
         refusal(json!({"action": "list-mutable", "channel": " "})).contains("channel: ' ' is not allowed")
     );
-    let (_, args) = menu(json!({"action": "set", "peer_id": PEER, "force": "", "strategy": ""})).unwrap();
-    assert_eq!((args.opt_bool("force"), args.opt_text("strategy")), (None, Some("")));
+    let (_, args) = menu(json!({"action": "set", "peer_id": PEER, "force": ""})).unwrap();
+    assert_eq!(args.opt_bool("force"), None);
     assert!(refusal(json!({"action": "set", "peer_id": PEER, "fee_ppm": ""})).contains("or none"));
     assert!(refusal(json!({"action": "set", "peer_id": ""})).contains("peer_id ''"));
 }

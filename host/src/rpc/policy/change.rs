@@ -28,6 +28,9 @@ pub(in crate::rpc) struct Changed {
 
 pub(super) async fn set(services: Arc<Services>, args: &Args) -> CommandResult {
     let (peer_id, update) = update::read(args).map_err(refused)?;
+    if let Some(why) = args.unused().filter(|_| update == PolicyUpdate::default()) {
+        return Err(refused(format!("set: {why}")));
+    }
     check_strategies(&services, update.strategy.iter()).await?;
     check_evaluators(&services, std::iter::once(&update)).await?;
     let changed = change(&services, peer_id, true, move |_| Ok(update)).await?;

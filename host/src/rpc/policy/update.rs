@@ -70,9 +70,9 @@ const TOLD: &[Param] = &[
     Param::optional("is_expired", Kind::Any, "Has no effect."),
 ];
 
-/// Fields that `null` empties in a batch.
+/// Parameters that `null` empties in a batch.
 const EMPTIED_BY_NULL: [&str; 5] =
-    ["fee_ppm", "fee_ppm_target", "fee_multiplier_min", "fee_multiplier_max", "expires_at"];
+    ["fee_ppm", "fee_multiplier_min", "fee_multiplier_max", "expires_at", "rebalance_strategy"];
 
 /// The change that the parameters ask for; none at all writes down what holds anyway.
 pub(super) fn read(args: &Args) -> Result<(PeerId, PolicyUpdate), String> {
@@ -112,11 +112,10 @@ pub(super) fn read_batch(updates: &Value) -> Result<Vec<(PeerId, PolicyUpdate)>,
 /// One entry of a batch: parameters of `set`, or a policy as answers show it.
 fn read_entry(entry: &Value) -> Result<(PeerId, PolicyUpdate), String> {
     let fields = entry.as_object().ok_or("it is not a JSON object")?;
-    let emptied = |name: &str, value: &Value| match value {
-        Value::Null if EMPTIED_BY_NULL.contains(&plain(name).as_str()) => json!("none"),
-        other => other.clone(),
-    };
-    let named = fields.iter().map(|(name, value)| (name.clone(), emptied(name, value)));
+    let named = fields.iter().map(|(name, value)| {
+        let is_emptied = value.is_null() && is_emptied(name, fields);
+        (name.clone(), if is_emptied { json!("none") } else { value.clone() })
+    });
     let is_told = |name: &str| TOLD.iter().any(|param| param.name == plain(name));
     let (told, asked): (Map<_, _>, Map<_, _>) = named.partition(|(name, _)| is_told(name));
     let (peer_id, update) = read(&Args::parse(&Value::Object(asked), PARAMS)?)?;
@@ -125,7 +124,22 @@ fn read_entry(entry: &Value) -> Result<(PeerId, PolicyUpdate), String> {
         Edit::Keep => edit(&told, "expires_at", told.opt_u64("expires_at").map(UnixTime)),
         _ => Edit::Keep,
     };
-    Ok((peer_id, PolicyUpdate { expires_at, ..update }))
+    // Answers leave the evaluator out where a policy names none.
+    let rebalance_strategy = match update.rebalance_strategy {
+        Edit::Keep if told.opt_json("is_expired").is_some() => Edit::Clear,
+        named => named,
+    };
+    Ok((peer_id, PolicyUpdate { expires_at, rebalance_strategy, ..update }))
+}
+
+/// Whether this field, which is `null`, empties its parameter: no other spelling of it says something else,
+/// or the same.
+fn is_emptied(name: &str, fields: &Map<String, Value>) -> bool {
+    let means = |param: &Param, name: &str| param.is_called(&plain(name));
+    let Some(param) = PARAMS.iter().chain(TOLD).find(|param| means(param, name)) else { return false };
+    let mut others = fields.iter().filter(|(other, _)| other.as_str() != name && means(param, other));
+    EMPTIED_BY_NULL.contains(&param.name)
+        && others.all(|(other, value)| value.is_null() && name < other.as_str())
 }
 
 fn edit<T>(args: &Args, name: &str, given: Option<T>) -> Edit<T> {

@@ -39,6 +39,7 @@ static MENU: Menu = Menu {
     ],
     reads: &[],
     everywhere: &[],
+    exact: &[],
 };
 
 pub(super) async fn run(services: &Services, params: Value) -> CommandResult {
