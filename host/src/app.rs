@@ -4,7 +4,7 @@ mod input;
 mod places;
 
 use crate::clock::Clock;
-use crate::config::{Config, SETTINGS, Value as Setting};
+use crate::config::{self, Config, SETTINGS, Value as Setting};
 use crate::cycles::adopt;
 use crate::cycles::lifecycle::{Lifecycle, Phase};
 use crate::cycles::schedule::{JobName, Jobs, run_job};
@@ -320,12 +320,7 @@ fn patience(config: &Config) -> Patience {
 }
 
 fn interpreted(config: &Config) -> std::collections::BTreeSet<String> {
-    config
-        .interpreted_modules
-        .split(',')
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .collect()
+    config::listed(&config.interpreted_modules).map(str::to_owned).collect()
 }
 
 /// Carries changed settings to those who keep a copy, and has the fees looked at.

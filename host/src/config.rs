@@ -73,6 +73,11 @@ impl Setting {
     }
 }
 
+/// The parts of a text that holds several with commas between.
+pub fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
 /// The setting with this key or option name.
 pub fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.is_called(name))

@@ -115,8 +115,7 @@ impl Kind {
 
 /// Names with commas between, one blank after each comma.
 fn read_names(text: &str) -> Option<String> {
-    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let read: Result<Vec<StrategyName>, String> = names.map(str::parse).collect();
+    let read: Result<Vec<StrategyName>, String> = super::listed(text).map(str::parse).collect();
     Some(read.ok()?.iter().map(StrategyName::as_str).collect::<Vec<_>>().join(", "))
 }
 

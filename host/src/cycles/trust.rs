@@ -1,7 +1,7 @@
 //! Whose signatures let a module in.
 
 use super::Services;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::engine;
 use crate::guard::admission::Terms;
 use crate::guard::signature;
@@ -21,7 +21,7 @@ pub fn pinned(config: &Config) -> Result<Vec<PeerId>, String> {
         )
     };
     let mut keys = Vec::new();
-    for text in config.strategy_signers.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+    for text in config::listed(&config.strategy_signers) {
         let key: PeerId = text.parse().map_err(|_| wrong(format!("'{text}' is no node id")))?;
         if !signature::is_key(&key) {
             return Err(wrong(format!("'{text}' is no public key: it lies not on the curve")));

@@ -20,6 +20,7 @@ mod tests;
 pub use crate::model::ChannelName;
 use crate::model::PeerId;
 pub(super) use bind::plain;
+pub(super) use read::shown;
 use serde_json::Value;
 use std::fmt;
 

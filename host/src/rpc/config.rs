@@ -1,6 +1,6 @@
 //! `revenue-config`: reads and changes settings.
 
-use super::args::{Args, Form, Kind, Menu, Param};
+use super::args::{Args, Form, Kind, Menu, Param, shown};
 use super::{Command, CommandError, CommandResult, Run, warned};
 use crate::config::{self, SETTINGS, Setting};
 use crate::cycles::Services;
@@ -153,9 +153,8 @@ fn to_json(value: &config::Value) -> Value {
 /// What is to become of a setting, `called` so by the caller.
 fn raw(setting: &Setting, called: &str, value: Option<&Value>) -> Result<config::Value, String> {
     let value = value.ok_or_else(|| format!("{called}: value is missing: use {}", setting.kind))?;
-    from_json(value).ok_or_else(|| {
-        format!("{called}: '{}' is not allowed: use {}", quote(&value.to_string()), setting.kind)
-    })
+    from_json(value)
+        .ok_or_else(|| format!("{called}: '{}' is not allowed: use {}", shown(value), setting.kind))
 }
 
 fn from_json(value: &Value) -> Option<config::Value> {

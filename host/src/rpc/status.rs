@@ -13,15 +13,15 @@ mod seen;
 use super::args::Args;
 use super::{Command, CommandResult, Run, rebalance};
 use crate::config::Config;
-use crate::cycles::Services;
 use crate::cycles::lifecycle::{Lifecycle, Phase};
 use crate::cycles::schedule::JobStatus;
+use crate::cycles::{Health, Services};
 use crate::econ::flow::flow_multiplier;
 use crate::model::flow::FlowState;
 use crate::model::job::Job;
 use crate::model::list::List;
 use crate::model::{ChannelId, Policy, StrategyName};
-use crate::node::{BreakerState, Companion, Companions, Group};
+use crate::node::{BreakerState, Companion, Group};
 use crate::store::adopt::{self, Imported};
 use crate::store::books_state::{self, BooksState};
 use crate::store::changes::{self, FeeChange};
@@ -166,7 +166,7 @@ async fn ready(services: &Arc<Services>) -> CommandResult {
         "degraded": degraded,
         "db_path": stored.path,
         "clock": clock::answer(&stored.clock, seen.now),
-        "companions": companions(seen.health.companions.as_ref()),
+        "companions": companions(&seen.health),
         "jobs": jobs,
         "last_fee_cycle": stored.last_cycle.map(last_cycle),
         "ledger": stored.books.as_ref().map(ledger::answer),
@@ -192,11 +192,11 @@ fn summary(config: &Config) -> Value {
     })
 }
 
-fn companions(present: Option<&Companions>) -> Value {
-    let word = |companion: &Companion| match present {
-        None => "unknown",
-        Some(present) if present.has(*companion) => "present",
-        Some(_) => "absent",
+fn companions(health: &Health) -> Value {
+    let word = |companion: &Companion| match (health.has(*companion), health.lacks(*companion)) {
+        (true, _) => "present",
+        (_, true) => "absent",
+        _ => "unknown",
     };
     Companion::ALL
         .iter()

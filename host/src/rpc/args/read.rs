@@ -59,7 +59,7 @@ impl Kind {
 }
 
 /// What a caller wrote, as a sentence shows it.
-pub(super) fn shown(value: &Value) -> String {
+pub(in crate::rpc) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => quote(text),
         other => quote(&other.to_string()),

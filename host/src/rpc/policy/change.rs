@@ -12,7 +12,7 @@ use crate::rpc::{CommandError, CommandResult};
 use crate::store::policies::{self, ChangeKind};
 use anyhow::Context;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -164,15 +164,27 @@ pub(super) async fn batch(services: Arc<Services>, args: &Args) -> CommandResult
     });
     let all = write.await.context(UNWRITTEN)?.map_err(refused)?;
     let changed: Vec<_> = all.iter().filter(|one| one.effective).map(|one| one.policy.peer_id).collect();
-    let mut warnings = Vec::new();
-    for Changed { policy, .. } in &all {
-        warnings.extend(warning(&services, policy).await.map(|text| format!("{}: {text}", policy.peer_id)));
-    }
-    let answer = batch_answer(&all, changed.len(), &warnings, now);
-    if !changed.is_empty() {
+    let count = changed.len();
+    if count > 0 {
         services.policy_changed(changed);
     }
-    Ok(answer)
+    Ok(batch_answer(&all, count, &warnings(&services, &all).await, now))
+}
+
+/// What may surprise about the policies of a batch; each strategy is looked up once.
+async fn warnings(services: &Services, all: &[Changed]) -> Vec<String> {
+    let strategies: HashSet<&StrategyName> = all.iter().map(|one| &one.policy.strategy).collect();
+    let mut authors = HashSet::new();
+    for strategy in strategies {
+        if services.is_authors(strategy, CycleKind::Fee).await {
+            authors.insert(strategy);
+        }
+    }
+    let told = |policy: &Policy| {
+        let why = guard::warning(policy, authors.contains(&policy.strategy))?;
+        Some(format!("{}: {why}", policy.peer_id))
+    };
+    all.iter().filter_map(|one| told(&one.policy)).collect()
 }
 
 /// The policies that a batch leads to, one per peer, in the order in which it names them.
